@@ -1,0 +1,131 @@
+#include "endpoints/rides.h"
+
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <variant>
+
+namespace rocket::endpoints {
+namespace {
+
+using idempotency::ForeignOutcome;
+
+constexpr std::int64_t kPriceCents = 2000;
+
+// started → ride_created
+constexpr pg::Statement kCreateRide{"create_ride", R"sql(
+WITH key AS (
+  UPDATE idempotency_keys SET recovery_point = 'ride_created'
+   WHERE id = $1 AND lease = $2 AND recovery_point = 'started'
+  RETURNING *
+), ride AS (
+  INSERT INTO rides (idempotency_key_id, user_id, origin_lat, origin_lon, target_lat, target_lon)
+  SELECT id, user_id, (request_params->>'origin_lat')::float8, (request_params->>'origin_lon')::float8,
+         (request_params->>'target_lat')::float8, (request_params->>'target_lon')::float8
+    FROM key
+  RETURNING id, idempotency_key_id
+), audit AS (
+  INSERT INTO audit_records (action, resource_type, resource_id, user_id, origin_ip, data)
+  SELECT 'created', 'ride', ride.id, key.user_id, key.origin_ip, key.request_params
+    FROM key JOIN ride ON ride.idempotency_key_id = key.id
+)
+SELECT recovery_point, response_code, response_body FROM key
+)sql"};
+
+// What the charge needs. A person who resumes a parked ride has made sure that its charge may be sent again.
+constexpr pg::Statement kLoadRide{"load_ride", R"sql(
+SELECT key.recovery_point, ride.id AS ride_id, ride.charge_key, users.stripe_customer_id,
+       extract(epoch FROM now() - greatest(ride.created_at, key.resumed_at))::bigint AS charge_key_age
+  FROM idempotency_keys key
+  JOIN rides ride ON ride.idempotency_key_id = key.id
+  JOIN users ON users.id = ride.user_id
+ WHERE key.id = $1 AND key.lease = $2 AND key.recovery_point = 'ride_created'
+)sql"};
+
+// ride_created → charge_created
+constexpr pg::Statement kRecordCharge{"record_charge", R"sql(
+WITH key AS (
+  UPDATE idempotency_keys SET recovery_point = 'charge_created'
+   WHERE id = $1 AND lease = $2 AND recovery_point = 'ride_created'
+  RETURNING *
+), ride AS (
+  UPDATE rides SET stripe_charge_id = $3 FROM key WHERE rides.idempotency_key_id = key.id
+)
+SELECT recovery_point, response_code, response_body FROM key
+)sql"};
+
+// charge_created → finished
+constexpr pg::Statement kFinishRide{"finish_ride", R"sql(
+WITH key AS (
+  UPDATE idempotency_keys k
+     SET recovery_point = 'finished', finished_at = now(), last_run_at = now(), lease = NULL, locked_at = NULL,
+         response_code = 201,
+         response_body = (SELECT to_json(answer) FROM
+           (SELECT 'Payment accepted. Your pilot is on their way!' AS message, to_json(ride) AS ride FROM
+             (SELECT r.id, r.origin_lat, r.origin_lon, r.target_lat, r.target_lon, r.stripe_charge_id, r.created_at
+                FROM rides r WHERE r.idempotency_key_id = k.id) ride) answer)
+   WHERE id = $1 AND lease = $2 AND recovery_point = 'charge_created'
+  RETURNING *
+), receipt AS (
+  INSERT INTO staged_jobs (job_name, job_args)
+  SELECT 'send_ride_receipt', jsonb_build_object('ride_id', rides.id, 'user_id', rides.user_id,
+                                                 'amount_cents', 2000, 'currency', 'usd')
+    FROM key JOIN rides ON rides.idempotency_key_id = key.id
+)
+SELECT recovery_point, response_code, response_body FROM key
+)sql"};
+
+idempotency::Ended ended(int status, const std::string& code, const std::string& error) {
+  return {status, nlohmann::ordered_json{{"error", error}, {"code", code}}.dump()};
+}
+
+ForeignOutcome outcome_of(const payments::ChargeResult& result) {
+  if (const auto* charged = std::get_if<payments::Charged>(&result)) {
+    return idempotency::Recorded{charged->charge_id};
+  }
+  if (const auto* declined = std::get_if<payments::Declined>(&result)) {
+    return ended(402, "card_declined", declined->reason);
+  }
+  if (std::holds_alternative<payments::Rejected>(result)) {
+    return ended(503, "payment_rejected",
+                 "The payment provider refused this charge. Please contact support.");
+  }
+  return idempotency::Unanswered{std::get<payments::NoAnswer>(result).reason};
+}
+
+asio::awaitable<ForeignOutcome> charge(payments::ChargeGateway& gateway, RideOptions options,
+                                       const pg::Result& ride, bool raise_error) {
+  if (raise_error) throw std::runtime_error("raise_error was asked for");
+  payments::ChargeRequest request{std::string(ride.text(0, "charge_key")),
+                                  std::string(ride.text(0, "stripe_customer_id")), kPriceCents, "usd",
+                                  std::string(ride.text(0, "ride_id"))};
+  if (ride.integer(0, "charge_key_age") > options.charge_repeat_limit.count()) {
+    // The provider may have forgotten the key: sending it again might charge again.
+    const payments::LookupResult found = co_await gateway.find(request);
+    if (const auto* charged = std::get_if<payments::Charged>(&found)) {
+      co_return idempotency::Recorded{charged->charge_id};
+    }
+    if (const auto* unknown = std::get_if<payments::Unknown>(&found)) {
+      co_return idempotency::NeedsPerson{"the charge is too old to repeat, and cannot be looked up: " +
+                                         unknown->reason};
+    }
+  }
+  const payments::ChargeResult result = co_await gateway.charge(std::move(request));
+  co_return outcome_of(result);
+}
+
+}  // namespace
+
+idempotency::Flow ride_flow(payments::ChargeGateway& gateway, RideOptions options) {
+  const auto charge_ride = [&gateway, options](const pg::Result& ride, bool raise_error) {
+    return charge(gateway, options, ride, raise_error);
+  };
+  return {"POST",
+          "/rides",
+          {{"started", idempotency::LocalPhase{kCreateRide}},
+           {"ride_created", idempotency::ForeignPhase{kLoadRide, charge_ride, kRecordCharge}},
+           {"charge_created", idempotency::LocalPhase{kFinishRide}}}};
+}
+
+}  // namespace rocket::endpoints

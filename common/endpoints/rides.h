@@ -1,0 +1,18 @@
+#pragma once
+
+#include <chrono>
+
+#include "idempotency/flow.h"
+#include "payments/charge_gateway.h"
+
+namespace rocket::endpoints {
+
+struct RideOptions {
+  // A charge whose key is older is looked up at the provider, never repeated blindly.
+  std::chrono::seconds charge_repeat_limit{std::chrono::hours(20)};
+};
+
+// POST /rides: the whole life of a ride request. `gateway` must outlive the flow.
+idempotency::Flow ride_flow(payments::ChargeGateway& gateway, RideOptions options);
+
+}  // namespace rocket::endpoints

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <asio/awaitable.hpp>
+#include <chrono>
+#include <cstddef>
+#include <exception>
+#include <optional>
+#include <string>
+
+#include "base/log.h"
+#include "idempotency/flow.h"
+#include "idempotency/held_leases.h"
+#include "idempotency/keys.h"
+#include "idempotency/request.h"
+#include "pg/lane.h"
+
+namespace rocket::idempotency {
+
+struct EngineOptions {
+  // How long a claim is honoured without news. Whoever stalls for longer loses the key.
+  std::chrono::seconds lease_time{90};
+};
+
+// Takes a request through the phases of its flow, from wherever its key stands, to an answer.
+//
+// Used by `api` for requests as they come in, and by `completer` for those that were abandoned. Any number of
+// requests may be under way at once; each runs as a coroutine on the executor of one lane.
+class Engine {
+ public:
+  // `log` must outlive the engine, and the engine and the flows must outlive the lanes.
+  Engine(EngineOptions options, const Log& log) : options_(options), log_(log) {}
+
+  // Claims the request's key and takes it as far as it goes. Never throws; safe to repeat with the same
+  // request, which then gets the same answer.
+  asio::awaitable<Outcome> run(pg::Lane& lane, const Flow& flow, Request request) const;
+
+  // Goes on with a key whose lease the caller holds already. Never throws.
+  asio::awaitable<Outcome> resume(pg::Lane& lane, const Flow& flow, Lease lease,
+                                  std::string recovery_point) const;
+
+  // For a process that must stop now: releases every key that is still being worked on. Their attempts can
+  // write nothing any more. Returns how many there were; throws database errors.
+  asio::awaitable<std::size_t> hand_back_all(pg::Lane& lane) const;
+
+ private:
+  struct CallAhead;
+  struct Position;
+
+  asio::awaitable<std::optional<Outcome>> attempt(pg::Lane& lane, const Flow& flow, const Request& request,
+                                                  Lease& lease) const;
+  asio::awaitable<std::optional<Outcome>> advance(pg::Lane& lane, const Flow& flow, const Lease& lease,
+                                                  Position position, bool raise_error) const;
+  asio::awaitable<Outcome> give_up(pg::Lane& lane, Lease lease, std::exception_ptr error) const;
+
+  EngineOptions options_;
+  const Log& log_;
+  // Bookkeeping only; thread safe.
+  mutable HeldLeases held_;
+};
+
+}  // namespace rocket::idempotency

@@ -1,0 +1,133 @@
+#include "idempotency/keys.h"
+
+#include <stdexcept>
+
+namespace rocket::idempotency {
+namespace {
+
+// Atomic under READ COMMITTED: of several claims of one key, the unique index lets one insert; the others
+// wait for its commit and then see its row in DO UPDATE, whose WHERE decides. Different keys touch different
+// rows.
+//
+// Where the claim takes nothing, the second part says why. It reads an older snapshot than the first, so for
+// a moment it may see no key at all, or a free one: then the caller claims again.
+//
+// Time is the database's: the machines that ask need not agree on it.
+constexpr pg::Statement kClaim{"claim_key", R"sql(
+WITH caller AS (
+  SELECT id FROM users WHERE email = $1
+), claimed AS (
+  INSERT INTO idempotency_keys AS k
+         (id, user_id, idempotency_key, request_method, request_path, request_params, origin_ip, lease, locked_at)
+  SELECT $2::uuid, caller.id, $3, $4, $5, $6::jsonb, $7::inet, $8::uuid, now() FROM caller
+  ON CONFLICT (user_id, idempotency_key) DO UPDATE
+     SET lease = excluded.lease,
+         locked_at = now(),
+         last_run_at = now(),
+         attempts = k.attempts + (k.lease IS DISTINCT FROM excluded.lease)::int
+   WHERE k.finished_at IS NULL
+     AND k.parked_at IS NULL
+     AND (k.lease IS NULL OR k.lease = excluded.lease OR k.locked_at < now() - make_interval(secs => $9::int))
+     AND k.request_method = excluded.request_method
+     AND k.request_path = excluded.request_path
+     AND k.request_params = excluded.request_params
+  RETURNING k.id, k.recovery_point, k.attempts
+)
+SELECT 'claimed' AS verdict, id, recovery_point, attempts, NULL::int AS response_code, NULL AS response_body
+  FROM claimed
+UNION ALL
+SELECT CASE WHEN k.request_method <> $4 OR k.request_path <> $5 OR k.request_params <> $6::jsonb THEN 'reused'
+            WHEN k.finished_at IS NOT NULL THEN 'finished'
+            WHEN k.parked_at IS NOT NULL THEN 'parked'
+            WHEN k.lease IS NOT NULL AND k.locked_at >= now() - make_interval(secs => $9::int) THEN 'in_progress'
+            ELSE 'claim_again' END,
+       k.id, k.recovery_point, k.attempts, k.response_code, k.response_body
+  FROM idempotency_keys k JOIN caller ON k.user_id = caller.id
+ WHERE k.idempotency_key = $3 AND NOT EXISTS (SELECT FROM claimed)
+UNION ALL
+SELECT 'unknown_user', NULL, NULL, NULL, NULL, NULL
+ WHERE NOT EXISTS (SELECT FROM caller)
+)sql"};
+
+constexpr pg::Statement kFinish{"finish_key", R"sql(
+UPDATE idempotency_keys
+   SET recovery_point = 'finished', response_code = $4::int, response_body = $5,
+       finished_at = now(), last_run_at = now(), lease = NULL, locked_at = NULL
+ WHERE id = $1 AND lease = $2 AND recovery_point = $3
+RETURNING recovery_point, response_code, response_body
+)sql"};
+
+// By user and key rather than by id: after a claim in doubt the id may not be known.
+constexpr pg::Statement kRelease{"release_key", R"sql(
+UPDATE idempotency_keys
+   SET lease = NULL, locked_at = NULL, last_run_at = now(), last_error = left($4, 500)
+ WHERE user_id = (SELECT id FROM users WHERE email = $1) AND idempotency_key = $2 AND lease = $3
+)sql"};
+
+constexpr pg::Statement kPark{"park_key", R"sql(
+UPDATE idempotency_keys
+   SET lease = NULL, locked_at = NULL, last_run_at = now(), parked_at = now(), last_error = left($4, 500)
+ WHERE user_id = (SELECT id FROM users WHERE email = $1) AND idempotency_key = $2 AND lease = $3
+)sql"};
+
+constexpr pg::Statement kReleaseAll{"release_keys", R"sql(
+UPDATE idempotency_keys
+   SET lease = NULL, locked_at = NULL, last_run_at = now(), last_error = 'handed back by a process that stopped'
+ WHERE id = ANY ($1::uuid[]) AND lease = ANY ($2::uuid[])
+)sql"};
+
+}  // namespace
+
+pg::Query claim(const Request& request, const Lease& lease, std::chrono::seconds lease_time) {
+  return {kClaim,
+          {request.user_email, lease.key_id, request.key, request.method, request.path, request.params,
+           request.origin_ip, lease.token, std::to_string(lease_time.count())}};
+}
+
+ClaimResult read_claim(const pg::Result& result) {
+  if (result.empty()) return ClaimAgain{};
+  const std::string_view verdict = result.text(0, "verdict");
+  if (verdict == "claimed") {
+    return Claimed{std::string(result.text(0, "id")), std::string(result.text(0, "recovery_point")),
+                   result.integer(0, "attempts")};
+  }
+  if (verdict == "finished") {
+    return Response{static_cast<int>(result.integer(0, "response_code")),
+                    std::string(result.text(0, "response_body")), true};
+  }
+  if (verdict == "claim_again") return ClaimAgain{};
+  if (verdict == "reused") return Refusal{RefusalKind::kKeyReused};
+  if (verdict == "in_progress") return Refusal{RefusalKind::kInProgress};
+  if (verdict == "parked") return Refusal{RefusalKind::kParked};
+  if (verdict == "unknown_user") return Refusal{RefusalKind::kUnknownUser};
+  throw std::logic_error("unknown verdict on a claim");
+}
+
+pg::Query finish(const Lease& lease, const std::string& recovery_point, int status, const std::string& body) {
+  return {kFinish, {lease.key_id, lease.token, recovery_point, std::to_string(status), body}};
+}
+
+pg::Query release(const Lease& lease, const std::string& error) {
+  return {kRelease, {lease.user_email, lease.key, lease.token, error}};
+}
+
+pg::Query park(const Lease& lease, const std::string& error) {
+  return {kPark, {lease.user_email, lease.key, lease.token, error}};
+}
+
+pg::Query release_all(const std::vector<Lease>& leases) {
+  // UUIDs need no quoting inside an array.
+  std::string ids = "{";
+  std::string tokens = "{";
+  for (const Lease& lease : leases) {
+    if (ids.size() > 1) {
+      ids += ',';
+      tokens += ',';
+    }
+    ids += lease.key_id;
+    tokens += lease.token;
+  }
+  return {kReleaseAll, {ids + '}', tokens + '}'}};
+}
+
+}  // namespace rocket::idempotency

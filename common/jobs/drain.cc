@@ -1,0 +1,48 @@
+#include "jobs/drain.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace rocket::jobs {
+namespace {
+
+// Deletes what it returns; whether that holds is decided by the commit, after the queue has the jobs.
+// Materialized: with the LIMIT in a subquery that the planner may run again, more rows than that could go.
+constexpr pg::Statement kTakeJobs{"take_jobs", R"sql(
+WITH batch AS MATERIALIZED (
+  SELECT id FROM staged_jobs ORDER BY id LIMIT $1::bigint FOR UPDATE SKIP LOCKED
+), taken AS (
+  DELETE FROM staged_jobs USING batch WHERE staged_jobs.id = batch.id
+  RETURNING staged_jobs.id, job_id, job_name, job_args
+)
+SELECT job_id, job_name, job_args FROM taken ORDER BY id
+)sql"};
+
+std::vector<Job> read_jobs(const pg::Result& result) {
+  std::vector<Job> jobs;
+  jobs.reserve(static_cast<std::size_t>(result.rows()));
+  for (int row = 0; row < result.rows(); ++row) {
+    jobs.push_back({std::string(result.text(row, "job_id")), std::string(result.text(row, "job_name")),
+                    std::string(result.text(row, "job_args"))});
+  }
+  return jobs;
+}
+
+}  // namespace
+
+Drain::Drain(pg::ConnectionOptions connection, JobQueue& queue, std::int64_t batch)
+    : session_(std::move(connection)), queue_(queue), batch_(batch) {}
+
+asio::awaitable<std::int64_t> Drain::run_once() {
+  std::vector<pg::Query> queries;
+  queries.emplace_back(kTakeJobs, pg::Params{std::to_string(batch_)});
+  pg::Connection::BeforeCommit push = [this](const std::vector<pg::Result>& results) {
+    const std::vector<Job> jobs = read_jobs(results.front());
+    if (!jobs.empty()) queue_.push(jobs);
+  };
+  const std::vector<pg::Result> results = co_await session_.transact(std::move(queries), std::move(push));
+  co_return results.front().rows();
+}
+
+}  // namespace rocket::jobs

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <asio/awaitable.hpp>
+#include <cstdint>
+
+#include "jobs/job_queue.h"
+#include "pg/session.h"
+
+namespace rocket::jobs {
+
+// Moves staged jobs to the queue. Any number of drains may work on one database at once: each locks the jobs
+// it takes, and the others pass them by.
+class Drain {
+ public:
+  // `queue` must outlive the drain.
+  Drain(pg::ConnectionOptions connection, JobQueue& queue, std::int64_t batch);
+
+  // Moves at most one batch, oldest first, and returns its size. A job is deleted in the transaction that
+  // locked it, after the queue has it: a crash in between delivers it again, never not at all.
+  // Throws what the queue throws, and database errors.
+  asio::awaitable<std::int64_t> run_once();
+
+ private:
+  pg::Session session_;
+  JobQueue& queue_;
+  std::int64_t batch_;
+};
+
+}  // namespace rocket::jobs

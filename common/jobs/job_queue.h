@@ -1,0 +1,26 @@
+#pragma once
+
+#include <span>
+#include <string>
+
+namespace rocket::jobs {
+
+struct Job {
+  // Stable: a job that is delivered twice carries the same id both times.
+  std::string id;
+  std::string name;
+  // A JSON object.
+  std::string args;
+};
+
+// Where jobs go once their transaction has committed.
+class JobQueue {
+ public:
+  virtual ~JobQueue() = default;
+
+  // Returns when the queue has taken responsibility for all of them; throws otherwise, and then the same
+  // jobs come again: at least once. May block for a few seconds.
+  virtual void push(std::span<const Job> jobs) = 0;
+};
+
+}  // namespace rocket::jobs

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <asio/awaitable.hpp>
+#include <cstdint>
+#include <string>
+#include <variant>
+
+namespace rocket::payments {
+
+struct ChargeRequest {
+  // The provider's idempotency key: one key, at most one charge, however often it is sent.
+  std::string charge_key;
+  std::string customer_id;
+  std::int64_t amount_cents = 0;
+  // ISO 4217, lower case.
+  std::string currency;
+  // Kept by the provider beside the charge, so that it can be looked up when its key is forgotten.
+  std::string ride_id;
+};
+
+// The money moved.
+struct Charged {
+  std::string charge_id;
+};
+// The card was declined, for good.
+struct Declined {
+  std::string reason;
+};
+// The provider refused for good, for another reason than the card.
+struct Rejected {
+  std::string reason;
+};
+// The charge may or may not exist: time-out, refused connection, 409, 429, 5xx. Repeat with the same key.
+struct NoAnswer {
+  std::string reason;
+};
+using ChargeResult = std::variant<Charged, Declined, Rejected, NoAnswer>;
+
+// There is certainly no charge with this key.
+struct NeverCharged {};
+// The provider cannot say.
+struct Unknown {
+  std::string reason;
+};
+using LookupResult = std::variant<Charged, NeverCharged, Unknown>;
+
+// The one seam to the payment provider. Implementations may be called from several threads at once, finish
+// on the caller's executor, and take well below the lease for one call, repeats included.
+class ChargeGateway {
+ public:
+  virtual ~ChargeGateway() = default;
+
+  // Safe to repeat with the same request while the provider remembers the key (Stripe: at least 24 hours,
+  // https://docs.stripe.com/api/idempotent_requests). Expected failures are values.
+  virtual asio::awaitable<ChargeResult> charge(ChargeRequest request) = 0;
+
+  // What became of an earlier charge whose key the provider may have forgotten. Changes nothing.
+  virtual asio::awaitable<LookupResult> find(ChargeRequest request) = 0;
+};
+
+}  // namespace rocket::payments

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "payments/charge_gateway.h"
+
+namespace rocket {
+class Settings;
+}
+
+namespace rocket::payments {
+
+struct MockOptions {
+  std::chrono::milliseconds latency{0};
+  // Calls that find the provider away: no charge, no answer.
+  std::int64_t outage_percent = 0;
+  // Calls that charge and whose answer is then lost.
+  std::int64_t lost_percent = 0;
+  // When set, every call is appended to this file, one line each; several processes may share it.
+  std::string ledger;
+
+  // Adds --mock-… flags for each.
+  void add_to(Settings& settings);
+};
+
+// A provider that exists only in this program. It charges every customer but the one whose card is declined.
+//
+// As a real one it knows charges by their key: the charge id is computed from the key, so every process gives
+// the same answer to the same key, now and after a restart. Two charges for one ride are then two keys for
+// one ride, which the ledger shows. A ledger line is: charge key, customer, cents, ride id, charge id or
+// "declined", "-" or "lost".
+class MockGateway : public ChargeGateway {
+ public:
+  static constexpr const char* kDeclinedCustomer = "cus_user_bad_source";
+
+  // Throws std::system_error when the ledger cannot be opened.
+  explicit MockGateway(MockOptions options);
+  ~MockGateway() override;
+  MockGateway(const MockGateway&) = delete;
+  MockGateway& operator=(const MockGateway&) = delete;
+
+  asio::awaitable<ChargeResult> charge(ChargeRequest request) override;
+  // Reads the ledger; without one there is nothing to look up.
+  asio::awaitable<LookupResult> find(ChargeRequest request) override;
+
+ private:
+  void record(const ChargeRequest& request, const std::string& outcome, bool lost) const;
+  bool happens(std::int64_t percent);
+
+  MockOptions options_;
+  int ledger_ = -1;
+  std::atomic<std::uint64_t> calls_{0};
+};
+
+}  // namespace rocket::payments

@@ -1,0 +1,290 @@
+#include "pg/connection.h"
+
+#include <sys/socket.h>
+
+#include <array>
+#include <asio/experimental/awaitable_operators.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include "pg/errors.h"
+
+namespace rocket::pg {
+namespace {
+
+using Wait = asio::posix::stream_descriptor::wait_type;
+
+// READ COMMITTED is enough: every statement of ours names the one row it works for and locks it first, and
+// requests with different keys must never make each other fail. See docs/design.md.
+constexpr Statement kBegin{"begin", "BEGIN ISOLATION LEVEL READ COMMITTED"};
+constexpr Statement kCommit{"commit", "COMMIT"};
+constexpr Statement kRollBack{"roll_back", "ROLLBACK"};
+
+// The server gives up before we do, so that a cut connection leaves nothing running behind it.
+std::string session_settings(std::chrono::milliseconds transaction_timeout) {
+  const auto share = [&](int percent) { return std::to_string(transaction_timeout.count() * percent / 100); };
+  return "SET statement_timeout = " + share(80) + "; SET lock_timeout = " + share(40) +
+         "; SET idle_in_transaction_session_timeout = " + share(100) +
+         "; SET client_encoding = 'UTF8'; SET TimeZone = 'UTC'";
+}
+
+struct FreeOptions {
+  void operator()(PQconninfoOption* options) const { PQconninfoFree(options); }
+};
+
+std::string trimmed(const char* message) {
+  std::string text = message == nullptr ? "" : message;
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text;
+}
+
+std::string field(const PGresult* result, int code) {
+  const char* value = PQresultErrorField(result, code);
+  return value == nullptr ? "" : value;
+}
+
+// The connection ended while we were using it. What that means depends on what was under way.
+struct Broken : std::exception {};
+
+}  // namespace
+
+std::optional<std::string> url_mistake(const std::string& url) {
+  char* complaint = nullptr;
+  const std::unique_ptr<PQconninfoOption, FreeOptions> parsed(PQconninfoParse(url.c_str(), &complaint));
+  const std::unique_ptr<char, decltype(&PQfreemem)> owned(complaint, &PQfreemem);
+  if (parsed) return std::nullopt;
+  // libpq's own words may repeat the URL, and with it a password.
+  return "is not a PostgreSQL connection string";
+}
+
+Connection::Connection(std::shared_ptr<PGconn> connection, const ConnectionOptions& options,
+                       const asio::any_io_executor& executor)
+    : connection_(std::move(connection)),
+      socket_(executor),
+      deadline_(executor),
+      transaction_timeout_(options.transaction_timeout) {}
+
+Connection::~Connection() {
+  // libpq closes the descriptor; Asio must not.
+  if (socket_.is_open()) socket_.release();
+}
+
+asio::awaitable<std::unique_ptr<Connection>> Connection::open(ConnectionOptions options) {
+  const std::array<const char*, 4> keywords{"dbname", "fallback_application_name", "connect_timeout",
+                                            nullptr};
+  const std::array<const char*, 4> values{options.url.c_str(), options.application_name.c_str(), "10",
+                                          nullptr};
+  std::shared_ptr<PGconn> started(PQconnectStartParams(keywords.data(), values.data(), 1), PQfinish);
+  const auto executor = co_await asio::this_coro::executor;
+  std::unique_ptr<Connection> opened(new Connection(std::move(started), options, executor));
+  co_await opened->connect(options.connect_timeout);
+  co_return opened;
+}
+
+asio::awaitable<void> Connection::connect(std::chrono::milliseconds time_limit) {
+  if (PQstatus(connection_.get()) == CONNECTION_BAD) throw Unavailable(last_error());
+  start_deadline(time_limit);
+  for (auto progress = PGRES_POLLING_WRITING; progress != PGRES_POLLING_OK;) {
+    // libpq may have moved on to another address, on another socket with the same number: watch it anew.
+    if (socket_.is_open()) socket_.release();
+    socket_.assign(PQsocket(connection_.get()));
+    co_await wait(progress == PGRES_POLLING_READING ? Wait::wait_read : Wait::wait_write);
+    progress = PQconnectPoll(connection_.get());
+    if (progress == PGRES_POLLING_FAILED) throw Unavailable(last_error());
+  }
+  if (socket_.is_open()) socket_.release();
+  socket_.assign(PQsocket(connection_.get()));
+
+  PQsetnonblocking(connection_.get(), 1);
+  if (PQsendQuery(connection_.get(), session_settings(transaction_timeout_).c_str()) == 0) {
+    throw Unavailable(last_error());
+  }
+  try {
+    while (!co_await flush()) co_await wait(Wait::wait_write);
+    for (auto result = co_await receive(); result; result = co_await receive()) {
+      if (PQresultStatus(result->get()) != PGRES_COMMAND_OK) throw Broken();
+    }
+  } catch (const Broken&) {
+    throw Unavailable(last_error());
+  }
+  if (PQenterPipelineMode(connection_.get()) == 0) throw Unavailable(last_error());
+  deadline_.cancel();
+}
+
+asio::awaitable<std::vector<Result>> Connection::transact(std::span<const Query* const> queries) {
+  const Query begin(kBegin, {});
+  const Query commit(kCommit, {});
+  std::vector<const Query*> all;
+  all.reserve(queries.size() + 2);
+  all.push_back(&begin);
+  all.insert(all.end(), queries.begin(), queries.end());
+  all.push_back(&commit);
+
+  Exchanged exchanged = co_await exchange(std::move(all));
+  co_await settle(exchanged);
+  exchanged.results.pop_back();
+  exchanged.results.erase(exchanged.results.begin());
+  co_return std::move(exchanged.results);
+}
+
+asio::awaitable<std::vector<Result>> Connection::transact(std::span<const Query* const> queries,
+                                                          BeforeCommit before_commit) {
+  const Query begin(kBegin, {});
+  std::vector<const Query*> opening{&begin};
+  opening.insert(opening.end(), queries.begin(), queries.end());
+  Exchanged opened = co_await exchange(std::move(opening));
+  // Without a COMMIT on its way there is nothing to be in doubt about.
+  if (!opened.complete) throw Unavailable(last_error());
+  co_await settle(opened);
+  opened.results.erase(opened.results.begin());
+
+  std::exception_ptr objection;
+  try {
+    before_commit(opened.results);
+  } catch (...) {
+    objection = std::current_exception();
+  }
+  if (objection) {
+    co_await roll_back();
+    std::rethrow_exception(objection);
+  }
+  const Query commit(kCommit, {});
+  std::vector<const Query*> closing{&commit};
+  Exchanged closed = co_await exchange(std::move(closing));
+  co_await settle(closed);
+  co_return std::move(opened.results);
+}
+
+// Turns what went wrong into the exception that says what the caller can rely on.
+asio::awaitable<void> Connection::settle(const Exchanged& exchanged) {
+  if (exchanged.complete) {
+    if (PQtransactionStatus(connection_.get()) == PQTRANS_INERROR) co_await roll_back();
+    if (exchanged.failure) throw StatementFailed(*exchanged.failure);
+    co_return;
+  }
+  // A statement that failed cannot have been committed, whatever became of the connection; unless it was the
+  // server that ended the session, for its report may follow a commit.
+  const bool certain = exchanged.failure && !exchanged.failure->server_cannot_serve();
+  if (certain) throw Unavailable(last_error());
+  throw InDoubt(last_error());
+}
+
+// Sends the queries in one go, and reads all their results.
+asio::awaitable<Connection::Exchanged> Connection::exchange(std::vector<const Query*> queries) {
+  start_deadline(transaction_timeout_);
+  std::vector<Expected> expected;
+  bool sent = true;
+  for (const Query* query : queries) {
+    const Statement& statement = *query->statement;
+    if (prepared_.insert(statement.name).second) {
+      sent = sent && PQsendPrepare(connection_.get(), statement.name, statement.sql, 0, nullptr) == 1;
+      expected.push_back({&statement, true});
+    }
+    sent = sent && send(statement, query->params);
+    expected.push_back({&statement, false});
+  }
+  sent = sent && PQpipelineSync(connection_.get()) == 1;
+
+  Exchanged exchanged;
+  // libpq may have handed part of it to the kernel already.
+  if (!sent) co_return exchanged;
+  exchanged.results.reserve(queries.size());
+  try {
+    co_await collect(exchanged, expected);
+    exchanged.complete = true;
+  } catch (const Broken&) {
+    // The caller looks at what is complete.
+  }
+  deadline_.cancel();
+  co_return exchanged;
+}
+
+asio::awaitable<void> Connection::collect(Exchanged& exchanged, const std::vector<Expected>& expected) {
+  while (!co_await flush()) {
+    // The server may itself be waiting for us to read before it takes more.
+    using asio::experimental::awaitable_operators::operator||;
+    co_await (wait(Wait::wait_write) || wait(Wait::wait_read));
+    if (PQconsumeInput(connection_.get()) == 0) throw Broken();
+  }
+  for (const auto& [statement, is_preparation] : expected) {
+    std::optional<Result> result = co_await receive();
+    if (!result) throw Broken();
+    const std::optional<Result> end = co_await receive();
+    if (end) throw Broken();
+    const auto status = PQresultStatus(result->get());
+    const bool done = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+    if (status == PGRES_FATAL_ERROR && !exchanged.failure) {
+      exchanged.failure.emplace(statement->name, field(result->get(), PG_DIAG_SQLSTATE),
+                                field(result->get(), PG_DIAG_MESSAGE_PRIMARY));
+    }
+    if (is_preparation) {
+      if (!done) prepared_.erase(statement->name);
+      continue;
+    }
+    if (statement == &kCommit && done && result->command() != "COMMIT") {
+      exchanged.failure.emplace(statement->name, "40000", "the transaction was rolled back");
+    }
+    if (done) exchanged.results.push_back(std::move(*result));
+  }
+  const std::optional<Result> sync = co_await receive();
+  if (!sync || PQresultStatus(sync->get()) != PGRES_PIPELINE_SYNC) throw Broken();
+}
+
+asio::awaitable<void> Connection::roll_back() {
+  const Query roll_back(kRollBack, {});
+  std::vector<const Query*> queries{&roll_back};
+  const Exchanged exchanged = co_await exchange(std::move(queries));
+  if (!exchanged.complete || exchanged.failure) throw Unavailable(last_error());
+}
+
+bool Connection::alive() {
+  // Notices a server that has closed the connection in the meantime; does not block.
+  return PQconsumeInput(connection_.get()) == 1 && PQstatus(connection_.get()) == CONNECTION_OK;
+}
+
+bool Connection::send(const Statement& statement, const Params& params) {
+  std::vector<const char*> values;
+  values.reserve(params.size());
+  for (const auto& param : params) values.push_back(param ? param->c_str() : nullptr);
+  return PQsendQueryPrepared(connection_.get(), statement.name, static_cast<int>(values.size()),
+                             values.data(), nullptr, nullptr, 0) == 1;
+}
+
+// True once everything has been handed to the kernel.
+asio::awaitable<bool> Connection::flush() {
+  const int left = PQflush(connection_.get());
+  if (left < 0) throw Broken();
+  co_return left == 0;
+}
+
+// The next result, or nothing at the end of one query's results.
+asio::awaitable<std::optional<Result>> Connection::receive() {
+  while (PQisBusy(connection_.get()) != 0) {
+    co_await wait(Wait::wait_read);
+    if (PQconsumeInput(connection_.get()) == 0) throw Broken();
+  }
+  PGresult* result = PQgetResult(connection_.get());
+  if (result == nullptr) {
+    if (PQstatus(connection_.get()) != CONNECTION_OK) throw Broken();
+    co_return std::nullopt;
+  }
+  co_return std::optional<Result>(std::in_place, result);
+}
+
+asio::awaitable<void> Connection::wait(Wait direction) {
+  co_await socket_.async_wait(direction, asio::use_awaitable);
+}
+
+void Connection::start_deadline(std::chrono::milliseconds time_limit) {
+  deadline_.expires_after(time_limit);
+  deadline_.async_wait([weak = std::weak_ptr<PGconn>(connection_)](std::error_code error) {
+    const auto connection = weak.lock();
+    if (error || !connection) return;
+    // Whoever waits on the socket now finds it closed.
+    ::shutdown(PQsocket(connection.get()), SHUT_RDWR);
+  });
+}
+
+std::string Connection::last_error() const { return trimmed(PQerrorMessage(connection_.get())); }
+
+}  // namespace rocket::pg

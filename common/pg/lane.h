@@ -1,0 +1,81 @@
+#pragma once
+
+#include <asio/any_io_executor.hpp>
+#include <asio/awaitable.hpp>
+#include <asio/steady_timer.hpp>
+#include <cstddef>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "pg/connection.h"
+
+namespace rocket::pg {
+
+// What must be committed together or not at all.
+struct Unit {
+  // Units that lock the same rows carry the same text. A batch locks in the order of these texts, so two
+  // batches, of one process or of several, cannot wait for each other in a circle.
+  std::string order;
+  std::vector<Query> queries;
+  // Never shares a transaction: for units that may have to wait for rows of another order.
+  bool alone = false;
+};
+
+struct LaneOptions {
+  ConnectionOptions connection;
+  // Units per transaction at most.
+  std::size_t batch_limit = 64;
+};
+
+// Group commit. One connection takes whatever units wait, up to the limit, and sends them as one pipelined
+// transaction: one commit and one round trip for all of them. Nobody waits for a batch to fill; while one is
+// under way, the next gathers.
+//
+// If any statement fails, the batch is rolled back and each of its units runs again alone, so that a bad one
+// hurts only itself: a unit must be safe to run again after a rollback.
+//
+// Everything happens on one single-threaded executor; use it from there only.
+class Lane {
+ public:
+  // `log` must outlive the lane.
+  Lane(asio::any_io_executor executor, LaneOptions options, const Log& log);
+  ~Lane();
+
+  // Returns once the unit is committed, with its results in order. Throws StatementFailed (rolled back),
+  // Unavailable (nothing happened; at once while the database is known to be away) or InDoubt.
+  asio::awaitable<std::vector<Result>> commit(Unit unit);
+
+  const asio::any_io_executor& executor() const { return executor_; }
+
+ private:
+  using Completion = std::function<void(std::exception_ptr, std::vector<Result>)>;
+  struct Waiting {
+    Unit unit;
+    Completion complete;
+  };
+
+  asio::awaitable<void> run();
+  asio::awaitable<void> connect();
+  asio::awaitable<void> run_batch(std::vector<Waiting> batch);
+  asio::awaitable<void> run_each_alone(std::vector<Waiting> batch);
+  asio::awaitable<void> sleep(std::chrono::milliseconds duration);
+  std::vector<Waiting> take_batch();
+  void refuse_waiting(const std::exception_ptr& reason);
+
+  asio::any_io_executor executor_;
+  LaneOptions options_;
+  const Log& log_;
+  std::unique_ptr<Connection> connection_;
+  // Set while the database is known to be away.
+  std::exception_ptr away_;
+  std::deque<Waiting> waiting_;
+  // Expires never; cancelled when work arrives.
+  asio::steady_timer arrival_;
+};
+
+}  // namespace rocket::pg

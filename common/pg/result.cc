@@ -1,0 +1,59 @@
+#include "pg/result.h"
+
+#include <charconv>
+#include <stdexcept>
+
+namespace rocket::pg {
+namespace {
+
+template <typename Number>
+Number parse(std::string_view text, const char* column) {
+  Number value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    throw std::logic_error("column " + std::string(column) + " holds no number");
+  }
+  return value;
+}
+
+}  // namespace
+
+int Result::rows() const { return PQntuples(result_.get()); }
+
+std::int64_t Result::affected() const {
+  const std::string_view count = PQcmdTuples(result_.get());
+  return count.empty() ? 0 : parse<std::int64_t>(count, "(affected rows)");
+}
+
+std::string_view Result::command() const { return PQcmdStatus(result_.get()); }
+
+int Result::column_index(const char* column) const {
+  const int index = PQfnumber(result_.get(), column);
+  if (index < 0) throw std::logic_error("no column " + std::string(column));
+  return index;
+}
+
+bool Result::is_null(int row, const char* column) const {
+  return PQgetisnull(result_.get(), row, column_index(column)) != 0;
+}
+
+std::string_view Result::text(int row, const char* column) const {
+  const int index = column_index(column);
+  return {PQgetvalue(result_.get(), row, index),
+          static_cast<std::size_t>(PQgetlength(result_.get(), row, index))};
+}
+
+std::optional<std::string> Result::optional_text(int row, const char* column) const {
+  if (is_null(row, column)) return std::nullopt;
+  return std::string(text(row, column));
+}
+
+std::int64_t Result::integer(int row, const char* column) const {
+  return parse<std::int64_t>(text(row, column), column);
+}
+
+double Result::number(int row, const char* column) const { return parse<double>(text(row, column), column); }
+
+bool Result::boolean(int row, const char* column) const { return text(row, column) == "t"; }
+
+}  // namespace rocket::pg

@@ -1,0 +1,32 @@
+#include "process/database_settings.h"
+
+#include "pg/connection.h"
+
+namespace rocket::process {
+
+void DatabaseSettings::add_to(Settings& settings) {
+  // Environment only: a connection string may hold a password, and command lines are visible to others.
+  settings.add_secret({"DATABASE_URL"}, "PostgreSQL connection string or URI", url);
+  settings.require([this]() -> std::optional<std::string> {
+    if (url.empty()) return "DATABASE_URL is not set";
+    if (auto mistake = pg::url_mistake(url)) return "DATABASE_URL " + *mistake;
+    return std::nullopt;
+  });
+}
+
+void DatabaseSettings::add_lanes_to(Settings& settings) {
+  settings.add("lanes", {"DATABASE_LANES"}, "connections", "database connections, each with a thread", lanes,
+               1, 64);
+  settings.add("batch-limit", {"DATABASE_BATCH_LIMIT"}, "phases", "phases that share one transaction at most",
+               batch_limit, 1, 1024);
+}
+
+pg::ConnectionOptions DatabaseSettings::connection_options(const std::string& process) const {
+  return {.url = url, .application_name = "rocket-rides " + process};
+}
+
+pg::LaneOptions DatabaseSettings::lane_options(const std::string& process) const {
+  return {.connection = connection_options(process), .batch_limit = static_cast<std::size_t>(batch_limit)};
+}
+
+}  // namespace rocket::process

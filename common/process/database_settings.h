@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/settings.h"
+#include "pg/lane.h"
+
+namespace rocket::process {
+
+// How a process reaches its database: DATABASE_URL and what goes with it.
+struct DatabaseSettings {
+  std::string url;
+  // Connections, each with a thread.
+  std::int64_t lanes = 1;
+  std::int64_t batch_limit = 64;
+
+  void add_to(Settings& settings);
+  // Adds --lanes and --batch-limit, for processes that have lanes.
+  void add_lanes_to(Settings& settings);
+  pg::LaneOptions lane_options(const std::string& process) const;
+  pg::ConnectionOptions connection_options(const std::string& process) const;
+};
+
+}  // namespace rocket::process

@@ -1,0 +1,48 @@
+#include "process/stop_signal.h"
+
+#include <pthread.h>
+
+namespace rocket::process {
+
+StopSignal::StopSignal() {
+  sigemptyset(&signals_);
+  sigaddset(&signals_, SIGTERM);
+  sigaddset(&signals_, SIGINT);
+  ::pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+  // A peer that has gone is an error code, not a reason to die.
+  std::signal(SIGPIPE, SIG_IGN);
+  watcher_ = std::thread([this] { watch(); });
+}
+
+StopSignal::~StopSignal() {
+  ending_ = true;
+  ::pthread_kill(watcher_.native_handle(), SIGTERM);
+  watcher_.join();
+}
+
+void StopSignal::wait() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return requested(); });
+}
+
+bool StopSignal::wait_for(std::chrono::milliseconds duration) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, duration, [this] { return requested(); });
+}
+
+void StopSignal::request() {
+  {
+    const std::lock_guard lock(mutex_);
+    requested_ = true;
+  }
+  changed_.notify_all();
+}
+
+void StopSignal::watch() {
+  while (!ending_) {
+    int signal = 0;
+    if (::sigwait(&signals_, &signal) == 0 && !ending_) request();
+  }
+}
+
+}  // namespace rocket::process

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <csignal>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+namespace rocket::process {
+
+// Turns SIGTERM and SIGINT into something a program can wait for. Make one before the first thread starts:
+// it blocks both signals for all threads to come. Thread safe.
+class StopSignal {
+ public:
+  StopSignal();
+  ~StopSignal();
+  StopSignal(const StopSignal&) = delete;
+  StopSignal& operator=(const StopSignal&) = delete;
+
+  void wait();
+  // Returns at once when stopped; true if so.
+  bool wait_for(std::chrono::milliseconds duration);
+  bool requested() const { return requested_.load(); }
+  // As if the signal had come.
+  void request();
+
+ private:
+  void watch();
+
+  sigset_t signals_{};
+  std::atomic<bool> requested_{false};
+  std::atomic<bool> ending_{false};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::thread watcher_;
+};
+
+}  // namespace rocket::process

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+
+#include "base/log.h"
+#include "process/stop_signal.h"
+
+namespace rocket::process {
+
+struct WorkerLoop {
+  // A run that did this much probably left more: the next follows at once.
+  std::int64_t full_batch = 1000;
+  // Pause after a run that did less.
+  std::chrono::milliseconds idle{5000};
+
+  // Calls run_once, which returns how much it did, until told to stop. When it throws, the loop logs why,
+  // once per outage, and tries again with growing pauses.
+  void run(StopSignal& stop, const Log& log, const std::function<std::int64_t()>& run_once) const;
+};
+
+}  // namespace rocket::process
