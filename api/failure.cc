@@ -1,0 +1,93 @@
+#include "api/failure.h"
+
+#include <algorithm>
+#include <cctype>
+#include <nlohmann/json.hpp>
+
+namespace rocket::api {
+namespace {
+
+constexpr std::string_view kProblemType = "application/problem+json";
+
+std::string title(std::string code) {
+  std::replace(code.begin(), code.end(), '_', ' ');
+  if (!code.empty() && code[0] >= 'a' && code[0] <= 'z') code[0] = static_cast<char>(code[0] - 'a' + 'A');
+  return code;
+}
+
+HttpResponse problem(int status, const std::string& code, const std::string& error) {
+  HttpResponse response;
+  response.status = status;
+  response.content_type = kProblemType;
+  response.body = nlohmann::ordered_json{
+      {"type", "about:blank"},
+      {"title", title(code)},
+      {"status", status},
+      {"detail", error},
+      {"code", code}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return response;
+}
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+}
+
+// The next part of a list, taken off its front.
+std::string_view next_part(std::string_view& list, char separator) {
+  const auto end = list.find(separator);
+  const std::string_view part = list.substr(0, end);
+  list.remove_prefix(end == std::string_view::npos ? list.size() : end + 1);
+  return trimmed(part);
+}
+
+// q=0, q=0.0 and so on: not acceptable (RFC 9110, section 12.4.2).
+bool is_zero_weight(std::string_view parameter) {
+  if (!parameter.starts_with("q=") && !parameter.starts_with("Q=")) return false;
+  return parameter.size() > 2 && parameter.find_first_not_of("0.", 2) == std::string_view::npos;
+}
+
+}  // namespace
+
+bool accepts_problem(std::string_view accept) {
+  while (!accept.empty()) {
+    std::string_view range = next_part(accept, ',');
+    if (!equal_ignoring_case(next_part(range, ';'), kProblemType)) continue;
+    bool refused = false;
+    while (!range.empty()) refused = is_zero_weight(next_part(range, ';')) || refused;
+    if (!refused) return true;
+  }
+  return false;
+}
+
+HttpResponse render(const Failure& failure, bool as_problem) {
+  HttpResponse response;
+  if (as_problem) {
+    response = problem(failure.status, failure.code, failure.error);
+  } else {
+    response.status = failure.status;
+    response.body = nlohmann::ordered_json{{"error", failure.error}, {"code", failure.code}}.dump(
+        -1, ' ', false, nlohmann::json::error_handler_t::replace);
+  }
+  response.headers = failure.headers;
+  return response;
+}
+
+HttpResponse render_stored(int status, const std::string& body, bool as_problem) {
+  if (as_problem && status >= 400) {
+    const auto stored = nlohmann::json::parse(body);
+    return problem(status, stored.at("code").get<std::string>(), stored.at("error").get<std::string>());
+  }
+  HttpResponse response;
+  response.status = status;
+  response.body = body;
+  return response;
+}
+
+}  // namespace rocket::api

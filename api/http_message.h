@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace rocket::api {
+
+// One HTTP/1.x request, complete and unambiguous (RFC 9112).
+struct HttpRequest {
+  std::string method;
+  // Without the query.
+  std::string path;
+  std::string query;
+  // Names in lower case, in the order in which they came; repeated fields are kept apart.
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+  bool keep_alive = true;
+  // The peer's address.
+  std::string origin_ip;
+
+  std::size_t count(std::string_view name) const;
+  // The first field of this name (in lower case).
+  std::optional<std::string_view> header(std::string_view name) const;
+};
+
+struct HttpResponse {
+  int status = 200;
+  // JSON unless content_type says otherwise.
+  std::string body;
+  std::string content_type = "application/json";
+  // Beyond those that every response carries.
+  std::vector<std::pair<std::string, std::string>> headers;
+
+  // The bytes to send. `with_body` false: the answer to HEAD.
+  std::string serialize(bool keep_alive, bool with_body) const;
+};
+
+}  // namespace rocket::api

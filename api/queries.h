@@ -1,0 +1,30 @@
+#pragma once
+
+#include <asio/awaitable.hpp>
+#include <chrono>
+#include <string>
+
+#include "api/exchange.h"
+#include "api/failure.h"
+#include "pg/lane.h"
+
+// The requests that change nothing. All let database errors through.
+namespace rocket::api {
+
+asio::awaitable<bool> user_exists(pg::Lane& lane, const std::string& email);
+
+// GET /rides/{id}: the owner's ride.
+asio::awaitable<HttpResponse> answer_ride(pg::Lane& lane, const Exchange& exchange);
+
+// GET /idempotency-keys/{key}: how far the owner's request got, so that a client which lost an answer can
+// ask.
+asio::awaitable<HttpResponse> answer_key(pg::Lane& lane, const Exchange& exchange,
+                                         std::chrono::seconds retention);
+
+// GET /account: {"balance": whole dollars, "currency": "usd"}.
+asio::awaitable<HttpResponse> answer_account(pg::Lane& lane, const Exchange& exchange);
+
+// GET /readyz: 200 while the database answers.
+asio::awaitable<HttpResponse> answer_ready(pg::Lane& lane);
+
+}  // namespace rocket::api

@@ -1,0 +1,92 @@
+#include "api/request_checks.h"
+
+#include <algorithm>
+
+#include "base/ids.h"
+
+namespace rocket::api {
+namespace {
+
+constexpr std::size_t kLeastKeyLength = 20;
+constexpr std::size_t kMostKeyLength = 255;
+constexpr std::size_t kMostEmailLength = 255;
+constexpr std::size_t kMostRequestIdLength = 128;
+
+Failure unauthorized(std::string code, std::string error) {
+  return {401, std::move(code), std::move(error), {{"WWW-Authenticate", "Email realm=\"rocket rides\""}}};
+}
+
+bool is_printable(char c) { return c >= ' ' && c <= '~'; }
+
+// RFC 8941, section 4.2.5: the text inside the quotes, or nothing when it is no such string.
+std::optional<std::string> unquote(std::string_view text) {
+  if (text.size() < 2 || text.front() != '"' || text.back() != '"') return std::nullopt;
+  text = text.substr(1, text.size() - 2);
+  std::string plain;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '"') return std::nullopt;
+    if (text[i] == '\\') {
+      if (++i == text.size() || (text[i] != '"' && text[i] != '\\')) return std::nullopt;
+    }
+    plain += text[i];
+  }
+  return plain;
+}
+
+}  // namespace
+
+OrFailure<std::string> read_credentials(const HttpRequest& request) {
+  const auto value = request.header("authorization");
+  if (!value || value->empty()) {
+    return unauthorized("credentials_missing", "Send your e-mail address in the Authorization header.");
+  }
+  const bool printable =
+      std::all_of(value->begin(), value->end(), [](char c) { return c > ' ' && c <= '~'; });
+  if (request.count("authorization") > 1 || value->size() > kMostEmailLength || !printable) {
+    return unknown_user();
+  }
+  return std::string(*value);
+}
+
+Failure unknown_user() {
+  return unauthorized("credentials_invalid", "The Authorization header names no user.");
+}
+
+std::optional<std::string> normalize_idempotency_key(std::string_view text) {
+  std::string key(text);
+  if (text.starts_with('"')) {
+    auto unquoted = unquote(text);
+    if (!unquoted) return std::nullopt;
+    key = std::move(*unquoted);
+  }
+  if (key.size() < kLeastKeyLength || key.size() > kMostKeyLength) return std::nullopt;
+  if (!std::all_of(key.begin(), key.end(), is_printable)) return std::nullopt;
+  return key;
+}
+
+OrFailure<std::optional<std::string>> read_idempotency_key(const HttpRequest& request) {
+  const auto value = request.header("idempotency-key");
+  if (!value) return std::optional<std::string>();
+  std::optional<std::string> key;
+  if (request.count("idempotency-key") == 1) key = normalize_idempotency_key(*value);
+  if (!key) {
+    return Failure{400,
+                   "idempotency_key_invalid",
+                   "Send one Idempotency-Key of 20 to 255 printable ASCII characters.",
+                   {}};
+  }
+  return key;
+}
+
+std::string request_id_of(const HttpRequest& request) {
+  const auto given = request.header("x-request-id");
+  const auto is_sane = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+           c == '_' || c == '.' || c == ':' || c == '/' || c == '+' || c == '=';
+  };
+  const bool sane = given && !given->empty() && given->size() <= kMostRequestIdLength &&
+                    request.count("x-request-id") == 1 && std::all_of(given->begin(), given->end(), is_sane);
+  return sane ? std::string(*given) : random_uuid();
+}
+
+}  // namespace rocket::api

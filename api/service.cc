@@ -1,0 +1,171 @@
+#include "api/service.h"
+
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <optional>
+#include <utility>
+
+#include "api/parameters.h"
+#include "api/queries.h"
+#include "api/request_checks.h"
+#include "base/ids.h"
+#include "pg/errors.h"
+
+namespace rocket::api {
+namespace {
+
+constexpr const char* kHealthPath = "/healthz";
+
+// Requests of one user and key meet on one lane.
+std::string lane_text(const HttpRequest& request) {
+  return std::string(request.header("idempotency-key").value_or(request.path));
+}
+
+HttpResponse alive() {
+  HttpResponse response;
+  response.body = R"({"status":"alive"})";
+  return response;
+}
+
+Failure failure_for(const std::exception_ptr& error, const Log& log, const std::string& request_id) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const pg::Unavailable&) {
+    return database_unavailable();
+  } catch (const pg::StatementFailed& failed) {
+    if (failed.server_cannot_serve()) return database_unavailable();
+  } catch (const std::exception& other) {
+    log.error("request failed", {{"request_id", request_id}, {"error", other.what()}});
+  } catch (...) {
+    log.error("request failed", {{"request_id", request_id}, {"error", "unknown exception"}});
+  }
+  return {};
+}
+
+}  // namespace
+
+// A request, and where its answer goes.
+struct Service::Answering {
+  Exchange exchange;
+  ConnectionId from;
+  std::shared_ptr<Outbox> outbox;
+  // For the log: what a client writes into a path is not ours to keep.
+  std::string_view route = "unknown";
+  std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
+};
+
+Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const idempotency::Flows& flows,
+                 const Log& log, ServiceOptions options)
+    : lanes_(lanes), log_(log), options_(options) {
+  const auto mutation = [&](const std::string& path, auto accept_body, bool key_is_optional) {
+    const Mutation described{flows.find("POST", path), accept_body, key_is_optional};
+    routes_.push_back({"POST", path, [&engine, described, options](pg::Lane& lane, const Exchange& exchange) {
+                         return answer_mutation(lane, engine, described, exchange, options.mutations);
+                       }});
+  };
+  mutation("/rides", accept_ride, false);
+  mutation("/deposits", accept_deposit, true);
+  routes_.push_back({"GET", "/rides/", answer_ride});
+  routes_.push_back({"GET", "/idempotency-keys/",
+                     [retention = options.key_retention](pg::Lane& lane, const Exchange& exchange) {
+                       return answer_key(lane, exchange, retention);
+                     }});
+  routes_.push_back({"GET", "/account", answer_account});
+  routes_.push_back({"GET", "/readyz", [](pg::Lane& lane, const Exchange&) { return answer_ready(lane); }});
+  // Answered without a lane, below.
+  routes_.push_back({"GET", kHealthPath, nullptr});
+}
+
+void Service::handle(HttpRequest request, ConnectionId from, std::shared_ptr<Outbox> outbox) {
+  auto answering = std::make_unique<Answering>();
+  answering->from = from;
+  answering->outbox = std::move(outbox);
+  Exchange& exchange = answering->exchange;
+  exchange.request = std::move(request);
+  exchange.request_id = request_id_of(exchange.request);
+  exchange.as_problem = accepts_problem(exchange.request.header("accept").value_or(""));
+  const auto refuse = [&](const Failure& failure) {
+    finish(*answering, render(failure, exchange.as_problem));
+  };
+
+  std::string allowed;
+  const Route* route = find_route(exchange, allowed);
+  if (route == nullptr && allowed.empty()) {
+    return refuse({404, "not_found", "There is nothing at this path.", {}});
+  }
+  if (route == nullptr) {
+    return refuse({405, "method_not_allowed", "This path allows " + allowed + ".", {{"Allow", allowed}}});
+  }
+  answering->route = route->path;
+  if (!route->handler) return finish(*answering, alive());
+  if (stopping_.load()) {
+    return refuse({503, "overloaded", "The service is stopping. Retry.", {{"Retry-After", "1"}}});
+  }
+  if (in_line_.fetch_add(1) >= options_.line_limit) {
+    --in_line_;
+    return refuse({503, "overloaded", "Too many requests are waiting. Retry.", {{"Retry-After", "1"}}});
+  }
+  pg::Lane& lane = lanes_.lane_for(lane_text(exchange.request));
+  asio::co_spawn(lane.executor(), answer(lane, *route, std::move(answering)), asio::detached);
+}
+
+asio::awaitable<void> Service::answer(pg::Lane& lane, const Route& route,
+                                      std::unique_ptr<Answering> answering) {
+  HttpResponse response;
+  std::exception_ptr error;
+  try {
+    response = co_await route.handler(lane, answering->exchange);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  if (error) {
+    const Failure failure = failure_for(error, log_, answering->exchange.request_id);
+    response = render(failure, answering->exchange.as_problem);
+  }
+  --in_line_;
+  finish(*answering, std::move(response));
+}
+
+const Service::Route* Service::find_route(Exchange& exchange, std::string& allowed) const {
+  const HttpRequest& request = exchange.request;
+  for (const Route& route : routes_) {
+    const bool has_argument = route.path.back() == '/';
+    const bool matches = has_argument ? request.path.size() > route.path.size() &&
+                                            request.path.starts_with(route.path) &&
+                                            request.path.find('/', route.path.size()) == std::string::npos
+                                      : request.path == route.path;
+    if (!matches) continue;
+    if (has_argument) {
+      exchange.path_argument =
+          percent_decode(std::string_view(request.path).substr(route.path.size()), false).value_or("");
+    }
+    if (request.method == route.method || (request.method == "HEAD" && route.method == "GET")) return &route;
+    if (!allowed.empty()) allowed += ", ";
+    allowed += route.method == "GET" ? "GET, HEAD" : route.method;
+  }
+  return nullptr;
+}
+
+void Service::finish(Answering& answering, HttpResponse response) const {
+  const HttpRequest& request = answering.exchange.request;
+  response.headers.emplace_back("X-Request-Id", answering.exchange.request_id);
+  if (log_.shows_info()) {
+    const std::chrono::duration<double, std::milli> duration =
+        std::chrono::steady_clock::now() - answering.since;
+    log_.info("answered", {{"method", request.method},
+                           {"route", answering.route},
+                           {"status", response.status},
+                           {"duration_ms", duration.count()},
+                           {"request_id", answering.exchange.request_id}});
+  }
+  answering.outbox->post({answering.from, response.serialize(request.keep_alive, request.method != "HEAD"),
+                          !request.keep_alive});
+}
+
+HttpResponse render_refused(const RequestReader::Refused& refused) {
+  HttpResponse response = render({refused.status, refused.code, refused.error, {}}, false);
+  response.headers.emplace_back("X-Request-Id", random_uuid());
+  return response;
+}
+
+}  // namespace rocket::api

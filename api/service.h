@@ -1,0 +1,69 @@
+#pragma once
+
+#include <asio/awaitable.hpp>
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/exchange.h"
+#include "api/failure.h"
+#include "api/mutations.h"
+#include "api/request_reader.h"
+#include "api/transport.h"
+#include "base/log.h"
+#include "idempotency/engine.h"
+#include "idempotency/flow.h"
+#include "pg/lanes.h"
+
+namespace rocket::api {
+
+struct ServiceOptions {
+  // Requests that may be under way at once; the next one is refused at once.
+  std::int64_t line_limit = 4096;
+  // Must be what the reaper uses, for the expiry that clients are shown.
+  std::chrono::seconds key_retention{std::chrono::hours(72)};
+  MutationOptions mutations;
+};
+
+// Which code answers which request.
+class Service {
+ public:
+  // Everything passed must outlive the service, and the service every request that it was given.
+  Service(pg::Lanes& lanes, const idempotency::Engine& engine, const idempotency::Flows& flows,
+          const Log& log, ServiceOptions options);
+
+  // Starts answering; the answer goes to the outbox. Thread safe, does not block, does not throw.
+  void handle(HttpRequest request, ConnectionId from, std::shared_ptr<Outbox> outbox);
+
+  // From now on everything is refused with 503.
+  void stop() { stopping_ = true; }
+
+ private:
+  using Handler = std::function<asio::awaitable<HttpResponse>(pg::Lane&, const Exchange&)>;
+  struct Route {
+    std::string method;
+    // Ends in "/" where the last segment is a variable.
+    std::string path;
+    Handler handler;
+  };
+  struct Answering;
+
+  const Route* find_route(Exchange& exchange, std::string& allowed) const;
+  asio::awaitable<void> answer(pg::Lane& lane, const Route& route, std::unique_ptr<Answering> answering);
+  void finish(Answering& answering, HttpResponse response) const;
+
+  pg::Lanes& lanes_;
+  const Log& log_;
+  ServiceOptions options_;
+  std::vector<Route> routes_;
+  std::atomic<std::int64_t> in_line_{0};
+  std::atomic<bool> stopping_{false};
+};
+
+// The answer to bytes that are no request.
+HttpResponse render_refused(const RequestReader::Refused& refused);
+
+}  // namespace rocket::api

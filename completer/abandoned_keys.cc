@@ -1,0 +1,97 @@
+#include "completer/abandoned_keys.h"
+
+namespace rocket::completer {
+namespace {
+
+// In both statements: $1 grace, $2 pause, $3 longest pause, $4 lease time, $5 most completions, $6 batch.
+// Materialized: with the LIMIT in a subquery that the planner may run again, more rows than that could go.
+constexpr pg::Statement kParkHopeless{"park_hopeless_keys", R"sql(
+WITH hopeless AS MATERIALIZED (
+  SELECT id FROM idempotency_keys
+   WHERE finished_at IS NULL AND parked_at IS NULL
+     AND created_at < now() - make_interval(secs => $1::bigint)
+     AND last_run_at < now() - make_interval(secs => least($2::bigint * power(2, least(completions, 20)), $3::bigint))
+     AND (lease IS NULL OR locked_at < now() - make_interval(secs => $4::bigint))
+     AND completions >= $5::bigint
+   ORDER BY created_at
+   LIMIT $6::bigint
+     FOR UPDATE SKIP LOCKED
+)
+UPDATE idempotency_keys k
+   SET parked_at = now(), lease = NULL, locked_at = NULL,
+       last_error = 'too many attempts; the last one: ' || coalesce(last_error, 'did not end')
+  FROM hopeless
+ WHERE k.id = hopeless.id
+)sql"};
+
+constexpr pg::Statement kTakeAbandoned{"take_abandoned_keys", R"sql(
+WITH abandoned AS MATERIALIZED (
+  SELECT id FROM idempotency_keys
+   WHERE finished_at IS NULL AND parked_at IS NULL
+     AND created_at < now() - make_interval(secs => $1::bigint)
+     AND last_run_at < now() - make_interval(secs => least($2::bigint * power(2, least(completions, 20)), $3::bigint))
+     AND (lease IS NULL OR locked_at < now() - make_interval(secs => $4::bigint))
+     AND completions < $5::bigint
+   ORDER BY created_at
+   LIMIT $6::bigint
+     FOR UPDATE SKIP LOCKED
+)
+UPDATE idempotency_keys k
+   SET lease = gen_random_uuid(), locked_at = now(), last_run_at = now(),
+       attempts = attempts + 1, completions = completions + 1
+  FROM abandoned, users
+ WHERE k.id = abandoned.id AND users.id = k.user_id
+RETURNING k.id, k.lease, users.email, k.idempotency_key, k.request_method, k.request_path, k.recovery_point,
+          k.attempts
+)sql"};
+
+constexpr pg::Statement kListParked{"list_parked_keys", R"sql(
+SELECT k.id, users.email, k.request_method, k.request_path, k.recovery_point, k.attempts, k.created_at,
+       k.parked_at, k.last_error
+  FROM idempotency_keys k JOIN users ON users.id = k.user_id
+ WHERE k.parked_at IS NOT NULL
+ ORDER BY k.parked_at
+)sql"};
+
+// The last run is moved back so that no pause is left; the creation is as early as it can be.
+constexpr pg::Statement kResumeParked{"resume_parked_key", R"sql(
+UPDATE idempotency_keys
+   SET parked_at = NULL, resumed_at = now(), completions = 0, last_run_at = created_at
+ WHERE id = $1 AND parked_at IS NOT NULL
+)sql"};
+
+pg::Params params_of(const Patience& patience, std::int64_t batch) {
+  return {std::to_string(patience.grace.count()),         std::to_string(patience.pause.count()),
+          std::to_string(patience.longest_pause.count()), std::to_string(patience.lease_time.count()),
+          std::to_string(patience.most_completions),      std::to_string(batch)};
+}
+
+}  // namespace
+
+pg::Query park_hopeless(const Patience& patience, std::int64_t batch) {
+  return {kParkHopeless, params_of(patience, batch)};
+}
+
+pg::Query take_abandoned(const Patience& patience, std::int64_t batch) {
+  return {kTakeAbandoned, params_of(patience, batch)};
+}
+
+std::vector<AbandonedKey> read_abandoned(const pg::Result& result) {
+  std::vector<AbandonedKey> keys;
+  keys.reserve(static_cast<std::size_t>(result.rows()));
+  for (int row = 0; row < result.rows(); ++row) {
+    const auto text = [&](const char* column) { return std::string(result.text(row, column)); };
+    keys.push_back({{text("email"), text("idempotency_key"), text("id"), text("lease")},
+                    text("request_method"),
+                    text("request_path"),
+                    text("recovery_point"),
+                    result.integer(row, "attempts")});
+  }
+  return keys;
+}
+
+pg::Query list_parked() { return {kListParked, {}}; }
+
+pg::Query resume_parked(const std::string& key_id) { return {kResumeParked, {key_id}}; }
+
+}  // namespace rocket::completer

@@ -1,0 +1,133 @@
+// Finishes requests that were abandoned half-way, or lists and resumes those that wait for a person.
+
+#include <exception>
+#include <iostream>
+
+#include "base/ids.h"
+#include "base/log.h"
+#include "base/settings.h"
+#include "completer/abandoned_keys.h"
+#include "completer/completer.h"
+#include "endpoints/deposits.h"
+#include "endpoints/rides.h"
+#include "idempotency/engine.h"
+#include "idempotency/flow.h"
+#include "payments/mock_gateway.h"
+#include "pg/lanes.h"
+#include "pg/session.h"
+#include "process/block_on.h"
+#include "process/database_settings.h"
+#include "process/event_loop.h"
+#include "process/stop_signal.h"
+#include "process/worker_loop.h"
+
+namespace {
+
+using namespace rocket;
+
+struct Options {
+  LogOptions log;
+  process::DatabaseSettings database{.url = {}, .lanes = 2};
+  completer::Patience patience;
+  process::WorkerLoop loop;
+  endpoints::RideOptions rides;
+  payments::MockOptions mock;
+  bool list_parked = false;
+  std::string resume;
+};
+
+std::optional<int> read(int argc, char** argv, Options& options) {
+  using std::chrono::milliseconds;
+  using std::chrono::seconds;
+  constexpr seconds kYear(366 * 86400);
+  Settings settings("completer", "finishes requests that were abandoned half-way");
+  settings.add("list-parked", {}, "print the keys that wait for a person, and exit", options.list_parked);
+  settings.add("resume", {}, "give the parked key with this id another chance, and exit", options.resume);
+  settings.add("grace", {"COMPLETER_GRACE_S"}, "age from which an unfinished key counts as abandoned",
+               options.patience.grace, seconds(0), kYear);
+  settings.add("pause", {"COMPLETER_PAUSE_S"},
+               "time since the last attempt; doubles with each of its attempts", options.patience.pause,
+               seconds(0), kYear);
+  settings.add("longest-pause", {"COMPLETER_LONGEST_PAUSE_S"}, "where the doubling ends",
+               options.patience.longest_pause, seconds(0), kYear);
+  settings.add("most-attempts", {"COMPLETER_MOST_ATTEMPTS"}, "attempts",
+               "attempts of completers after which a key is parked", options.patience.most_completions, 1,
+               1000);
+  settings.add("batch", {"COMPLETER_BATCH"}, "keys", "keys worked on at once", options.loop.full_batch, 1,
+               10'000);
+  settings.add("idle", {"COMPLETER_IDLE_MS"}, "pause when there is nothing to do", options.loop.idle,
+               milliseconds(1), milliseconds(3'600'000));
+  settings.add("charge-repeat-limit", {"CHARGE_REPEAT_LIMIT_S"},
+               "age from which a charge is looked up instead of repeated", options.rides.charge_repeat_limit,
+               seconds(1), kYear);
+  options.mock.add_to(settings);
+  options.database.add_to(settings);
+  options.database.add_lanes_to(settings);
+  options.log.add_to(settings);
+  settings.require([&]() -> std::optional<std::string> {
+    if (options.resume.empty() || is_uuid(options.resume)) return std::nullopt;
+    return "--resume needs the id of a key, as --list-parked shows it";
+  });
+  return settings.read(argc, argv);
+}
+
+int list_parked(const Options& options) {
+  process::EventLoop event_loop;
+  pg::Session session(options.database.connection_options("completer"));
+  const pg::Result parked = event_loop.run(session.run(completer::list_parked()));
+  for (int row = 0; row < parked.rows(); ++row) {
+    const auto text = [&](const char* column) { return parked.text(row, column); };
+    std::cout << text("id") << "  " << text("request_method") << ' ' << text("request_path") << "  by "
+              << text("email") << "\n    at " << text("recovery_point") << ", " << text("attempts")
+              << " attempts, created " << text("created_at") << ", parked " << text("parked_at") << "\n    "
+              << text("last_error") << '\n';
+  }
+  std::cout << parked.rows() << " parked\n";
+  return 0;
+}
+
+int resume(const Options& options) {
+  process::EventLoop event_loop;
+  pg::Session session(options.database.connection_options("completer"));
+  const pg::Result resumed = event_loop.run(session.run(completer::resume_parked(options.resume)));
+  if (resumed.affected() == 0) {
+    std::cerr << "completer: no parked key has the id " << options.resume << '\n';
+    return 1;
+  }
+  std::cout << "resumed " << options.resume << "; it is due now\n";
+  return 0;
+}
+
+void work(const Options& options, process::StopSignal& stop) {
+  const Log log("completer", options.log);
+  payments::MockGateway gateway(options.mock);
+  const idempotency::Flows flows({endpoints::ride_flow(gateway, options.rides), endpoints::deposit_flow()});
+  const idempotency::Engine engine({.lease_time = options.patience.lease_time}, log);
+  pg::Lanes lanes(static_cast<std::size_t>(options.database.lanes),
+                  options.database.lane_options("completer"), log);
+  completer::Completer completer(lanes, engine, flows, log, options.patience, options.loop.full_batch);
+  log.info("started", {{"grace_s", options.patience.grace.count()}});
+  options.loop.run(stop, log, [&] { return completer.run_once(stop); });
+
+  const std::size_t handed_back =
+      process::block_on(lanes.at(0).executor(), engine.hand_back_all(lanes.at(0)));
+  lanes.stop();
+  log.info("stopped", {{"handed_back", handed_back}});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    Options options;
+    if (auto exit_status = read(argc, argv, options)) return *exit_status;
+    if (options.list_parked) return list_parked(options);
+    if (!options.resume.empty()) return resume(options);
+    process::StopSignal stop;
+    work(options, stop);
+    return 0;
+  } catch (const std::exception& error) {
+    std::cerr << "completer: " << error.what() << '\n';
+    return 1;
+  }
+}

@@ -1,0 +1,67 @@
+// Moves staged jobs into the job queue.
+
+#include <exception>
+#include <iostream>
+
+#include "base/log.h"
+#include "base/settings.h"
+#include "jobs/drain.h"
+#include "jobs/log_queue.h"
+#include "process/database_settings.h"
+#include "process/event_loop.h"
+#include "process/stop_signal.h"
+#include "process/worker_loop.h"
+
+namespace {
+
+using namespace rocket;
+
+struct Options {
+  LogOptions log;
+  process::DatabaseSettings database;
+  std::string queue = "log";
+  // A job is to be seen within a second of its commit.
+  process::WorkerLoop loop{.full_batch = 1000, .idle = std::chrono::milliseconds(500)};
+};
+
+std::optional<int> read(int argc, char** argv, Options& options) {
+  using std::chrono::milliseconds;
+  Settings settings("enqueuer", "moves staged jobs into the job queue");
+  settings.add("queue", {"JOB_QUEUE"}, "where jobs go; log: one log line each", options.queue, {"log"});
+  settings.add("batch", {"ENQUEUER_BATCH"}, "jobs", "jobs per transaction", options.loop.full_batch, 1,
+               100'000);
+  settings.add("idle", {"ENQUEUER_IDLE_MS"}, "pause when there is nothing to do", options.loop.idle,
+               milliseconds(1), milliseconds(3'600'000));
+  options.database.add_to(settings);
+  options.log.add_to(settings);
+  return settings.read(argc, argv);
+}
+
+void work(const Options& options, process::StopSignal& stop) {
+  const Log log("enqueuer", options.log);
+  process::EventLoop event_loop;
+  jobs::LogQueue queue(log);
+  jobs::Drain drain(options.database.connection_options("enqueuer"), queue, options.loop.full_batch);
+  log.info("started", {{"queue", options.queue}});
+  options.loop.run(stop, log, [&] {
+    const std::int64_t moved = event_loop.run(drain.run_once());
+    if (moved > 0) log.info("moved", {{"jobs", moved}});
+    return moved;
+  });
+  log.info("stopped");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    Options options;
+    if (auto exit_status = read(argc, argv, options)) return *exit_status;
+    process::StopSignal stop;
+    work(options, stop);
+    return 0;
+  } catch (const std::exception& error) {
+    std::cerr << "enqueuer: " << error.what() << '\n';
+    return 1;
+  }
+}

@@ -1,0 +1,69 @@
+// Removes idempotency keys that finished long ago.
+
+#include <exception>
+#include <iostream>
+
+#include "base/log.h"
+#include "base/settings.h"
+#include "pg/session.h"
+#include "process/database_settings.h"
+#include "process/event_loop.h"
+#include "process/stop_signal.h"
+#include "process/worker_loop.h"
+#include "reaper/reap.h"
+
+namespace {
+
+using namespace rocket;
+
+struct Options {
+  LogOptions log;
+  process::DatabaseSettings database;
+  std::chrono::seconds retention{std::chrono::hours(72)};
+  process::WorkerLoop loop;
+};
+
+std::optional<int> read(int argc, char** argv, Options& options) {
+  using std::chrono::milliseconds;
+  using std::chrono::seconds;
+  Settings settings("reaper", "removes idempotency keys that finished long ago");
+  settings.add("retention", {"KEY_RETENTION_S"}, "how long finished keys are kept", options.retention,
+               seconds(60), seconds(366 * 86400));
+  settings.add("batch", {"REAPER_BATCH"}, "keys", "keys removed per transaction", options.loop.full_batch, 1,
+               100'000);
+  settings.add("idle", {"REAPER_IDLE_MS"}, "pause when there is nothing to do", options.loop.idle,
+               milliseconds(1), milliseconds(3'600'000));
+  options.database.add_to(settings);
+  options.log.add_to(settings);
+  return settings.read(argc, argv);
+}
+
+void work(const Options& options, process::StopSignal& stop) {
+  const Log log("reaper", options.log);
+  process::EventLoop event_loop;
+  pg::Session session(options.database.connection_options("reaper"));
+  log.info("started", {{"retention_s", options.retention.count()}});
+  options.loop.run(stop, log, [&] {
+    const pg::Result result =
+        event_loop.run(session.run(reaper::reap(options.retention, options.loop.full_batch)));
+    const std::int64_t removed = result.affected();
+    if (removed > 0) log.info("reaped", {{"keys", removed}});
+    return removed;
+  });
+  log.info("stopped");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    Options options;
+    if (auto exit_status = read(argc, argv, options)) return *exit_status;
+    process::StopSignal stop;
+    work(options, stop);
+    return 0;
+  } catch (const std::exception& error) {
+    std::cerr << "reaper: " << error.what() << '\n';
+    return 1;
+  }
+}
