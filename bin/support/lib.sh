@@ -1,0 +1,100 @@
+# shellcheck shell=bash
+# Functions the scripts share; a script sources this file and is then free to be started from any directory.
+# What is set here is used there.
+# shellcheck disable=SC2034
+
+root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)
+private_postgres=$root/bin/support/private-postgres
+# The full path rather than Debian's wrapper, which looks for system clusters first.
+psql=/usr/lib/postgresql/15/bin/psql
+
+say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+as_root() {
+  if ((EUID == 0)); then "$@"; return; fi
+  command -v sudo >/dev/null || die "needs root for: $* (there is no sudo)"
+  sudo "$@"
+}
+
+# packages SET...: the names listed for these sets.
+packages() {
+  local set
+  for set in "$@"; do awk -v set="$set" '$1 == set { print $2 }' "$root/bin/support/packages.txt"; done
+}
+
+# missing_packages SET...: those of them that are not installed.
+missing_packages() {
+  local installed
+  # dpkg-query fails when it knows nothing of a package, which is an answer, not an error.
+  # shellcheck disable=SC2046
+  installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $(packages "$@") 2>/dev/null |
+    sed -n 's/^installed //p') || true
+  packages "$@" | grep -vxF -e "$installed" || true
+}
+
+apt_get() {
+  # Waits for another apt instead of failing, and asks no questions.
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=600 \
+    -o Dpkg::Use-Pty=0 "$@" </dev/null >&2
+}
+
+# install_packages SET...: installs what is missing; does nothing, not even sudo, when nothing is.
+install_packages() (
+  mapfile -t missing < <(missing_packages "$@")
+  ((${#missing[@]})) || return 0
+  command -v apt-get >/dev/null || die "this needs Debian 12; install by hand: ${missing[*]}"
+  say "installing ${missing[*]}"
+  apt_get update || say "apt-get update failed; trying with the package lists at hand"
+  if [[ " ${missing[*]} " == *" postgresql-15 "* ]]; then
+    # Debian's package would create and start a server on port 5432, which nobody asked for.
+    conf=/etc/postgresql-common/createcluster.d/rocket-rides.conf
+    trap 'as_root rm -f "$conf"; as_root rmdir --ignore-fail-on-non-empty "${conf%/*}" || true' EXIT
+    as_root mkdir -p "${conf%/*}"
+    echo 'create_main_cluster = false' | as_root tee "$conf" >/dev/null
+  fi
+  apt_get install --no-install-recommends "${missing[@]}"
+)
+
+# supervise GRACE COMMAND...: runs the command in a session of its own, so that a terminal's Ctrl-C
+# reaches this script alone; passes INT, TERM and HUP on as one TERM; leaves no process behind.
+# Sets `signalled` to the signal that ended it, if one did; returns the command's status.
+signalled=''
+child=''
+supervise() {
+  local grace=$1 status=0
+  shift
+  # If this script itself is killed, the kernel tells the command to stop.
+  setsid setpriv --pdeathsig TERM "$@" &
+  child=$!
+  # A signal may have come while the command was being started.
+  [[ -z $signalled ]] || kill -TERM "$child" 2>/dev/null || true
+  while kill -0 "$child" 2>/dev/null; do wait "$child" && status=0 || status=$?; done
+  end_session "$child" "$grace"
+  child=''
+  return "$status"
+}
+
+# catch_signals: to be called before the first thing that has to be undone.
+catch_signals() {
+  local signal
+  for signal in INT TERM HUP; do
+    # shellcheck disable=SC2064
+    trap "signalled=$signal; [[ -z \$child ]] || kill -TERM \"\$child\" 2>/dev/null || true" "$signal"
+  done
+}
+
+# end_session SID SECONDS: ends what is left of a session, politely first.
+end_session() {
+  local pids i
+  for ((i = 0; i <= $2 * 10; i++)); do
+    # Zombies are only waiting for init.
+    pids=$(ps -o pid=,stat= --sid "$1" | awk '$2 !~ /^Z/ { print $1 }') || true
+    [[ -n $pids ]] || return 0
+    # shellcheck disable=SC2086
+    ((i)) || kill -TERM $pids 2>/dev/null || true
+    sleep 0.1
+  done
+  # shellcheck disable=SC2086
+  kill -KILL $pids 2>/dev/null || true
+}
