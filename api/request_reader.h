@@ -11,10 +11,10 @@
 namespace rocket::api {
 
 struct RequestLimits {
-  std::size_t head_bytes = 16 * 1024;
+  std::size_t head_bytes = 16'384;
   std::size_t headers = 100;
   std::size_t target_bytes = 4096;
-  std::size_t body_bytes = 64 * 1024;
+  std::size_t body_bytes = 65'536;
 };
 
 // Cuts a connection's bytes into requests (RFC 9112). Strict on purpose: where two servers could read the

@@ -39,9 +39,8 @@ Server::Server(const ServerOptions& options, RequestHandler on_request, RefusalR
   Pistache::Flags<Pistache::Tcp::Options> socket_options(Pistache::Tcp::Options::ReuseAddr);
   socket_options.setFlag(Pistache::Tcp::Options::NoDelay).setFlag(Pistache::Tcp::Options::CloseOnExec);
   listener_.init(options.threads, socket_options, "", kBacklog);
-  const auto prototype =
-      std::make_shared<Transport>(transport, std::move(on_request), std::move(render), state_);
-  listener_.setTransportFactory([prototype] { return prototype; });
+  auto prototype = std::make_shared<Transport>(transport, std::move(on_request), std::move(render), state_);
+  listener_.setTransportFactory([prototype = std::move(prototype)] { return prototype; });
   try {
     listener_.bind(Pistache::Address(options.address, Pistache::Port(options.port)));
   } catch (const std::exception& error) {

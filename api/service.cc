@@ -33,7 +33,7 @@ Failure failure_for(const std::exception_ptr& error, const Log& log, const std::
   } catch (const pg::Unavailable&) {
     return database_unavailable();
   } catch (const pg::StatementFailed& failed) {
-    if (failed.server_cannot_serve()) return database_unavailable();
+    if (failed.is_temporary()) return database_unavailable();
   } catch (const std::exception& other) {
     log.error("request failed", {{"request_id", request_id}, {"error", other.what()}});
   } catch (...) {

@@ -18,7 +18,7 @@ namespace Polling = Pistache::Polling;
 
 constexpr std::chrono::milliseconds kSweepInterval{250};
 constexpr std::chrono::milliseconds kLinger{2000};
-constexpr std::size_t kReadSize = 16 * 1024;
+constexpr std::size_t kReadSize = 16'384;
 
 // Tells the transport of new connections. Pistache's reading and writing is not used.
 class Doorman : public Pistache::Tcp::Handler {

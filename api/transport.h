@@ -89,6 +89,8 @@ class Transport : public Pistache::Tcp::Transport {
   Transport(TransportOptions options, RequestHandler on_request, RefusalRenderer render,
             std::shared_ptr<TransportState> state);
   ~Transport() override;
+  Transport(const Transport&) = delete;
+  Transport& operator=(const Transport&) = delete;
 
   std::shared_ptr<Pistache::Aio::Handler> clone() const override;
   void registerPoller(Pistache::Polling::Epoll& poller) override;

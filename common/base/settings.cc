@@ -101,7 +101,8 @@ void Settings::add(std::string flag, std::vector<std::string> variables, std::st
 
 void Settings::add(std::string flag, std::vector<std::string> variables, std::string help,
                    std::string& target, std::vector<std::string> allowed) {
-  auto store = [&target, allowed](std::string_view text) -> std::optional<std::string> {
+  const std::string unit = allowed.empty() ? "text" : join(allowed, "|");
+  auto store = [&target, allowed = std::move(allowed)](std::string_view text) -> std::optional<std::string> {
     if (text.empty()) return "is empty";
     if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), text) == allowed.end()) {
       return "must be one of " + join(allowed, ", ");
@@ -109,8 +110,8 @@ void Settings::add(std::string flag, std::vector<std::string> variables, std::st
     target = text;
     return std::nullopt;
   };
-  settings_.push_back({std::move(flag), std::move(variables), allowed.empty() ? "text" : join(allowed, "|"),
-                       std::move(help), target, false, std::move(store)});
+  settings_.push_back(
+      {std::move(flag), std::move(variables), unit, std::move(help), target, false, std::move(store)});
 }
 
 void Settings::add(std::string flag, std::vector<std::string> variables, std::string help, bool& target) {

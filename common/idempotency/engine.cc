@@ -72,7 +72,7 @@ asio::awaitable<void> release_when_possible(pg::Lane& lane, Lease lease, std::st
       co_await lane.commit(std::move(unit));
       co_return;
     } catch (const pg::StatementFailed& failed) {
-      if (!failed.server_cannot_serve() && !failed.may_pass_when_repeated()) co_return;
+      if (!failed.is_temporary()) co_return;
     } catch (const pg::Unavailable&) {
       // Also in doubt: releasing twice is harmless.
     }
@@ -102,7 +102,7 @@ Failure describe(const std::exception_ptr& error) {
   } catch (const pg::Unavailable& away) {
     return {RefusalKind::kDatabaseUnavailable, std::string("database unavailable: ") + away.what()};
   } catch (const pg::StatementFailed& failed) {
-    return {failed.server_cannot_serve() ? RefusalKind::kDatabaseUnavailable : RefusalKind::kInternal,
+    return {failed.is_temporary() ? RefusalKind::kDatabaseUnavailable : RefusalKind::kInternal,
             failed.query() + " failed with SQLSTATE " + failed.sqlstate()};
   } catch (const std::exception& other) {
     return {RefusalKind::kInternal, other.what()};
@@ -152,7 +152,9 @@ asio::awaitable<Outcome> Engine::run(pg::Lane& lane, const Flow& flow, Request r
     } catch (...) {
       error = std::current_exception();
     }
-    if (!is_in_doubt(error)) co_return co_await give_up(lane, std::move(lease), error);
+    if (!is_in_doubt(error)) {
+      co_return co_await give_up(lane, std::move(lease), error);
+    }
     // Claiming again with the same lease reads the key and tells how far we got.
     was_in_doubt = true;
   }
@@ -169,7 +171,9 @@ asio::awaitable<Outcome> Engine::resume(pg::Lane& lane, const Flow& flow, Lease 
     std::vector<pg::Result> results = co_await lane.commit(unit_of(flow, lease, stretch.queries));
     std::optional<Position> position = Position::after(stretch, results);
     std::optional<Outcome> outcome;
-    if (position) outcome = co_await advance(lane, flow, lease, std::move(*position), false);
+    if (position) {
+      outcome = co_await advance(lane, flow, lease, std::move(*position), false);
+    }
     co_return outcome ? std::move(*outcome) : Outcome(Refusal{RefusalKind::kInProgress});
   } catch (...) {
     error = std::current_exception();

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <asio/experimental/awaitable_operators.hpp>
+#include <asio/redirect_error.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
@@ -82,33 +83,37 @@ asio::awaitable<std::unique_ptr<Connection>> Connection::open(ConnectionOptions 
 }
 
 asio::awaitable<void> Connection::connect(std::chrono::milliseconds time_limit) {
-  if (PQstatus(connection_.get()) == CONNECTION_BAD) throw Unavailable(last_error());
   start_deadline(time_limit);
-  for (auto progress = PGRES_POLLING_WRITING; progress != PGRES_POLLING_OK;) {
-    // libpq may have moved on to another address, on another socket with the same number: watch it anew.
-    if (socket_.is_open()) socket_.release();
-    socket_.assign(PQsocket(connection_.get()));
-    co_await wait(progress == PGRES_POLLING_READING ? Wait::wait_read : Wait::wait_write);
-    progress = PQconnectPoll(connection_.get());
-    if (progress == PGRES_POLLING_FAILED) throw Unavailable(last_error());
-  }
-  if (socket_.is_open()) socket_.release();
-  socket_.assign(PQsocket(connection_.get()));
-
-  PQsetnonblocking(connection_.get(), 1);
-  if (PQsendQuery(connection_.get(), session_settings(transaction_timeout_).c_str()) == 0) {
-    throw Unavailable(last_error());
-  }
   try {
-    while (!co_await flush()) co_await wait(Wait::wait_write);
-    for (auto result = co_await receive(); result; result = co_await receive()) {
-      if (PQresultStatus(result->get()) != PGRES_COMMAND_OK) throw Broken();
-    }
+    co_await greet();
   } catch (const Broken&) {
     throw Unavailable(last_error());
   }
-  if (PQenterPipelineMode(connection_.get()) == 0) throw Unavailable(last_error());
   deadline_.cancel();
+}
+
+asio::awaitable<void> Connection::greet() {
+  PGconn* connection = connection_.get();
+  if (PQstatus(connection) == CONNECTION_BAD) throw Broken();
+  auto progress = PGRES_POLLING_WRITING;
+  while (progress != PGRES_POLLING_OK) {
+    // libpq may have moved on to another address, on another socket with the same number: watch it anew.
+    if (socket_.is_open()) socket_.release();
+    socket_.assign(PQsocket(connection));
+    co_await wait(progress == PGRES_POLLING_READING ? Wait::wait_read : Wait::wait_write);
+    progress = PQconnectPoll(connection);
+    if (progress == PGRES_POLLING_FAILED) throw Broken();
+  }
+  if (socket_.is_open()) socket_.release();
+  socket_.assign(PQsocket(connection));
+
+  PQsetnonblocking(connection, 1);
+  if (PQsendQuery(connection, session_settings(transaction_timeout_).c_str()) == 0) throw Broken();
+  while (!co_await flush()) co_await wait(Wait::wait_write);
+  for (auto result = co_await receive(); result; result = co_await receive()) {
+    if (PQresultStatus(result->get()) != PGRES_COMMAND_OK) throw Broken();
+  }
+  if (PQenterPipelineMode(connection) == 0) throw Broken();
 }
 
 asio::awaitable<std::vector<Result>> Connection::transact(std::span<const Query* const> queries) {
@@ -158,13 +163,15 @@ asio::awaitable<std::vector<Result>> Connection::transact(std::span<const Query*
 // Turns what went wrong into the exception that says what the caller can rely on.
 asio::awaitable<void> Connection::settle(const Exchanged& exchanged) {
   if (exchanged.complete) {
-    if (PQtransactionStatus(connection_.get()) == PQTRANS_INERROR) co_await roll_back();
+    if (PQtransactionStatus(connection_.get()) == PQTRANS_INERROR) {
+      co_await roll_back();
+    }
     if (exchanged.failure) throw StatementFailed(*exchanged.failure);
     co_return;
   }
   // A statement that failed cannot have been committed, whatever became of the connection; unless it was the
   // server that ended the session, for its report may follow a commit.
-  const bool certain = exchanged.failure && !exchanged.failure->server_cannot_serve();
+  const bool certain = exchanged.failure && !exchanged.failure->ended_session();
   if (certain) throw Unavailable(last_error());
   throw InDoubt(last_error());
 }
@@ -272,7 +279,10 @@ asio::awaitable<std::optional<Result>> Connection::receive() {
 }
 
 asio::awaitable<void> Connection::wait(Wait direction) {
-  co_await socket_.async_wait(direction, asio::use_awaitable);
+  std::error_code error;
+  co_await socket_.async_wait(direction, asio::redirect_error(asio::use_awaitable, error));
+  // The loser of a race between two waits is cancelled, which is no trouble.
+  if (error && error != asio::error::operation_aborted) throw Broken();
 }
 
 void Connection::start_deadline(std::chrono::milliseconds time_limit) {

@@ -76,6 +76,7 @@ class Connection {
   };
 
   asio::awaitable<void> connect(std::chrono::milliseconds time_limit);
+  asio::awaitable<void> greet();
   asio::awaitable<Exchanged> exchange(std::vector<const Query*> queries);
   asio::awaitable<void> collect(Exchanged& exchanged, const std::vector<Expected>& expected);
   asio::awaitable<void> settle(const Exchanged& exchanged);

@@ -32,15 +32,19 @@ class StatementFailed : public std::runtime_error {
   // Five characters; see PostgreSQL's appendix "PostgreSQL Error Codes".
   const std::string& sqlstate() const { return sqlstate_; }
 
-  // Serialization failure, deadlock, or a lock not granted in time: the same work may pass when run again.
-  bool may_pass_when_repeated() const {
-    return sqlstate_ == "40001" || sqlstate_ == "40P01" || sqlstate_ == "55P03";
-  }
-  // The server is starting, stopping, out of connections or of room: it is away, in effect.
-  bool server_cannot_serve() const {
+  // Serialization failure or deadlock: the same work may pass when run again at once.
+  bool may_pass_when_repeated() const { return sqlstate_ == "40001" || sqlstate_ == "40P01"; }
+
+  // Nothing is wrong with the work; the server cannot do it now. It is stopping, short of something,
+  // read-only, or had to wait too long.
+  bool is_temporary() const {
     const std::string_view state_class = std::string_view(sqlstate_).substr(0, 2);
-    return state_class == "57" ? sqlstate_ != "57014" : state_class == "53" || sqlstate_ == "25006";
+    return state_class == "40" || state_class == "53" || state_class == "57" || state_class == "58" ||
+           sqlstate_ == "55P03" || sqlstate_ == "25006";
   }
+
+  // The server ended the session with this report, which may follow a commit.
+  bool ended_session() const { return sqlstate_.starts_with("57P"); }
 
  private:
   std::string query_;

@@ -84,9 +84,7 @@ asio::awaitable<void> Lane::connect() {
       if (away_) log_.info("database is back");
       away_ = nullptr;
       co_return;
-    } catch (const Unavailable& error) {
-      mistake = error.what();
-    } catch (const std::system_error& error) {
+    } catch (const std::exception& error) {
       mistake = error.what();
     }
     if (!away_) log_.warn("database is away", {{"error", mistake}});
@@ -122,7 +120,7 @@ asio::awaitable<void> Lane::run_batch(std::vector<Waiting> batch) {
     results = co_await connection_->transact(queries);
   } catch (const StatementFailed&) {
     statement_failed = true;
-  } catch (const Unavailable&) {
+  } catch (...) {
     failure = std::current_exception();
   }
   if (statement_failed) {
@@ -161,7 +159,7 @@ asio::awaitable<void> Lane::run_each_alone(std::vector<Waiting> batch) {
           log_.error("statement failed",
                      {{"query", error.query()}, {"sqlstate", error.sqlstate()}, {"error", error.what()}});
         }
-      } catch (const Unavailable&) {
+      } catch (...) {
         failure = std::current_exception();
         connection_.reset();
       }

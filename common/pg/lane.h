@@ -45,6 +45,8 @@ class Lane {
   // `log` must outlive the lane.
   Lane(asio::any_io_executor executor, LaneOptions options, const Log& log);
   ~Lane();
+  Lane(const Lane&) = delete;
+  Lane& operator=(const Lane&) = delete;
 
   // Returns once the unit is committed, with its results in order. Throws StatementFailed (rolled back),
   // Unavailable (nothing happened; at once while the database is known to be away) or InDoubt.

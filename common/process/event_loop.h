@@ -19,7 +19,7 @@ class EventLoop {
     std::optional<T> result;
     std::exception_ptr error;
     asio::co_spawn(context_, keep(std::move(work), result),
-                   [&](std::exception_ptr thrown) { error = thrown; });
+                   [&](std::exception_ptr thrown) { error = std::move(thrown); });
     context_.restart();
     context_.run();
     if (error) std::rethrow_exception(error);
