@@ -135,30 +135,26 @@ struct Engine::Position {
 
 asio::awaitable<Outcome> Engine::run(pg::Lane& lane, const Flow& flow, Request request) const {
   Lease lease = new_lease(request);
-  bool was_in_doubt = false;
+  std::exception_ptr doubt;
   for (int claims = 0; claims < kMostClaims; ++claims) {
     std::exception_ptr error;
     try {
       std::optional<Outcome> outcome = co_await attempt(lane, flow, request, lease);
-      if (outcome) {
-        // After a commit in doubt the stored answer is our own, which the client has not seen.
-        if (auto* response = std::get_if<Response>(&*outcome); response && was_in_doubt) {
-          response->replayed = false;
-        }
-        co_return std::move(*outcome);
-      }
+      if (outcome) co_return std::move(*outcome);
       lease = new_lease(request);
-      continue;
     } catch (...) {
       error = std::current_exception();
     }
-    if (!is_in_doubt(error)) {
+    if (error && !is_in_doubt(error)) {
       co_return co_await give_up(lane, std::move(lease), error);
     }
-    // Claiming again with the same lease reads the key and tells how far we got.
-    was_in_doubt = true;
+    // In doubt, claiming again with the same lease reads the key and tells how far we got.
+    doubt = error;
   }
-  co_return Refusal{was_in_doubt ? RefusalKind::kDatabaseUnavailable : RefusalKind::kInProgress};
+  if (doubt) {
+    co_return co_await give_up(lane, std::move(lease), doubt);
+  }
+  co_return Refusal{RefusalKind::kInProgress};
 }
 
 asio::awaitable<Outcome> Engine::resume(pg::Lane& lane, const Flow& flow, Lease lease,
@@ -202,7 +198,7 @@ asio::awaitable<std::optional<Outcome>> Engine::attempt(pg::Lane& lane, const Fl
   append_stretch(opening, flow, 0, lease);
   std::vector<pg::Result> results = co_await lane.commit(unit_of(flow, lease, opening.queries));
 
-  const ClaimResult result = read_claim(results.front());
+  const ClaimResult result = read_claim(results.front(), lease);
   if (std::holds_alternative<ClaimAgain>(result)) co_return std::nullopt;
   if (const auto* response = std::get_if<Response>(&result)) co_return *response;
   if (const auto* refusal = std::get_if<Refusal>(&result)) co_return *refusal;

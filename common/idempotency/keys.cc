@@ -84,7 +84,7 @@ pg::Query claim(const Request& request, const Lease& lease, std::chrono::seconds
            request.origin_ip, lease.token, std::to_string(lease_time.count())}};
 }
 
-ClaimResult read_claim(const pg::Result& result) {
+ClaimResult read_claim(const pg::Result& result, const Lease& lease) {
   if (result.empty()) return ClaimAgain{};
   const std::string_view verdict = result.text(0, "verdict");
   if (verdict == "claimed") {
@@ -92,8 +92,11 @@ ClaimResult read_claim(const pg::Result& result) {
                    result.integer(0, "attempts")};
   }
   if (verdict == "finished") {
+    // A key that this very attempt created was finished by it too: its commit was in doubt, and the client
+    // has not seen the answer.
+    const bool replayed = result.text(0, "id") != lease.key_id;
     return Response{static_cast<int>(result.integer(0, "response_code")),
-                    std::string(result.text(0, "response_body")), true};
+                    std::string(result.text(0, "response_body")), replayed};
   }
   if (verdict == "claim_again") return ClaimAgain{};
   if (verdict == "reused") return Refusal{RefusalKind::kKeyReused};

@@ -37,7 +37,7 @@ using ClaimResult = std::variant<Claimed, Response, Refusal, ClaimAgain>;
 // Takes the lease of the request's key, creating the key if it is new. Repeating it with the same lease is
 // harmless and says how far that lease got: this is how a commit in doubt is resolved.
 pg::Query claim(const Request& request, const Lease& lease, std::chrono::seconds lease_time);
-ClaimResult read_claim(const pg::Result& result);
+ClaimResult read_claim(const pg::Result& result, const Lease& lease);
 
 // All of these do nothing when the lease is not the key's any more.
 pg::Query finish(const Lease& lease, const std::string& recovery_point, int status, const std::string& body);

@@ -76,6 +76,9 @@ asio::awaitable<std::unique_ptr<Connection>> Connection::open(ConnectionOptions 
   const std::array<const char*, 4> values{options.url.c_str(), options.application_name.c_str(), "10",
                                           nullptr};
   std::shared_ptr<PGconn> started(PQconnectStartParams(keywords.data(), values.data(), 1), PQfinish);
+  // libpq would print what the server remarks, past our log. What matters comes as an error too.
+  PQsetNoticeProcessor(
+      started.get(), [](void*, const char*) {}, nullptr);
   const auto executor = co_await asio::this_coro::executor;
   std::unique_ptr<Connection> opened(new Connection(std::move(started), options, executor));
   co_await opened->connect(options.connect_timeout);

@@ -1,0 +1,95 @@
+#include "simulator/database.h"
+
+#include <algorithm>
+#include <asio/awaitable.hpp>
+#include <asio/co_spawn.hpp>
+#include <chrono>
+#include <exception>
+#include <memory>
+#include <random>
+#include <system_error>
+#include <utility>
+
+#include "pg/errors.h"
+
+namespace rocket::simulator {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kFirstBackoff{100};
+constexpr milliseconds kLongestBackoff{2000};
+// A check may read whole tables, so it may take long; a stop signal is noticed in between.
+constexpr std::chrono::minutes kLongestQuery{30};
+constexpr milliseconds kStopNoticed{100};
+constexpr const char* kUndefinedTable = "42P01";
+
+pg::ConnectionOptions connection_options(const std::string& url) {
+  pg::ConnectionOptions options;
+  options.url = url;
+  options.application_name = "rocket-rides simulator";
+  options.transaction_timeout = kLongestQuery;
+  return options;
+}
+
+milliseconds jittered(milliseconds longest) {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  return milliseconds(
+      std::uniform_int_distribution<std::int64_t>(longest.count() / 2, longest.count())(random));
+}
+
+struct Answer {
+  std::optional<pg::Result> result;
+  std::exception_ptr error;
+  bool arrived = false;
+};
+
+asio::awaitable<void> ask(pg::Session& session, pg::Query query, std::shared_ptr<Answer> answer) {
+  answer->result.emplace(co_await session.run(std::move(query)));
+}
+
+}  // namespace
+
+Database::Database(const std::string& url, const Log& log, process::StopSignal& stop)
+    : log_(log), stop_(stop), session_(connection_options(url)) {}
+
+std::optional<pg::Result> Database::run(const pg::Query& query) {
+  bool was_away = false;
+  for (auto backoff = kFirstBackoff; !stop_.requested(); backoff = std::min(backoff * 2, kLongestBackoff)) {
+    std::string mistake;
+    try {
+      std::optional<pg::Result> result = run_once(query);
+      if (was_away && result) log_.info("database is back");
+      return result;
+    } catch (const pg::StatementFailed& failed) {
+      // Whoever sets the database up may be slower than we are.
+      const bool passes = failed.may_pass_when_repeated() || failed.is_temporary();
+      if (!passes && failed.sqlstate() != kUndefinedTable) throw;
+      mistake = failed.what();
+    } catch (const pg::Unavailable& away) {
+      mistake = away.what();
+    } catch (const std::system_error& error) {
+      mistake = error.what();
+    }
+    if (!was_away) log_.warn("waiting for the database", {{"error", mistake}});
+    was_away = true;
+    stop_.wait_for(jittered(backoff));
+  }
+  return std::nullopt;
+}
+
+std::optional<pg::Result> Database::run_once(const pg::Query& query) {
+  // Shared: after a stop, the query is abandoned while it runs.
+  const auto answer = std::make_shared<Answer>();
+  asio::co_spawn(context_, ask(session_, query, answer), [answer](std::exception_ptr error) {
+    answer->error = std::move(error);
+    answer->arrived = true;
+  });
+  context_.restart();
+  while (!answer->arrived && !stop_.requested()) context_.run_for(kStopNoticed);
+  if (!answer->arrived) return std::nullopt;
+  if (answer->error) std::rethrow_exception(answer->error);
+  return std::move(answer->result);
+}
+
+}  // namespace rocket::simulator

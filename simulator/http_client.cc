@@ -1,0 +1,140 @@
+#include "simulator/http_client.h"
+
+#include <algorithm>
+#include <charconv>
+#include <new>
+#include <stdexcept>
+#include <string_view>
+#include <utility>
+
+namespace rocket::simulator {
+namespace {
+
+constexpr long kConnectTimeoutMs = 2000;
+
+// One request under way, as libcurl's callbacks see it.
+struct Exchange {
+  const HttpRequest& request;
+  const std::atomic<bool>& give_up;
+  HttpAnswer answer;
+  bool hung_up = false;
+};
+
+std::size_t on_body(char* data, std::size_t size, std::size_t count, void* context) {
+  static_cast<Exchange*>(context)->answer.body.append(data, size * count);
+  return size * count;
+}
+
+bool same_name(std::string_view a, std::string_view lower_case) {
+  return std::equal(a.begin(), a.end(), lower_case.begin(), lower_case.end(), [](char x, char y) {
+    return (x >= 'A' && x <= 'Z' ? static_cast<char>(x - 'A' + 'a') : x) == y;
+  });
+}
+
+std::optional<std::chrono::seconds> read_seconds(std::string_view text) {
+  unsigned value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return std::chrono::seconds(value);
+}
+
+std::size_t on_header(char* data, std::size_t size, std::size_t count, void* context) {
+  HttpAnswer& answer = static_cast<Exchange*>(context)->answer;
+  const std::string_view line(data, size * count);
+  const auto colon = line.find(':');
+  if (colon == std::string_view::npos) return line.size();
+  const auto first = line.find_first_not_of(" \t", colon + 1);
+  const auto last = line.find_last_not_of(" \t\r\n");
+  const std::string_view value = first > last ? std::string_view() : line.substr(first, last - first + 1);
+  const std::string_view name = line.substr(0, colon);
+  if (same_name(name, "retry-after")) answer.retry_after = read_seconds(value);
+  if (same_name(name, "idempotent-replayed")) answer.replayed = value;
+  if (same_name(name, "x-request-id")) answer.request_id = value;
+  return line.size();
+}
+
+// Called while something moves, and about once per second while nothing does. Anything but 0 cuts the
+// connection.
+int on_progress(void* context, curl_off_t, curl_off_t, curl_off_t, curl_off_t sent) {
+  auto* exchange = static_cast<Exchange*>(context);
+  if (exchange->give_up.load()) return 1;
+  if (!exchange->request.hang_up || static_cast<std::size_t>(sent) < exchange->request.body.size()) return 0;
+  exchange->hung_up = true;
+  return 1;
+}
+
+class Headers {
+ public:
+  explicit Headers(const std::vector<std::string>& lines) {
+    for (const std::string& line : lines) {
+      curl_slist* longer = curl_slist_append(list_.get(), line.c_str());
+      if (longer == nullptr) throw std::bad_alloc();
+      static_cast<void>(list_.release());
+      list_.reset(longer);
+    }
+  }
+  curl_slist* get() const { return list_.get(); }
+
+ private:
+  std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> list_{nullptr, &curl_slist_free_all};
+};
+
+bool never_connected(CURLcode code) {
+  return code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
+         code == CURLE_SSL_CONNECT_ERROR;
+}
+
+}  // namespace
+
+CurlLibrary::CurlLibrary() {
+  if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) throw std::runtime_error("libcurl cannot start");
+}
+
+CurlLibrary::~CurlLibrary() { curl_global_cleanup(); }
+
+HttpClient::HttpClient(std::string url, std::chrono::seconds request_timeout,
+                       const std::atomic<bool>& give_up)
+    : url_(std::move(url)), give_up_(give_up), handle_(curl_easy_init(), &curl_easy_cleanup) {
+  CURL* handle = handle_.get();
+  if (handle == nullptr) throw std::bad_alloc();
+  curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, kConnectTimeoutMs);
+  curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(request_timeout.count() * 1000));
+  // Timeouts by signal are not for programs with threads.
+  curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+  // The traffic is for this api, whatever http_proxy says.
+  curl_easy_setopt(handle, CURLOPT_PROXY, "");
+  curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, &on_body);
+  curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, &on_header);
+  curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, &on_progress);
+  curl_easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
+}
+
+std::variant<HttpAnswer, Silence> HttpClient::post(const HttpRequest& request) {
+  Exchange exchange{request, give_up_, {}};
+  const Headers headers(request.headers);
+  const std::string url = url_ + request.path;
+  CURL* handle = handle_.get();
+  curl_easy_setopt(handle, CURLOPT_URL, url.c_str());
+  curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers.get());
+  curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE, static_cast<long>(request.body.size()));
+  curl_easy_setopt(handle, CURLOPT_POSTFIELDS, request.body.c_str());
+  curl_easy_setopt(handle, CURLOPT_FRESH_CONNECT, request.new_connection ? 1L : 0L);
+  curl_easy_setopt(handle, CURLOPT_WRITEDATA, &exchange);
+  curl_easy_setopt(handle, CURLOPT_HEADERDATA, &exchange);
+  curl_easy_setopt(handle, CURLOPT_XFERINFODATA, &exchange);
+
+  const auto since = std::chrono::steady_clock::now();
+  const CURLcode code = curl_easy_perform(handle);
+  exchange.answer.duration = std::chrono::steady_clock::now() - since;
+  if (code == CURLE_OK) {
+    long status = 0;
+    curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+    exchange.answer.status = static_cast<int>(status);
+    return std::move(exchange.answer);
+  }
+  if (exchange.hung_up) return Silence::kHungUp;
+  return never_connected(code) ? Silence::kNotConnected : Silence::kLost;
+}
+
+}  // namespace rocket::simulator

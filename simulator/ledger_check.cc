@@ -1,0 +1,82 @@
+#include "simulator/ledger_check.h"
+
+#include <algorithm>
+#include <string_view>
+#include <unordered_set>
+
+#include "simulator/ledger.h"
+
+namespace rocket::simulator {
+namespace {
+
+constexpr int kPage = 10'000;
+
+// $1 the last id of the page before, $2 rides per page.
+constexpr pg::Statement kRides{"ledger_rides", R"sql(
+SELECT ride.id, ride.charge_key, ride.stripe_charge_id, key.response_code
+  FROM rides ride LEFT JOIN idempotency_keys key ON key.id = ride.idempotency_key_id
+ WHERE ride.id > $1::bigint
+ ORDER BY ride.id
+ LIMIT $2::bigint
+)sql"};
+
+struct Ride {
+  std::string id;
+  std::string charge_key;
+  std::optional<std::string> charge_id;
+  bool is_finished = false;
+};
+
+struct Comparison {
+  // The provider is called after the ride is committed and before its charge is. So, while traffic goes on,
+  // what an earlier reading of the ledger names must be in the database, and what the database names must be
+  // in a later reading.
+  Ledger earlier;
+  std::unordered_set<std::string> seen;
+  std::vector<Ride> charged;
+  std::vector<std::string> disagreeing;
+
+  void add(Ride ride) {
+    seen.insert(ride.id);
+    if (const auto* calls = earlier.find(ride.id)) {
+      const bool declined = calls->outcomes.contains("declined");
+      const bool contradicts = declined ? ride.charge_id.has_value() : ride.is_finished && !ride.charge_id;
+      if (!calls->charge_keys.contains(ride.charge_key) || contradicts)
+        disagreeing.push_back("ride " + ride.id);
+    }
+    if (ride.charge_id) charged.push_back(std::move(ride));
+  }
+
+  void finish(const Ledger& later) {
+    for (const auto& [ride_id, calls] : earlier.rides()) {
+      if (!seen.contains(ride_id)) disagreeing.push_back("ride " + ride_id + " (not in the database)");
+    }
+    for (const Ride& ride : charged) {
+      if (!later.charged(ride.id, ride.charge_key, *ride.charge_id)) disagreeing.push_back("ride " + ride.id);
+    }
+    std::sort(disagreeing.begin(), disagreeing.end());
+    disagreeing.erase(std::unique(disagreeing.begin(), disagreeing.end()), disagreeing.end());
+  }
+};
+
+}  // namespace
+
+std::optional<LedgerFindings> check_ledger(Database& database, const std::string& path) {
+  Comparison comparison{.earlier = Ledger::read(path), .seen = {}, .charged = {}, .disagreeing = {}};
+  std::string last_id = "0";
+  for (;;) {
+    const std::optional<pg::Result> page = database.run({kRides, {last_id, std::to_string(kPage)}});
+    if (!page) return std::nullopt;
+    for (int row = 0; row < page->rows(); ++row) {
+      last_id = page->text(row, "id");
+      comparison.add({last_id, std::string(page->text(row, "charge_key")),
+                      page->optional_text(row, "stripe_charge_id"), !page->is_null(row, "response_code")});
+    }
+    if (page->rows() < kPage) break;
+  }
+  const Ledger later = Ledger::read(path);
+  comparison.finish(later);
+  return LedgerFindings{later.inconsistent_rides(), std::move(comparison.disagreeing)};
+}
+
+}  // namespace rocket::simulator

@@ -1,0 +1,90 @@
+// Sends random traffic to the api, and checks what comes of it.
+
+#include <exception>
+#include <iostream>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/log.h"
+#include "process/stop_signal.h"
+#include "simulator/database.h"
+#include "simulator/http_client.h"
+#include "simulator/options.h"
+#include "simulator/statistics.h"
+#include "simulator/traffic.h"
+#include "simulator/users.h"
+#include "simulator/verification.h"
+#include "simulator/witness.h"
+
+namespace {
+
+using namespace rocket;
+using namespace rocket::simulator;
+
+// Answers kept for the verification; a run that is not verified needs none.
+constexpr std::size_t kMostRememberedAnswers = 200'000;
+
+VerificationOptions verification_options(const Options& options) {
+  return {.limits = {.lease_time = options.lease_time,
+                     .completer_grace = options.completer_grace,
+                     .completer_pause = options.completer_pause,
+                     .completer_longest_pause = options.completer_longest_pause,
+                     .key_retention = options.key_retention,
+                     .due_with_charge = options.settle,
+                     .due = options.overdue},
+          .settle = options.settle,
+          .ledger = options.ledger};
+}
+
+void send(const Options& options, Database* database, const Log& log, const Log& report, Witness& witness,
+          process::StopSignal& stop) {
+  if (database == nullptr) log.info("no users of our own: DATABASE_URL is not set");
+  const Users users = database != nullptr ? create_users(*database, options.users) : standard_users();
+  // While it waited for the database, for example.
+  if (stop.requested()) return;
+  log.info("started", {{"url", options.url},
+                       {"seed", options.seed},
+                       {"rate", options.rate},
+                       {"concurrency", options.concurrency},
+                       {"users", users.paying.size()}});
+  Statistics statistics;
+  send_traffic(options, users, log, stop, statistics, witness);
+  statistics.print(report);
+  report.info("violations", {{"count", witness.violations()}});
+}
+
+// The exit status.
+int simulate(const Options& options, process::StopSignal& stop) {
+  const Log log("simulator", options.log);
+  // The result of a run is what it was for: shown whatever the level of the log.
+  const Log report("simulator", {.level = "info", .format = options.log.format});
+  std::optional<Database> database;
+  if (!options.database_url.empty()) database.emplace(options.database_url, log, stop);
+  Witness witness(log, options.verifies() ? kMostRememberedAnswers : 0);
+
+  if (!options.verify_only) send(options, database ? &*database : nullptr, log, report, witness, stop);
+  int broken = 0;
+  if (options.verifies()) {
+    Verification verification(*database, verification_options(options), report, stop);
+    const std::optional<int> found = verification.run(witness.acknowledged());
+    if (!found) report.warn("not verified to the end: told to stop");
+    broken = found.value_or(0);
+  }
+  return witness.violations() + broken > 0 ? 1 : 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    Options options;
+    if (auto exit_status = read_options(argc, argv, options)) return *exit_status;
+    process::StopSignal stop;
+    const CurlLibrary curl;
+    return simulate(options, stop);
+  } catch (const std::exception& error) {
+    std::cerr << "simulator: " << error.what() << '\n';
+    return 1;
+  }
+}

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/log.h"
+
+namespace rocket::simulator {
+
+struct Options {
+  LogOptions log;
+
+  // Where the api is, without a path and without a slash at the end.
+  std::string url;
+  // Requests per second, retries included; 0: as fast as possible.
+  double rate = 1;
+  // Scenarios under way at once, each on a thread of its own.
+  std::int64_t concurrency = 4;
+  // 0: until stopped.
+  std::chrono::seconds duration{0};
+  std::int64_t users = 50;
+  // Read as 0 when none was chosen; see read_options.
+  std::int64_t seed = 0;
+  std::chrono::seconds request_timeout{10};
+  // Empty: no database.
+  std::string database_url;
+
+  bool verify = false;
+  bool verify_only = false;
+  std::chrono::seconds settle{30};
+  std::chrono::seconds overdue{600};
+  // These five must be what the other processes run with.
+  std::chrono::seconds lease_time{90};
+  std::chrono::seconds completer_grace{300};
+  std::chrono::seconds completer_pause{60};
+  std::chrono::seconds completer_longest_pause{3600};
+  std::chrono::seconds key_retention{std::chrono::hours(72)};
+  // Empty: not checked.
+  std::string ledger;
+
+  bool verifies() const { return verify || verify_only; }
+};
+
+// nullopt: go on, with an address and a seed chosen where none was given. Otherwise end with the returned
+// status, as Settings::read.
+std::optional<int> read_options(int argc, const char* const* argv, Options& options);
+
+}  // namespace rocket::simulator

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "simulator/users.h"
+
+namespace rocket::simulator {
+
+enum class Scenario {
+  kRide,              // succeeds at once
+  kSimulatedFailure,  // raise_error, then a retry or none
+  kDeclined,          // a card that is declined
+  kReplay,            // the client asks again after its answer
+  kDuplicate,         // two equal requests at the same moment
+  kDeposit,           // with a key, and sent again
+  kKeylessDeposit,    // without one, sent once
+  kBadRequest,        // a wrong parameter, then a right one or none
+  kHangUp,            // the client goes away right after sending
+};
+inline constexpr std::size_t kScenarios = 9;
+inline constexpr std::array<Scenario, kScenarios> kAllScenarios{
+    Scenario::kRide,           Scenario::kSimulatedFailure, Scenario::kDeclined,
+    Scenario::kReplay,         Scenario::kDuplicate,        Scenario::kDeposit,
+    Scenario::kKeylessDeposit, Scenario::kBadRequest,       Scenario::kHangUp};
+
+// As logs call it.
+std::string_view name_of(Scenario scenario);
+
+enum class Encoding { kForm, kJson };
+
+// What one client is going to do, apart from the text of its key.
+struct Plan {
+  // Unique in this run.
+  std::uint64_t number = 0;
+  Scenario scenario = Scenario::kRide;
+  User user;
+  // "/rides" or "/deposits".
+  std::string path;
+  nlohmann::ordered_json parameters;
+  // For kBadRequest: what is sent first.
+  nlohmann::ordered_json bad_parameters;
+  Encoding first_encoding = Encoding::kForm;
+  // Of retries: the same request may come in the other encoding.
+  Encoding later_encoding = Encoding::kForm;
+  // After a failure or hang-up: whether the client tries again, or leaves the rest to the completer.
+  bool comes_back = true;
+  // How often the client asks again after its final answer.
+  int replays = 0;
+
+  bool is_ride() const { return path == "/rides"; }
+};
+
+// The same arguments give the same plan: that is how a run is replayed.
+Plan make_plan(std::int64_t seed, std::uint64_t number, const Users& users);
+
+// Numbers, switches and texts without special characters, as a body.
+std::string encode(const nlohmann::ordered_json& parameters, Encoding encoding);
+std::string_view media_type(Encoding encoding);
+
+}  // namespace rocket::simulator

@@ -1,0 +1,66 @@
+#include "simulator/scenarios.h"
+
+#include <future>
+
+#include "base/ids.h"
+
+namespace rocket::simulator {
+namespace {
+
+// The result of doing one thing after another.
+CallResult both(const CallResult& before, CallResult after) {
+  after.attempts += before.attempts;
+  if (after.status == 0) after.status = before.status;
+  return after;
+}
+
+CallResult fail_then_return(Errand& errand, Caller& caller, const Attempt& failing) {
+  const CallResult failed = caller.try_once(errand, failing);
+  // What was to fail may have been answered, by mistake or because the hang-up came too late.
+  if (failed.ending != Ending::kLeft || !errand.plan.comes_back) return failed;
+  return both(failed, caller.insist(errand, {.encoding = errand.plan.later_encoding}));
+}
+
+CallResult correct_the_mistake(Errand& errand, Caller& caller) {
+  const CallResult refused = caller.insist(errand, {.encoding = errand.plan.first_encoding, .bad = true});
+  if (refused.ending != Ending::kAnswered || !errand.plan.comes_back) return refused;
+  // The key was not used up by the mistake.
+  return both(refused, caller.insist(errand, {.encoding = errand.plan.later_encoding}));
+}
+
+CallResult ask_twice_at_once(Errand& errand, Caller& first, Caller& second) {
+  std::future<CallResult> other = std::async(
+      std::launch::async, [&] { return second.insist(errand, {.encoding = errand.plan.later_encoding}); });
+  const CallResult one = first.insist(errand, {.encoding = errand.plan.first_encoding});
+  const CallResult two = other.get();
+  // Of the two endings, the one that is not as it should be says more.
+  return one.ending == Ending::kAnswered ? both(one, two) : both(two, one);
+}
+
+CallResult ask_again(Errand& errand, Caller& caller, CallResult result) {
+  for (int replay = 0; replay < errand.plan.replays && result.ending == Ending::kAnswered; ++replay) {
+    result = both(result, caller.insist(errand, {.encoding = errand.plan.later_encoding}));
+  }
+  return result;
+}
+
+}  // namespace
+
+CallResult play(const Plan& plan, Caller& first, Caller& second) {
+  const bool keyless = plan.scenario == Scenario::kKeylessDeposit;
+  Errand errand{plan, keyless ? std::string() : random_uuid(), {}};
+  switch (plan.scenario) {
+    case Scenario::kSimulatedFailure:
+      return fail_then_return(errand, first, {.encoding = plan.first_encoding, .raise_error = true});
+    case Scenario::kHangUp:
+      return fail_then_return(errand, first, {.encoding = plan.first_encoding, .hang_up = true});
+    case Scenario::kBadRequest:
+      return correct_the_mistake(errand, first);
+    case Scenario::kDuplicate:
+      return ask_again(errand, first, ask_twice_at_once(errand, first, second));
+    default:
+      return ask_again(errand, first, first.insist(errand, {.encoding = plan.first_encoding}));
+  }
+}
+
+}  // namespace rocket::simulator

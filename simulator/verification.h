@@ -1,0 +1,54 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "process/stop_signal.h"
+#include "simulator/database.h"
+#include "simulator/promises.h"
+#include "simulator/witness.h"
+
+namespace rocket::simulator {
+
+struct VerificationOptions {
+  Limits limits;
+  std::chrono::seconds settle;
+  // Empty: the ledger is not checked.
+  std::string ledger;
+};
+
+// Holds the contract's promises against the database, and against what clients were told. Changes nothing,
+// and may run while others work.
+class Verification {
+ public:
+  // Prints to `report`, one line per promise. Everything passed by reference must outlive it.
+  Verification(Database& database, VerificationOptions options, const Log& report, process::StopSignal& stop);
+
+  // How many promises are broken, where one that cannot be checked counts as broken; nullopt when told to
+  // stop before the end.
+  std::optional<int> run(const std::vector<Acknowledged>& acknowledged);
+
+ private:
+  using Offenders = std::optional<std::vector<std::string>>;
+
+  // Waits until no unfinished key is leased or due, or the time is over. False when told to stop.
+  bool settle();
+  Offenders offenders_of(const pg::Query& query);
+  Offenders lost_answers(const std::vector<Acknowledged>& acknowledged);
+  // Both false when told to stop.
+  bool check(const char* promise, const std::function<Offenders()>& find_offenders);
+  bool check_ledger();
+  void report(const char* promise, const std::vector<std::string>& offenders);
+
+  Database& database_;
+  VerificationOptions options_;
+  const Log& report_;
+  process::StopSignal& stop_;
+  int broken_ = 0;
+};
+
+}  // namespace rocket::simulator

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/log.h"
+#include "simulator/http_client.h"
+#include "simulator/plan.h"
+
+namespace rocket::simulator {
+
+// One request as it goes out: a plan's, in one of several forms.
+struct Attempt {
+  Encoding encoding = Encoding::kForm;
+  bool raise_error = false;
+  // Sends the plan's bad parameters.
+  bool bad = false;
+  bool hang_up = false;
+};
+
+// A final answer: after it, the key has to give the same for ever.
+struct Acknowledged {
+  std::string user_email;
+  std::string key;
+  int status = 0;
+  std::string body;
+  std::chrono::steady_clock::time_point at;
+};
+
+// What the client was told about one key. Two requests with the key may be under way at once. Thread safe.
+class KeyHistory {
+ public:
+  // The final answer known so far, if any.
+  std::optional<Acknowledged> final_answer() const;
+  // True when there was none before.
+  bool keep(const Acknowledged& answer);
+  // Number of the request, from 1.
+  int next_request();
+
+ private:
+  mutable std::mutex mutex_;
+  std::optional<Acknowledged> final_;
+  int requests_ = 0;
+};
+
+// Compares what the api answers with what it has promised, and logs every difference as an error. Thread
+// safe.
+class Witness {
+ public:
+  // `log` must outlive the witness. Keeps at most `remembered_answers` final answers for a later look into
+  // the database, the latest ones.
+  Witness(const Log& log, std::size_t remembered_answers);
+
+  struct Asked {
+    const Plan& plan;
+    const Attempt& attempt;
+    // Empty for a request without a key.
+    std::string_view key;
+    std::string_view request_id;
+    // The key had its final answer before this request was sent.
+    bool was_final = false;
+  };
+  // False when the answer is one that should not have been.
+  bool judge(const Asked& asked, KeyHistory& history, const HttpAnswer& answer);
+
+  std::int64_t violations() const;
+  std::vector<Acknowledged> acknowledged() const;
+
+ private:
+  using Violation = std::optional<std::string>;
+
+  Violation judge_final(const Asked& asked, KeyHistory& history, const HttpAnswer& answer);
+  Violation judge_first(const Asked& asked, const HttpAnswer& answer);
+  Violation claim_thing(const std::string& name, std::uint64_t owner);
+
+  const Log& log_;
+  const std::size_t remembered_answers_;
+  mutable std::mutex mutex_;
+  std::int64_t violations_ = 0;
+  // Rides, charges and deposits, by name, with the number of the plan that made them.
+  std::unordered_map<std::string, std::uint64_t> owners_;
+  std::deque<std::string> owned_in_order_;
+  std::deque<Acknowledged> acknowledged_;
+};
+
+}  // namespace rocket::simulator
