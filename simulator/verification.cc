@@ -78,6 +78,7 @@ Verification::Offenders Verification::offenders_of(const pg::Query& query) {
   const std::optional<pg::Result> result = database_.run(query);
   if (!result) return std::nullopt;
   std::vector<std::string> offenders;
+  offenders.reserve(static_cast<std::size_t>(result->rows()));
   for (int row = 0; row < result->rows(); ++row) offenders.emplace_back(result->text(row, "offender"));
   return offenders;
 }
