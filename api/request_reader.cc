@@ -57,8 +57,11 @@ RequestReader::Refused malformed(std::string error) { return {400, "request_malf
 
 RequestReader::Result RequestReader::next(std::string& buffer) {
   if (!pending_) {
-    // One empty line before a request is to be ignored (RFC 9112, section 2.2).
-    if (scanned_ == 0 && buffer.starts_with(kLineEnd)) buffer.erase(0, kLineEnd.size());
+    // An empty line before a request is to be ignored (RFC 9112, section 2.2).
+    while (buffer.starts_with(kLineEnd)) {
+      buffer.erase(0, kLineEnd.size());
+      scanned_ = 0;
+    }
     const auto end = buffer.find(kHeadEnd, scanned_ < kHeadEnd.size() ? 0 : scanned_ - kHeadEnd.size());
     const auto head_size = end == std::string::npos ? buffer.size() : end;
     if (head_size > limits_.head_bytes) {

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "spec/fault/ledger.h"
+#include "spec/support/sql_session.h"
+
+namespace rocket::spec {
+
+// The first promise, checked from outside after everything has come to rest: each of so many keys, all of
+// them rides, has finished with 201, and has one ride, one charge at the provider and one staged receipt; and
+// there is nothing else. Receipts must still be staged.
+void expect_one_effect_per_key(SqlSession& session, const Ledger& ledger, std::int64_t keys);
+
+}  // namespace rocket::spec

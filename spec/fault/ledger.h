@@ -1,0 +1,70 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+
+namespace rocket::spec {
+
+// The file in which mock providers of several processes write down every call (MOCK_LEDGER): what really
+// happened at the provider, whatever the database says. Removed with this object.
+class Ledger {
+ public:
+  struct Call {
+    std::string charge_key;
+    std::string customer;
+    std::string cents;
+    std::string ride_id;
+    // A charge id, or "declined".
+    std::string outcome;
+  };
+
+  Ledger() : path_(std::filesystem::path(testing::TempDir()) / ("rocket_ledger_" + random_uuid())) {}
+  ~Ledger() {
+    std::error_code ignored;
+    std::filesystem::remove(path_, ignored);
+  }
+  Ledger(const Ledger&) = delete;
+  Ledger& operator=(const Ledger&) = delete;
+
+  std::string path() const { return path_.string(); }
+
+  // In the order in which they arrived; a line that is still being written is left out.
+  std::vector<Call> calls() const {
+    std::ifstream file(path_);
+    std::ostringstream text;
+    text << file.rdbuf();
+    std::vector<Call> calls;
+    std::istringstream lines(text.str().substr(0, text.str().rfind('\n') + 1));
+    for (std::string line; std::getline(lines, line);) {
+      std::istringstream words(line);
+      Call call;
+      words >> call.charge_key >> call.customer >> call.cents >> call.ride_id >> call.outcome;
+      calls.push_back(call);
+    }
+    return calls;
+  }
+
+  // The charges that moved money, by ride: one promise is that no ride has two.
+  std::map<std::string, std::set<std::string>> charges() const {
+    std::map<std::string, std::set<std::string>> charges;
+    for (const Call& call : calls()) {
+      if (call.outcome != "declined") charges[call.ride_id].insert(call.outcome);
+    }
+    return charges;
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace rocket::spec

@@ -1,0 +1,267 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "spec/fault/effects.h"
+#include "spec/fault/ledger.h"
+#include "spec/fault/patient_client.h"
+#include "spec/fault/private_cluster.h"
+#include "spec/support/api_process.h"
+#include "spec/support/eventually.h"
+#include "spec/support/requests.h"
+
+// A database that is not there yet, goes away, comes back, or cuts connections.
+namespace rocket::spec {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Clients that send rides, each with a key of its own, until they are told that it is enough.
+class Traffic {
+ public:
+  struct Ride {
+    std::string key;
+    ClientResponse answer;
+  };
+
+  Traffic(const std::vector<std::uint16_t>& ports, int clients) {
+    for (int i = 0; i < clients; ++i) threads_.emplace_back([this, ports] { send(ports); });
+  }
+  ~Traffic() { end(); }
+  Traffic(const Traffic&) = delete;
+  Traffic& operator=(const Traffic&) = delete;
+
+  int done() const { return done_; }
+  // Rides whose first attempt got no answer.
+  int retried() const { return retried_; }
+  std::chrono::milliseconds longest() const { return std::chrono::milliseconds(longest_.load()); }
+  // Each client ends the ride it is at.
+  void end() {
+    enough_ = true;
+    for (auto& each : threads_) {
+      if (each.joinable()) each.join();
+    }
+  }
+  // All answers; call after end().
+  const std::vector<Ride>& rides() const { return rides_; }
+
+ private:
+  void send(const std::vector<std::uint16_t>& ports) {
+    PatientClient client(ports);
+    while (!enough_) {
+      const std::string key = new_key();
+      const auto outcome = client.insist(ride_request(key));
+      EXPECT_EQ(outcome.answer.status, 201)
+          << outcome.answer.body << testing::PrintToString(outcome.refusals);
+      // 500 would mean that an outage was not recognised as one.
+      EXPECT_THAT(outcome.refusals, testing::Each(testing::AnyOf(0, 409, 503)));
+      if (!outcome.refusals.empty()) ++retried_;
+      const std::lock_guard lock(mutex_);
+      longest_ = std::max<std::int64_t>(longest_, outcome.duration.count());
+      rides_.push_back({key, outcome.answer});
+      ++done_;
+    }
+  }
+
+  std::atomic<bool> enough_{false};
+  std::atomic<int> done_{0};
+  std::atomic<int> retried_{0};
+  std::atomic<std::int64_t> longest_{0};
+  std::mutex mutex_;
+  std::vector<Ride> rides_;
+  std::vector<std::thread> threads_;
+};
+
+TEST(DatabaseOutage, AnApiMayStartBeforeItsDatabase) {
+  Ledger ledger;
+  PrivateCluster cluster;
+  cluster.stop();
+  ApiProcess api(cluster.url(), {{"MOCK_LEDGER", ledger.path()}});
+
+  EXPECT_EQ(api.send(get_request("/healthz")).status, 200);
+  EXPECT_EQ(api.send(get_request("/readyz")).status, 503);
+  const std::string key = new_key();
+  const auto before = Clock::now();
+  const ClientResponse refused = api.send(ride_request(key));
+  EXPECT_LT(Clock::now() - before, std::chrono::seconds(2));
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.code(), "database_unavailable");
+  EXPECT_GE(refused.header("retry-after"), "1");
+
+  cluster.start();
+  ClientResponse answer;
+  EXPECT_TRUE(eventually([&] { return (answer = api.send(ride_request(key))).status == 201; },
+                         std::chrono::seconds(1)))
+      << answer.body;
+  // Each of its connections finds out for itself.
+  EXPECT_TRUE(
+      eventually([&] { return api.send(get_request("/readyz")).status == 200; }, std::chrono::seconds(1)));
+  SqlSession session(cluster.url());
+  expect_one_effect_per_key(session, ledger, 1);
+}
+
+TEST(DatabaseOutage, WorkersMayStartBeforeTheirDatabase) {
+  PrivateCluster cluster;
+  {
+    SqlSession session(cluster.url());
+    const std::string insert =
+        "INSERT INTO idempotency_keys (id, user_id, idempotency_key, request_method, request_path, "
+        "request_params, created_at, last_run_at";
+    session.execute(insert +
+                    ") VALUES (gen_random_uuid(), 1, 'abandoned-key-000000', 'POST', '/deposits', "
+                    "'{\"amount\": 7}', now() - interval '1 hour', now() - interval '1 hour')");
+    session.execute(insert +
+                    ", recovery_point, finished_at, response_code, response_body) VALUES (gen_random_uuid(), "
+                    "1, 'finished-key-0000000', 'POST', '/rides', '{}', now() - interval '80 hours', "
+                    "now() - interval '80 hours', 'finished', now() - interval '80 hours', 201, '{}')");
+    session.execute("INSERT INTO staged_jobs (job_name, job_args) VALUES ('send_ride_receipt', '{}')");
+  }
+  cluster.stop();
+  const Environment environment{{"DATABASE_URL", cluster.url()}};
+  const ChildProcess completer("completer", environment, {"--idle", "100", "--pause", "0"});
+  const ChildProcess enqueuer("enqueuer", environment);
+  const ChildProcess reaper("reaper", environment, {"--idle", "100"});
+  for (const ChildProcess* each : {&completer, &enqueuer, &reaper}) {
+    EXPECT_NO_THROW(each->wait_for_line("cannot work"));
+    EXPECT_TRUE(each->running());
+  }
+
+  cluster.start();
+  SqlSession session(cluster.url());
+  EXPECT_TRUE(eventually([&] {
+    return session.number(
+               "SELECT count(*) FROM idempotency_keys WHERE idempotency_key LIKE 'abandoned%' "
+               "AND response_code = 201") == 1;
+  })) << completer.output();
+  EXPECT_TRUE(eventually([&] {
+    return session.number("SELECT count(*) FROM idempotency_keys WHERE idempotency_key LIKE 'finished%'") ==
+           0;
+  })) << reaper.output();
+  EXPECT_TRUE(eventually([&] { return session.number("SELECT count(*) FROM staged_jobs") == 0; }))
+      << enqueuer.output();
+  for (const ChildProcess* each : {&completer, &enqueuer, &reaper}) {
+    EXPECT_NO_THROW(each->wait_for_line("working again"));
+    each->kill(SIGTERM);
+    const auto exit = each->wait_for_exit(std::chrono::seconds(10));
+    ASSERT_TRUE(exit.has_value()) << each->output();
+    EXPECT_EQ(exit->code, 0) << each->output();
+  }
+}
+
+TEST(DatabaseOutage, RestartsUnderTrafficLoseNothingAndDoubleNothing) {
+  constexpr int kRestarts = 4;
+  Ledger ledger;
+  PrivateCluster cluster;
+  const Environment environment{{"MOCK_LEDGER", ledger.path()}, {"MOCK_LATENCY_MS", "3"}};
+  ApiProcess one(cluster.url(), environment);
+  ApiProcess other(cluster.url(), environment);
+  Traffic traffic({one.port(), other.port()}, 8);
+  for (int i = 0; i < kRestarts; ++i) {
+    const int before = traffic.done();
+    ASSERT_TRUE(eventually([&] { return traffic.done() > before + 200; })) << "traffic must go on";
+    cluster.crash();
+    cluster.start();
+  }
+  const int before = traffic.done();
+  EXPECT_TRUE(eventually([&] { return traffic.done() > before + 200; }));
+  traffic.end();
+
+  EXPECT_GE(traffic.retried(), kRestarts) << "the outages should have been felt";
+  // A restart takes a few seconds. A lease that nobody gave back would block its key for 90.
+  EXPECT_LT(traffic.longest(), std::chrono::seconds(20));
+  SqlSession session(cluster.url());
+  std::map<std::string, std::string> stored;
+  for (const auto& row : session.rows("SELECT idempotency_key, response_body FROM idempotency_keys")) {
+    stored[*row[0]] = row[1].value_or("");
+  }
+  for (const auto& ride : traffic.rides()) {
+    EXPECT_EQ(stored[ride.key], ride.answer.body) << "an acknowledged ride was lost or changed";
+  }
+  expect_one_effect_per_key(session, ledger, traffic.done());
+}
+
+TEST(DatabaseOutage, WholeHouseSurvivesRestarts) {
+  constexpr int kRestarts = 2;
+  PrivateCluster cluster;
+  Ledger ledger;
+  const std::string url = cluster.url();
+  const Environment provider{{"MOCK_LEDGER", ledger.path()},
+                             {"MOCK_LATENCY_MS", "3"},
+                             // So that there is something to complete.
+                             {"MOCK_LOST_PERCENT", "10"}};
+  Environment eager = provider;
+  eager.insert({{"DATABASE_URL", url},
+                {"COMPLETER_GRACE_S", "0"},
+                {"COMPLETER_PAUSE_S", "0"},
+                {"COMPLETER_IDLE_MS", "50"}});
+  ApiProcess api(url, provider);
+  const ChildProcess completer("completer", eager);
+  const ChildProcess enqueuer("enqueuer", {{"DATABASE_URL", url}}, {"--batch", "50"});
+  Traffic traffic({api.port()}, 6);
+  for (int i = 0; i <= kRestarts; ++i) {
+    const int before = traffic.done();
+    ASSERT_TRUE(eventually([&] { return traffic.done() > before + 200; })) << "traffic must go on";
+    if (i == kRestarts) break;
+    cluster.crash();
+    cluster.start();
+  }
+  traffic.end();
+
+  SqlSession session(url);
+  ASSERT_TRUE(eventually([&] { return session.number("SELECT count(*) FROM staged_jobs") == 0; }))
+      << enqueuer.output();
+  EXPECT_EQ(session.number("SELECT count(*) FROM idempotency_keys WHERE finished_at IS NULL"), 0);
+  EXPECT_EQ(session.number("SELECT count(*) FROM rides"), traffic.done());
+  const auto charges = ledger.charges();
+  EXPECT_EQ(charges.size(), static_cast<std::size_t>(traffic.done()));
+  for (const auto& [ride, ids] : charges) EXPECT_EQ(ids.size(), 1U) << "ride " << ride;
+  // Every receipt has arrived, and however often it did, with one id.
+  std::map<std::string, std::set<std::string>> ids_by_args;
+  std::istringstream lines(enqueuer.output());
+  for (std::string line; std::getline(lines, line);) {
+    const auto id = line.find("job_id=");
+    const auto args = line.find("job_args=");
+    if (id != std::string::npos && args != std::string::npos) {
+      ids_by_args[line.substr(args)].insert(line.substr(id, 43));
+    }
+  }
+  EXPECT_EQ(ids_by_args.size(), static_cast<std::size_t>(traffic.done()));
+  for (const auto& [args, ids] : ids_by_args) EXPECT_EQ(ids.size(), 1U) << args;
+}
+
+TEST(DatabaseOutage, CutConnectionsLoseNothingAndDoubleNothing) {
+  constexpr int kCuts = 40;
+  TestDatabase database;
+  Ledger ledger;
+  ApiProcess api(database, {{"MOCK_LEDGER", ledger.path()}, {"MOCK_LATENCY_MS", "1"}});
+  Traffic traffic({api.port()}, 12);
+  SqlSession cutter = database.open_session();
+  std::int64_t cut_at_work = 0;
+  for (int i = 0; i < kCuts; ++i) {
+    const int before = traffic.done();
+    ASSERT_TRUE(eventually([&] { return traffic.done() > before + 30; })) << "traffic must go on";
+    cut_at_work += cutter.number(
+        "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid) AND state <> 'idle') FROM pg_stat_activity "
+        "WHERE datname = current_database() AND application_name LIKE 'rocket-rides%'");
+  }
+  traffic.end();
+
+  EXPECT_GE(cut_at_work, kCuts / 4) << "some should have hit a transaction";
+  EXPECT_LT(traffic.longest(), std::chrono::seconds(10));
+  for (const auto& ride : traffic.rides()) {
+    EXPECT_EQ(database.of_key(ride.key, "response_body"), ride.answer.body);
+  }
+  expect_one_effect_per_key(cutter, ledger, traffic.done());
+}
+
+}  // namespace
+}  // namespace rocket::spec

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "spec/support/http_client.h"
+
+namespace rocket::spec {
+
+// A client as the contract wants it: it keeps one connection open, and repeats a request with the same key
+// until there is a definite answer, whatever happens to connections, servers and databases meanwhile. Not
+// thread safe.
+class PatientClient {
+ public:
+  // Tries the ports in turn.
+  explicit PatientClient(std::vector<std::uint16_t> ports) : ports_(std::move(ports)) {}
+
+  struct Outcome {
+    // The definite answer; status 0 when the limit came first.
+    ClientResponse answer;
+    int attempts = 0;
+    // Statuses on the way; 0 for a broken connection.
+    std::vector<int> refusals;
+    std::chrono::milliseconds duration{0};
+  };
+  // Repeats after 409 request_in_progress, 500 and 503, and when there is no answer at all.
+  Outcome insist(const ClientRequest& request, std::chrono::milliseconds limit = std::chrono::seconds(30));
+
+ private:
+  // Nothing: the connection broke, or none could be made.
+  std::optional<ClientResponse> attempt(const ClientRequest& request);
+
+  std::vector<std::uint16_t> ports_;
+  std::size_t next_ = 0;
+  std::optional<HttpConnection> connection_;
+};
+
+}  // namespace rocket::spec

@@ -1,0 +1,87 @@
+#include "spec/fault/private_cluster.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <stdexcept>
+
+#include "spec/support/eventually.h"
+#include "spec/support/sql_session.h"
+
+namespace rocket::spec {
+namespace {
+
+constexpr const char* kScript = SPEC_SOURCE_DIR "/bin/support/private-postgres";
+
+std::string shell(const std::string& command) {
+  const std::unique_ptr<FILE, decltype(&pclose)> pipe(::popen(command.c_str(), "re"), &pclose);
+  if (!pipe) throw std::runtime_error("cannot run " + command);
+  std::string output;
+  std::array<char, 512> bytes{};
+  while (std::fgets(bytes.data(), static_cast<int>(bytes.size()), pipe.get()) != nullptr) {
+    output += bytes.data();
+  }
+  while (!output.empty() && output.back() == '\n') output.pop_back();
+  return output;
+}
+
+}  // namespace
+
+PrivateCluster::PrivateCluster() {
+  std::string directory = (std::filesystem::temp_directory_path() / "rocket_cluster_XXXXXX").string();
+  if (::mkdtemp(directory.data()) == nullptr) throw std::runtime_error("cannot make " + directory);
+  directory_ = directory;
+
+  std::array<int, 2> ends{};
+  if (::pipe(ends.data()) != 0) throw std::runtime_error("no pipe");
+  // Programs that we start must not keep the other end alive.
+  ::fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+  life_line_ = ends[1];
+  // Out of reach of whoever ends this test and its children, such as ctest when a test takes too long.
+  shell("setsid -f sh -c 'read -r line; exec " + std::string(kScript) + " remove " + directory_ + "' <&" +
+        std::to_string(ends[0]) + " >/dev/null 2>&1");
+  ::close(ends[0]);
+
+  try {
+    start();
+    SqlSession(run("url", "postgres")).execute("CREATE DATABASE rides");
+    url_ = run("url", "rides");
+    std::ifstream file(SPEC_SOURCE_DIR "/schema.sql");
+    std::ostringstream schema;
+    schema << file.rdbuf();
+    SqlSession(url_).execute(schema.str());
+  } catch (...) {
+    ::close(life_line_);
+    throw;
+  }
+}
+
+PrivateCluster::~PrivateCluster() {
+  ::close(life_line_);
+  eventually([&] { return !std::filesystem::exists(directory_); });
+}
+
+void PrivateCluster::start() {
+  // The data live for seconds: no need to reach the disk.
+  if (run("start", "fsync=off max_connections=100 shared_buffers=64MB").empty()) {
+    throw std::runtime_error("PostgreSQL does not start in " + directory_);
+  }
+}
+
+void PrivateCluster::crash() { run("stop", "immediate"); }
+
+void PrivateCluster::stop() { run("stop", "fast"); }
+
+std::string PrivateCluster::run(const std::string& command, const std::string& arguments) const {
+  return shell(std::string(kScript) + " " + command + " " + directory_ + " " + arguments +
+               " 2>&1 </dev/null");
+}
+
+}  // namespace rocket::spec

@@ -1,0 +1,160 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "spec/fault/effects.h"
+#include "spec/fault/ledger.h"
+#include "spec/support/api_process.h"
+#include "spec/support/eventually.h"
+#include "spec/support/requests.h"
+
+// Several processes that get the same keys, or different ones, at the same moment.
+namespace rocket::spec {
+namespace {
+
+Environment provider(const Ledger& ledger, const std::string& latency_ms) {
+  return {{"MOCK_LEDGER", ledger.path()}, {"MOCK_LATENCY_MS", latency_ms}};
+}
+
+class RaceForOneKey : public testing::TestWithParam<std::string> {};
+
+TEST_P(RaceForOneKey, HasOneWinnerAndOneEffect) {
+  constexpr int kRounds = 120;
+  TestDatabase database;
+  Ledger ledger;
+  ApiProcess one(database, provider(ledger, GetParam()));
+  ApiProcess other(database, provider(ledger, GetParam()));
+  std::vector<HttpConnection> runners;
+  for (int i = 0; i < 2; ++i) {
+    runners.push_back(one.connect());
+    runners.push_back(other.connect());
+  }
+
+  int lost = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    const std::string key = new_key();
+    const std::string bytes = ride_request(key).to_bytes();
+    for (HttpConnection& runner : runners) runner.send(bytes);
+    int fresh = 0;
+    std::string body;
+    for (HttpConnection& runner : runners) {
+      const ClientResponse answer = runner.receive();
+      if (answer.status == 409) {
+        EXPECT_EQ(answer.code(), "request_in_progress");
+        EXPECT_GE(answer.header("retry-after"), "1");
+        ++lost;
+        continue;
+      }
+      ASSERT_EQ(answer.status, 201) << answer.body;
+      if (answer.header("idempotent-replayed").empty()) ++fresh;
+      if (body.empty()) body = answer.body;
+      EXPECT_EQ(answer.body, body);
+    }
+    EXPECT_EQ(fresh, 1);
+    for (const ApiProcess* api : {&one, &other}) {
+      const ClientResponse replay = api->send(ride_request(key));
+      EXPECT_EQ(replay.status, 201);
+      EXPECT_EQ(replay.body, body);
+      EXPECT_EQ(replay.header("idempotent-replayed"), "true");
+    }
+  }
+  EXPECT_GT(lost, 0) << "they should meet at least once";
+  SqlSession session = database.open_session();
+  expect_one_effect_per_key(session, ledger, kRounds);
+}
+
+INSTANTIATE_TEST_SUITE_P(WithAChargeOf, RaceForOneKey, testing::Values("0", "4"),
+                         [](const auto& each) { return each.param + "Milliseconds"; });
+
+TEST(Race, CrossingKeysOfTwoProcessesDoNotDeadlock) {
+  constexpr int kRounds = 100;
+  constexpr std::size_t kKeys = 12;
+  TestDatabase database;
+  Ledger ledger;
+  // One lane each, so that what comes while a transaction is under way makes up the next one.
+  Environment environment = provider(ledger, "0");
+  environment["DATABASE_LANES"] = "1";
+  {
+    ApiProcess one(database, environment);
+    ApiProcess other(database, environment);
+    std::vector<HttpConnection> upwards;
+    std::vector<HttpConnection> downwards;
+    for (std::size_t i = 0; i < kKeys; ++i) {
+      upwards.push_back(one.connect());
+      downwards.push_back(other.connect());
+    }
+    for (int round = 0; round < kRounds; ++round) {
+      std::vector<std::string> requests;
+      for (std::size_t i = 0; i < kKeys; ++i) {
+        // Deposits of one user lock the same account, too.
+        const bool is_deposit = i % 4 == 3;
+        const std::string key = new_key();
+        requests.push_back(
+            (is_deposit ? deposit_request(kUser, "1").with("Idempotency-Key", key) : ride_request(key))
+                .to_bytes());
+      }
+      for (std::size_t i = 0; i < kKeys; ++i) {
+        upwards[i].send(requests[i]);
+        downwards[i].send(requests[kKeys - 1 - i]);
+      }
+      for (std::size_t i = 0; i < kKeys; ++i) {
+        for (HttpConnection* connection : {&upwards[i], &downwards[i]}) {
+          const ClientResponse answer = connection->receive();
+          EXPECT_TRUE(answer.status == 201 || answer.code() == "request_in_progress")
+              << answer.status << ' ' << answer.body;
+        }
+      }
+    }
+    EXPECT_EQ(one.process().output().find("statement failed"), std::string::npos) << one.process().output();
+    EXPECT_EQ(other.process().output().find("statement failed"), std::string::npos)
+        << other.process().output();
+  }
+  // A session reports what it saw when it ends.
+  ASSERT_TRUE(eventually([&] {
+    return database.number(
+               "SELECT count(*) FROM pg_stat_activity "
+               "WHERE datname = current_database() AND pid <> pg_backend_pid()") == 0;
+  }));
+  EXPECT_EQ(database.number("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"), 0);
+  EXPECT_EQ(database.count("rides"), kRounds * 9);
+  EXPECT_EQ(database.count("deposits"), kRounds * 3);
+  EXPECT_EQ(database.number("SELECT balance FROM accounts"), kRounds * 3);
+}
+
+TEST(Race, DistinctKeysNeverMakeEachOtherFail) {
+  constexpr int kClients = 200;
+  constexpr int kRides = 4;
+  constexpr int kDeposits = 2;
+  TestDatabase database;
+  Ledger ledger;
+  ApiProcess one(database, provider(ledger, "2"));
+  ApiProcess other(database, provider(ledger, "2"));
+  std::vector<std::map<int, int>> statuses(kClients);
+  std::vector<std::thread> clients;
+  for (std::size_t i = 0; i < kClients; ++i) {
+    clients.emplace_back([&, i] {
+      try {
+        HttpConnection connection = (i % 2 == 0 ? one : other).connect();
+        for (int n = 0; n < kRides; ++n) ++statuses[i][connection.exchange(ride_request(new_key())).status];
+        for (int n = 0; n < kDeposits; ++n) {
+          const ClientRequest deposit = deposit_request(kUser, "5").with("Idempotency-Key", new_key());
+          ++statuses[i][connection.exchange(deposit).status];
+        }
+      } catch (const std::exception& error) {
+        ADD_FAILURE() << error.what();
+      }
+    });
+  }
+  for (auto& each : clients) each.join();
+
+  for (const auto& own : statuses) EXPECT_EQ(own, (std::map<int, int>{{201, kRides + kDeposits}}));
+  EXPECT_EQ(database.count("rides"), kClients * kRides);
+  EXPECT_EQ(database.number("SELECT balance FROM accounts"), kClients * kDeposits * 5);
+}
+
+}  // namespace
+}  // namespace rocket::spec

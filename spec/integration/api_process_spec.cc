@@ -1,0 +1,204 @@
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <string>
+#include <vector>
+
+#include "spec/integration/expectations.h"
+#include "spec/support/api_process.h"
+#include "spec/support/eventually.h"
+#include "spec/support/requests.h"
+
+namespace rocket::spec {
+namespace {
+
+TEST(ApiConfiguration, ReportsAllMistakesAtOnce) {
+  const auto finished = run_to_end(
+      "api",
+      {{"API_PORT", "harbour"}, {"DATABASE_LANES", "0"}, {"LOG_FORMAT", "xml"}, {"KEY_REUSED_STATUS", "410"}},
+      {"--line-limit=0", "--mock-outage=101", "--colour=red"});
+  EXPECT_EQ(finished.exit.code, 2);
+  for (const char* part : {"API_PORT", "DATABASE_LANES", "LOG_FORMAT", "KEY_REUSED_STATUS", "--line-limit",
+                           "--mock-outage", "--colour", "DATABASE_URL is not set"}) {
+    EXPECT_NE(finished.output.find(part), std::string::npos) << part << " is not in: " << finished.output;
+  }
+}
+
+TEST(ApiConfiguration, NeedsADatabaseUrlItUnderstands) {
+  const auto finished = run_to_end("api", {{"DATABASE_URL", "postgresql://user:hunter2@host/db?nonsense=1"}});
+  EXPECT_EQ(finished.exit.code, 2);
+  EXPECT_NE(finished.output.find("DATABASE_URL"), std::string::npos);
+  EXPECT_EQ(finished.output.find("hunter2"), std::string::npos);
+}
+
+TEST(ApiConfiguration, HelpListsFlagsVariablesUnitsAndDefaults) {
+  const auto finished = run_to_end("api", {}, {"--help"});
+  EXPECT_EQ(finished.exit.code, 0);
+  for (const char* part : {"--port",
+                           "API_PORT",
+                           "PORT",
+                           "5000",
+                           "--bind",
+                           "API_BIND",
+                           "127.0.0.1",
+                           "--threads",
+                           "API_THREADS",
+                           "--line-limit",
+                           "API_LINE_LIMIT",
+                           "--request-timeout",
+                           "API_REQUEST_TIMEOUT_MS",
+                           "[ms]",
+                           "--idle-timeout",
+                           "API_IDLE_TIMEOUT_MS",
+                           "--key-reused-status",
+                           "KEY_REUSED_STATUS",
+                           "--key-retention",
+                           "259200",
+                           "--charge-repeat-limit",
+                           "72000",
+                           "[s]",
+                           "DATABASE_URL",
+                           "--lanes",
+                           "DATABASE_LANES",
+                           "--log-level",
+                           "LOG_LEVEL",
+                           "--log-format",
+                           "LOG_FORMAT",
+                           "--mock-latency",
+                           "MOCK_LATENCY_MS",
+                           "--mock-ledger",
+                           "MOCK_LEDGER"}) {
+    EXPECT_NE(finished.output.find(part), std::string::npos) << part;
+  }
+}
+
+TEST(ApiConfiguration, SaysItsVersion) {
+  const auto finished = run_to_end("api", {}, {"--version"});
+  EXPECT_EQ(finished.exit.code, 0);
+  EXPECT_EQ(finished.output, std::string("api ") + ROCKET_VERSION + "\n");
+}
+
+TEST(ApiConfiguration, TakesThePortFromPortToo) {
+  TestDatabase database;
+  const ApiProcess any(database);
+  // PORT names one that is taken, so the api must complain of just that one.
+  const auto finished =
+      run_to_end("api", {{"DATABASE_URL", database.url()}, {"PORT", std::to_string(any.port())}});
+  EXPECT_TRUE(finished.exit.code.has_value());
+  EXPECT_NE(finished.exit.code, 0);
+  EXPECT_NE(finished.output.find(std::to_string(any.port())), std::string::npos) << finished.output;
+}
+
+TEST(ApiConfiguration, FlagsOverrideTheEnvironment) {
+  TestDatabase database;
+  // A port that must not be used: 1 may be bound by nobody but root, and 0 wins in any case.
+  ApiProcess api(database, {{"API_PORT", "1"}, {"LOG_FORMAT", "text"}}, {"--port=0", "--log-format=json"});
+  EXPECT_NE(api.port(), 1);
+  EXPECT_TRUE(api.process().output().starts_with("{"));
+  EXPECT_EQ(api.send(get_request("/healthz")).status, 200);
+}
+
+class StopSpec : public testing::TestWithParam<int> {};
+
+TEST_P(StopSpec, EndsWithStatus0) {
+  TestDatabase database;
+  ApiProcess api(database);
+  ASSERT_EQ(api.send(ride_request(new_key())).status, 201);
+  HttpConnection idle = api.connect();
+  api.process().kill(GetParam());
+  const auto exit = api.process().wait_for_exit(std::chrono::seconds(10));
+  ASSERT_TRUE(exit) << api.process().output();
+  EXPECT_EQ(exit->code, 0) << api.process().output();
+}
+
+INSTANTIATE_TEST_SUITE_P(Api, StopSpec, testing::Values(SIGTERM, SIGINT));
+
+TEST(ApiStop, EndsWhileTheDatabaseIsAway) {
+  TestDatabase database;
+  ApiProcess api(url_with(database.url(), {{"host", "/nonexistent"}}), {});
+  EXPECT_EQ(api.send({"GET", "/readyz", {}, ""}).status, 503);
+  api.process().kill(SIGTERM);
+  const auto exit = api.process().wait_for_exit(std::chrono::seconds(10));
+  ASSERT_TRUE(exit) << api.process().output();
+  EXPECT_EQ(exit->code, 0);
+}
+
+TEST(ApiStop, AnswersWhatIsUnderWayAndRefusesTheRest) {
+  TestDatabase database;
+  ApiProcess api(database, {{"MOCK_LATENCY_MS", "1500"}});
+  HttpConnection busy = api.connect();
+  HttpConnection late = api.connect();
+  busy.send(ride_request(new_key()).to_bytes());
+  // A request under way keeps this connection from counting as idle.
+  late.send(get_request("/account").to_bytes().substr(0, 10));
+  ASSERT_TRUE(eventually([&] { return database.count("rides") == 1; }));
+  api.process().kill(SIGTERM);
+  ASSERT_TRUE(eventually([&] { return api.send({"GET", "/readyz", {}, ""}).status == 503; }));
+  late.send(get_request("/account").to_bytes().substr(10));
+  const auto refused = late.receive();
+  expect_failure(refused, 503, "overloaded");
+  expect_retry_later(refused);
+  const auto answer = busy.receive();
+  EXPECT_EQ(answer.status, 201) << answer.body;
+  const auto exit = api.process().wait_for_exit(std::chrono::seconds(10));
+  ASSERT_TRUE(exit) << api.process().output();
+  EXPECT_EQ(exit->code, 0);
+}
+
+TEST(Secrets, AreInNoLogAndNoStoredError) {
+  TestDatabase database;
+  std::string output;
+  const std::vector<std::string> keys{new_key(), new_key(), new_key(), new_key(), new_key()};
+  {
+    ApiProcess api(database, {{"MOCK_LOST_PERCENT", "50"}});
+    for (const auto& key : keys) {
+      api.send(ride_request(key));
+      api.send(ride_request(key));
+      api.send(ride_request(key, kUser, "origin_lat=0&origin_lon=0&target_lat=0&target_lon=0"));
+      api.send(ride_request(key, kDeclinedUser));
+      api.send(ride_request(key + "2", kUser, std::string(kRideForm) + "&raise_error=true"));
+      api.send(ride_request(key, "stranger@example.com"));
+      api.send(get_request("/idempotency-keys/" + key));
+      api.send(get_request("/idempotency-keys/" + key + "?again=" + key));
+      api.send(get_request("/nothing/" + key));
+      api.send(deposit_request(kUser, "5").with("Idempotency-Key", key + "3"));
+      HttpConnection odd = api.connect();
+      odd.send("GET / HTTP/1.1\r\nAuthorization: " + std::string(kUser) + "\r\nIdempotency-Key: " + key +
+               "\r\n\r\n");
+      odd.receive();
+    }
+    // A statement that fails: its message must not repeat what was bound to it.
+    database.execute("ALTER TABLE rides ADD CHECK (origin_lat <> 12)");
+    EXPECT_EQ(
+        api.send(ride_request(keys[0] + "4", kUser, "origin_lat=12&origin_lon=0&target_lat=0&target_lon=0"))
+            .status,
+        500);
+    api.process().kill(SIGTERM);
+    ASSERT_TRUE(api.process().wait_for_exit());
+    output = api.process().output();
+  }
+  EXPECT_NE(output.find("answered"), std::string::npos);
+  EXPECT_NE(output.find("released"), std::string::npos);
+  EXPECT_GE(database.count("idempotency_keys", "last_error IS NOT NULL"), 5);
+  std::vector<std::string> secrets{"example.com", "cus_user", "user-bad-source", "stranger"};
+  secrets.insert(secrets.end(), keys.begin(), keys.end());
+  for (const auto& secret : secrets) {
+    EXPECT_EQ(output.find(secret), std::string::npos) << secret << " is in: " << output;
+    EXPECT_EQ(
+        database.number("SELECT count(*) FROM idempotency_keys WHERE strpos(last_error, $1) > 0", {secret}),
+        0);
+  }
+}
+
+TEST(Secrets, OfTheDatabaseUrlAreNotLogged) {
+  TestDatabase database;
+  ApiProcess api(url_with(database.url(), {{"host", "/nonexistent"}, {"password", "hunter2"}}), {});
+  EXPECT_EQ(api.send({"GET", "/readyz", {}, ""}).status, 503);
+  api.process().kill(SIGTERM);
+  ASSERT_TRUE(api.process().wait_for_exit());
+  EXPECT_NE(api.process().output().find("database is away"), std::string::npos);
+  EXPECT_EQ(api.process().output().find("hunter2"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace rocket::spec

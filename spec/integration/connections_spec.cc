@@ -1,0 +1,312 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <iostream>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "spec/integration/expectations.h"
+#include "spec/support/api_process.h"
+#include "spec/support/eventually.h"
+#include "spec/support/requests.h"
+
+namespace rocket::spec {
+namespace {
+
+class ConnectionsSpec : public testing::Test {
+ protected:
+  TestDatabase database_;
+  ApiProcess api_{database_, {{"API_REQUEST_TIMEOUT_MS", "300"}, {"MOCK_LATENCY_MS", "30"}}};
+  HttpConnection connection_ = api_.connect();
+
+  ClientResponse answer_to(const std::string& bytes) {
+    connection_.send(bytes);
+    return connection_.receive();
+  }
+
+  // Refused, and the connection with it.
+  void expect_refused(const std::string& bytes, int status) {
+    const auto response = answer_to(bytes);
+    EXPECT_EQ(response.status, status) << response.body;
+    EXPECT_NE(response.code(), "") << response.body;
+    EXPECT_EQ(response.header("content-type"), "application/json");
+    EXPECT_EQ(response.header("connection"), "close");
+    EXPECT_EQ(response.count("x-request-id"), 1U);
+    EXPECT_TRUE(connection_.ends());
+    EXPECT_EQ(database_.count("idempotency_keys"), 0);
+  }
+};
+
+TEST_F(ConnectionsSpec, StayOpen) {
+  for (int i = 0; i < 3; ++i) {
+    const auto response = connection_.exchange(ride_request(new_key()));
+    EXPECT_EQ(response.status, 201);
+    EXPECT_EQ(response.count("connection"), 0U);
+  }
+}
+
+TEST_F(ConnectionsSpec, StayOpenAfterAFailure) {
+  EXPECT_EQ(connection_.exchange(get_request("/nothing")).status, 404);
+  EXPECT_EQ(connection_.exchange(ride_request("short")).status, 400);
+  EXPECT_EQ(connection_.exchange(get_request("/account")).status, 200);
+}
+
+TEST_F(ConnectionsSpec, CloseWhenAsked) {
+  const auto response = connection_.exchange(ride_request(new_key()).with("Connection", "close"));
+  EXPECT_EQ(response.status, 201);
+  EXPECT_EQ(response.header("connection"), "close");
+  EXPECT_TRUE(connection_.ends());
+}
+
+TEST_F(ConnectionsSpec, OfHttp10CloseUnlessAsked) {
+  EXPECT_EQ(answer_to("GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").status, 200);
+  const auto response = answer_to("GET /healthz HTTP/1.0\r\n\r\n");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.header("connection"), "close");
+  EXPECT_TRUE(connection_.ends());
+}
+
+TEST_F(ConnectionsSpec, AnswerPipelinedRequestsInOrder) {
+  // The slow ones come first.
+  std::string bytes;
+  std::vector<std::string> expected;
+  for (int i = 0; i < 4; ++i) {
+    for (const auto& request : {ride_request(new_key()), get_request("/healthz"), get_request("/nothing")}) {
+      const std::string id = "id-" + std::to_string(expected.size());
+      bytes += request.with("X-Request-Id", id).to_bytes();
+      expected.push_back(id);
+    }
+  }
+  connection_.send(bytes);
+  std::vector<std::string> answered;
+  std::vector<int> statuses;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const auto response = connection_.receive();
+    answered.push_back(response.header("x-request-id"));
+    statuses.push_back(response.status);
+  }
+  EXPECT_EQ(answered, expected);
+  EXPECT_EQ(statuses, (std::vector<int>{201, 200, 404, 201, 200, 404, 201, 200, 404, 201, 200, 404}));
+  EXPECT_EQ(database_.count("rides"), 4);
+}
+
+TEST_F(ConnectionsSpec, AnswerInOrderWhatComesWhileTheyWork) {
+  const ApiProcess slow(database_, {{"MOCK_LATENCY_MS", "1000"}});
+  HttpConnection connection = slow.connect();
+  connection.send(ride_request(new_key()).to_bytes());
+  ASSERT_TRUE(eventually([&] { return database_.count("rides") == 1; }));
+  connection.send(get_request("/healthz").to_bytes());
+  EXPECT_EQ(connection.receive().status, 201);
+  EXPECT_EQ(connection.receive().status, 200);
+}
+
+TEST_F(ConnectionsSpec, AnswerMorePipelinedRequestsThanTheyBuffer) {
+  constexpr int kRequests = 3000;
+  std::string bytes;
+  for (int i = 0; i < kRequests; ++i) bytes += get_request("/healthz").to_bytes();
+  std::thread sender([&] { connection_.send(bytes); });
+  int answered = 0;
+  for (int i = 0; i < kRequests; ++i) {
+    if (connection_.receive().status == 200) ++answered;
+  }
+  sender.join();
+  EXPECT_EQ(answered, kRequests);
+}
+
+TEST_F(ConnectionsSpec, NeverAnswerWhatComesAfterAClose) {
+  connection_.send(get_request("/healthz").with("Connection", "close").to_bytes() +
+                   ride_request(new_key()).to_bytes());
+  EXPECT_EQ(connection_.receive().status, 200);
+  EXPECT_TRUE(connection_.ends());
+  EXPECT_EQ(database_.count("idempotency_keys"), 0);
+}
+
+TEST_F(ConnectionsSpec, TakeRequestsInPieces) {
+  const std::string bytes = ride_request(new_key()).to_bytes();
+  for (std::size_t i = 0; i < bytes.size(); i += 7) connection_.send(bytes.substr(i, 7));
+  EXPECT_EQ(connection_.receive().status, 201);
+}
+
+TEST_F(ConnectionsSpec, AskForABodyThatIsHeldBack) {
+  ClientRequest request = ride_request(new_key()).with("Expect", "100-continue");
+  const std::string bytes = request.to_bytes();
+  connection_.send(bytes.substr(0, bytes.size() - request.body.size()));
+  const auto interim = connection_.receive();
+  EXPECT_EQ(interim.status, 100);
+  connection_.send(request.body);
+  EXPECT_EQ(connection_.receive().status, 201);
+}
+
+TEST_F(ConnectionsSpec, DoNotAskForABodyTheyWouldRefuse) {
+  connection_.send(
+      "POST /rides HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_EQ(connection_.receive().status, 413);
+}
+
+TEST_F(ConnectionsSpec, AnswerHeadWithoutABody) {
+  for (const char* target : {"/healthz", "/account", "/rides/1"}) {
+    const auto get = connection_.exchange(get_request(target));
+    ClientRequest request = get_request(target);
+    request.method = "HEAD";
+    const auto head = connection_.exchange(request);
+    EXPECT_EQ(head.status, get.status);
+    EXPECT_EQ(head.header("content-length"), get.header("content-length"));
+    EXPECT_EQ(head.header("content-type"), get.header("content-type"));
+    EXPECT_TRUE(head.body.empty());
+  }
+  // Nothing of a body came after the head.
+  EXPECT_EQ(connection_.exchange(get_request("/healthz")).status, 200);
+}
+
+TEST_F(ConnectionsSpec, GiveASlowSender408) {
+  const std::string bytes = ride_request(new_key()).to_bytes();
+  expect_refused(bytes.substr(0, bytes.size() - 5), 408);
+}
+
+TEST_F(ConnectionsSpec, AreNotKeptOpenByTricklingBytes) {
+  // Each byte is in time, the request is not.
+  const std::string bytes = "GET /healthz HTTP/1.1\r\nHost: a\r\nX-Slow: " + std::string(200, 'x');
+  std::size_t sent = 0;
+  while (sent < bytes.size() && !connection_.has_input(std::chrono::milliseconds(50))) {
+    connection_.send(bytes.substr(sent++, 1));
+  }
+  EXPECT_LT(sent, bytes.size());
+  EXPECT_EQ(connection_.receive().status, 408);
+}
+
+TEST_F(ConnectionsSpec, OfASilentClientEnd) { EXPECT_TRUE(connection_.ends()); }
+
+TEST(IdleConnections, EndWithoutAnAnswer) {
+  TestDatabase database;
+  const ApiProcess api(database, {{"API_IDLE_TIMEOUT_MS", "200"}});
+  HttpConnection connection = api.connect();
+  EXPECT_EQ(connection.exchange(get_request("/healthz")).status, 200);
+  EXPECT_TRUE(connection.ends());
+}
+
+TEST_F(ConnectionsSpec, OutliveTheTimeTheirAnswerTakes) {
+  // The work on a request does not count against its client.
+  const ApiProcess slow(
+      database_,
+      {{"API_REQUEST_TIMEOUT_MS", "100"}, {"API_IDLE_TIMEOUT_MS", "100"}, {"MOCK_LATENCY_MS", "1000"}});
+  EXPECT_EQ(slow.send(ride_request(new_key())).status, 201);
+}
+
+TEST_F(ConnectionsSpec, RefuseABodyThatIsTooLarge) {
+  ClientRequest request = ride_request(new_key());
+  request.body = std::string(65 * 1024, 'x');
+  expect_refused(request.to_bytes(), 413);
+}
+
+TEST_F(ConnectionsSpec, RefuseATargetThatIsTooLong) {
+  expect_refused("GET /" + std::string(5000, 'x') + " HTTP/1.1\r\nHost: a\r\n\r\n", 414);
+}
+
+TEST_F(ConnectionsSpec, RefuseAHeadThatIsTooLarge) {
+  expect_refused("GET / HTTP/1.1\r\nHost: a\r\nX-Large: " + std::string(20'000, 'x') + "\r\n\r\n", 431);
+}
+
+TEST_F(ConnectionsSpec, RefuseTooManyFields) {
+  std::string fields;
+  for (int i = 0; i < 101; ++i) fields += "X: y\r\n";
+  expect_refused("GET / HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n", 431);
+}
+
+TEST_F(ConnectionsSpec, RefuseAmbiguousLengths) {
+  expect_refused(ride_request(new_key()).with("Content-Length", "3").to_bytes(), 400);
+}
+
+TEST_F(ConnectionsSpec, RefuseASmuggledRequest) {
+  const std::string smuggled = ride_request(new_key()).to_bytes();
+  expect_refused(
+      "POST /rides HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" +
+          smuggled,
+      400);
+}
+
+TEST_F(ConnectionsSpec, RefuseChunks) {
+  expect_refused("POST /rides HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411);
+}
+
+TEST_F(ConnectionsSpec, RefuseWhatIsNoHttp) { expect_refused("hello?\r\n\r\n", 400); }
+
+TEST_F(ConnectionsSpec, RefuseOtherVersions) { expect_refused("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505); }
+
+TEST_F(ConnectionsSpec, RefuseABadRequestAfterAnsweringTheGoodOne) {
+  connection_.send(get_request("/healthz").to_bytes() + "hello?\r\n\r\n" +
+                   ride_request(new_key()).to_bytes());
+  EXPECT_EQ(connection_.receive().status, 200);
+  EXPECT_EQ(connection_.receive().status, 400);
+  EXPECT_TRUE(connection_.ends());
+  EXPECT_EQ(database_.count("idempotency_keys"), 0);
+}
+
+TEST_F(ConnectionsSpec, AnswerAClientThatSendsNoMore) {
+  connection_.send(ride_request(new_key()).to_bytes());
+  connection_.end_sending();
+  EXPECT_EQ(connection_.receive().status, 201);
+  EXPECT_TRUE(connection_.ends());
+}
+
+TEST_F(ConnectionsSpec, FinishTheRequestOfAClientThatLeft) {
+  const std::string key = new_key();
+  {
+    HttpConnection leaving = api_.connect();
+    leaving.send(ride_request(key).to_bytes());
+    ASSERT_TRUE(eventually([&] { return database_.count("idempotency_keys") == 1; }));
+  }
+  EXPECT_TRUE(eventually([&] { return database_.of_key(key, "recovery_point") == "finished"; }));
+}
+
+// Descriptor numbers are reused at once; answers must not follow them. A short line keeps the many who leave
+// from delaying those who stay; a refusal is an answer as good as any here.
+TEST(HeavyConnections, NoAnswerReachesAStranger) {
+  TestDatabase database;
+  const ApiProcess api(database, {{"API_THREADS", "2"}, {"MOCK_LATENCY_MS", "5"}, {"API_LINE_LIMIT", "64"}});
+  std::atomic<bool> stop{false};
+  std::atomic<int> wrong{0};
+  std::atomic<int> answered{0};
+  std::atomic<int> broken{0};
+  std::vector<std::thread> clients;
+  for (int c = 0; c < 6; ++c) {
+    clients.emplace_back([&, c] {
+      for (int i = 0; !stop; ++i) {
+        try {
+          HttpConnection connection = api.connect();
+          for (int j = 0; j < 5; ++j) {
+            const std::string id = std::to_string(c) + "-" + std::to_string(i) + "-" + std::to_string(j);
+            const auto request = j % 2 == 0 ? ride_request(new_key()) : get_request("/account");
+            const auto response = connection.exchange(request.with("X-Request-Id", id));
+            if (response.header("x-request-id") != id) ++wrong;
+            ++answered;
+          }
+        } catch (const std::exception& error) {
+          if (++broken == 1) std::cerr << error.what() << '\n';
+        }
+      }
+    });
+    clients.emplace_back([&, c] {
+      std::minstd_rand random(static_cast<unsigned>(c));
+      while (!stop) {
+        try {
+          HttpConnection connection = api.connect();
+          connection.send(ride_request(new_key()).with("X-Request-Id", "left").to_bytes());
+          std::this_thread::sleep_for(std::chrono::microseconds(random() % 3000));
+          connection.reset();
+        } catch (const std::exception&) {
+          // It leaves in any case.
+        }
+      }
+    });
+  }
+  EXPECT_TRUE(eventually([&] { return answered >= 3000 || broken > 0; }, std::chrono::seconds(90)));
+  stop = true;
+  for (auto& client : clients) client.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(broken, 0);
+}
+
+}  // namespace
+}  // namespace rocket::spec

@@ -1,0 +1,30 @@
+#include "spec/support/api_process.h"
+
+#include <stdexcept>
+
+namespace rocket::spec {
+namespace {
+
+Environment complete(Environment environment, const std::string& database_url) {
+  environment.emplace("DATABASE_URL", database_url);
+  environment.emplace("API_PORT", "0");
+  return environment;
+}
+
+}  // namespace
+
+ApiProcess::ApiProcess(const TestDatabase& database, const Environment& environment,
+                       const std::vector<std::string>& flags)
+    : ApiProcess(database.url(), environment, flags) {}
+
+ApiProcess::ApiProcess(const std::string& database_url, const Environment& environment,
+                       const std::vector<std::string>& flags)
+    : process_("api", complete(environment, database_url), flags) {
+  // As text "listening address=127.0.0.1 port=5000", as JSON "…"listening",…,"port":5000}".
+  const std::string line = process_.wait_for_line("listening");
+  const auto digits = line.find_first_of("0123456789", line.rfind("port"));
+  if (digits == std::string::npos) throw std::runtime_error("no port in: " + line);
+  port_ = static_cast<std::uint16_t>(std::stoi(line.substr(digits)));
+}
+
+}  // namespace rocket::spec

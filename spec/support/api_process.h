@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "spec/support/child_process.h"
+#include "spec/support/http_client.h"
+#include "spec/support/test_database.h"
+
+namespace rocket::spec {
+
+// The api, listening on a free port of 127.0.0.1.
+class ApiProcess {
+ public:
+  // Returns once it listens; whether it can reach its database is another matter.
+  explicit ApiProcess(const TestDatabase& database, const Environment& environment = {},
+                      const std::vector<std::string>& flags = {});
+  // The same with another way to the database, such as through a proxy.
+  ApiProcess(const std::string& database_url, const Environment& environment,
+             const std::vector<std::string>& flags = {});
+
+  std::uint16_t port() const { return port_; }
+  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  ChildProcess& process() { return process_; }
+
+  HttpConnection connect() const { return HttpConnection(port_); }
+  // On a connection of its own.
+  ClientResponse send(const ClientRequest& request) const { return exchange(port_, request); }
+
+ private:
+  ChildProcess process_;
+  std::uint16_t port_ = 0;
+};
+
+}  // namespace rocket::spec

@@ -1,0 +1,155 @@
+#include "spec/support/child_process.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <stdexcept>
+#include <system_error>
+
+namespace rocket::spec {
+namespace {
+
+std::vector<std::string> complete_environment(Environment environment) {
+  for (const char* name : {"PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"}) {
+    const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
+    if (value != nullptr) environment.emplace(name, value);
+  }
+  std::vector<std::string> entries;
+  entries.reserve(environment.size());
+  for (const auto& [name, value] : environment) entries.push_back(name + "=" + value);
+  return entries;
+}
+
+std::vector<char*> pointers_to(std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  pointers.reserve(texts.size() + 1);
+  for (std::string& text : texts) pointers.push_back(text.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+// Between fork and exec only what is safe in a process whose other threads have vanished.
+[[noreturn]] void become(char* const* arguments, char* const* environment, int output, pid_t parent) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(127);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  const int input = ::open("/dev/null", O_RDONLY);
+  ::dup2(input, STDIN_FILENO);
+  ::dup2(output, STDOUT_FILENO);
+  ::dup2(output, STDERR_FILENO);
+  ::execve(arguments[0], arguments, environment);
+  ::_exit(127);
+}
+
+}  // namespace
+
+ChildProcess::ChildProcess(const std::string& program, const Environment& environment,
+                           const std::vector<std::string>& flags) {
+  std::vector<std::string> arguments{SPEC_BIN_DIR "/" + program};
+  arguments.insert(arguments.end(), flags.begin(), flags.end());
+  if (::access(arguments[0].c_str(), X_OK) != 0) {
+    throw std::system_error(errno, std::generic_category(), arguments[0]);
+  }
+  std::vector<std::string> entries = complete_environment(environment);
+  const std::vector<char*> argument_pointers = pointers_to(arguments);
+  const std::vector<char*> environment_pointers = pointers_to(entries);
+
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe2");
+  const pid_t parent = ::getpid();
+  pid_ = ::fork();
+  if (pid_ == 0) become(argument_pointers.data(), environment_pointers.data(), ends[1], parent);
+  const int mistake = errno;
+  ::close(ends[1]);
+  if (pid_ < 0) {
+    ::close(ends[0]);
+    throw std::system_error(mistake, std::generic_category(), "fork");
+  }
+  watcher_ = std::thread([this, output_end = ends[0]] { watch(output_end); });
+}
+
+ChildProcess::~ChildProcess() {
+  kill(SIGKILL);
+  watcher_.join();
+}
+
+void ChildProcess::watch(int output_end) {
+  std::array<char, 4096> bytes{};
+  for (;;) {
+    const ssize_t size = ::read(output_end, bytes.data(), bytes.size());
+    if (size < 0 && errno == EINTR) continue;
+    if (size <= 0) break;
+    const std::lock_guard lock(mutex_);
+    output_.append(bytes.data(), static_cast<std::size_t>(size));
+    changed_.notify_all();
+  }
+  ::close(output_end);
+  siginfo_t info{};
+  while (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT) != 0 && errno == EINTR) {
+  }
+  // Under the lock, so that kill() never hits a process that was given the same number.
+  const std::lock_guard lock(mutex_);
+  int status = 0;
+  ::waitpid(pid_, &status, 0);
+  exit_.emplace();
+  if (WIFEXITED(status)) exit_->code = WEXITSTATUS(status);
+  if (WIFSIGNALED(status)) exit_->signal = WTERMSIG(status);
+  changed_.notify_all();
+}
+
+std::string ChildProcess::output() const {
+  const std::lock_guard lock(mutex_);
+  return output_;
+}
+
+std::string ChildProcess::wait_for_line(const std::string& text, std::chrono::milliseconds limit) const {
+  std::unique_lock lock(mutex_);
+  std::optional<std::string> line;
+  const auto find = [&] {
+    const auto at = output_.find(text);
+    if (at == std::string::npos) return false;
+    const auto before = output_.rfind('\n', at);
+    const auto begin = before == std::string::npos ? 0 : before + 1;
+    const auto end = output_.find('\n', at);
+    if (end == std::string::npos) return false;
+    line = output_.substr(begin, end - begin);
+    return true;
+  };
+  changed_.wait_for(lock, limit, [&] { return find() || exit_; });
+  if (!line) throw std::runtime_error("no line with \"" + text + "\" came; output:\n" + output_);
+  return *line;
+}
+
+std::optional<ExitStatus> ChildProcess::wait_for_exit(std::chrono::milliseconds limit) const {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, limit, [&] { return exit_.has_value(); });
+  return exit_;
+}
+
+bool ChildProcess::running() const {
+  const std::lock_guard lock(mutex_);
+  return !exit_;
+}
+
+void ChildProcess::kill(int signal) const {
+  const std::lock_guard lock(mutex_);
+  if (!exit_) ::kill(pid_, signal);
+}
+
+Finished run_to_end(const std::string& program, const Environment& environment,
+                    const std::vector<std::string>& flags) {
+  const ChildProcess child(program, environment, flags);
+  const auto exit = child.wait_for_exit();
+  if (!exit) throw std::runtime_error(program + " does not end; output:\n" + child.output());
+  return {*exit, child.output()};
+}
+
+}  // namespace rocket::spec

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace rocket::spec {
+
+using Environment = std::map<std::string, std::string>;
+
+struct ExitStatus {
+  // Exactly one of the two is set.
+  std::optional<int> code;
+  std::optional<int> signal;
+};
+
+// One of our programs, running. It gets an environment of nothing but what is given (and PATH), so that the
+// tester's own settings do not leak in. Ended with SIGKILL, if it still runs, and reaped by the destructor;
+// the kernel ends it when the test itself is killed. Thread safe.
+class ChildProcess {
+ public:
+  // `program` is a name from build/bin, such as "api". Throws std::system_error when it cannot be started.
+  ChildProcess(const std::string& program, const Environment& environment,
+               const std::vector<std::string>& flags = {});
+  ~ChildProcess();
+  ChildProcess(const ChildProcess&) = delete;
+  ChildProcess& operator=(const ChildProcess&) = delete;
+
+  pid_t pid() const { return pid_; }
+  // Standard output and standard error so far, as they came.
+  std::string output() const;
+  // The first whole line that holds this text. Throws std::runtime_error, with the output, when none comes in
+  // time.
+  std::string wait_for_line(const std::string& text,
+                            std::chrono::milliseconds limit = std::chrono::seconds(15)) const;
+  // Nothing when it still runs after the limit. All output has been read then.
+  std::optional<ExitStatus> wait_for_exit(std::chrono::milliseconds limit = std::chrono::seconds(15)) const;
+  bool running() const;
+  // Does nothing once it has ended.
+  void kill(int signal) const;
+
+ private:
+  void watch(int output_end);
+
+  pid_t pid_ = -1;
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  std::string output_;
+  std::optional<ExitStatus> exit_;
+  std::thread watcher_;
+};
+
+// Runs it to its end, which must come within 15 s.
+struct Finished {
+  ExitStatus exit;
+  std::string output;
+};
+Finished run_to_end(const std::string& program, const Environment& environment,
+                    const std::vector<std::string>& flags = {});
+
+}  // namespace rocket::spec

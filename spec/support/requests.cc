@@ -1,0 +1,47 @@
+#include "spec/support/requests.h"
+
+#include "base/ids.h"
+
+namespace rocket::spec {
+namespace {
+
+constexpr const char* kFormType = "application/x-www-form-urlencoded";
+
+}  // namespace
+
+std::string new_key() { return "spec-" + random_uuid(); }
+
+ClientRequest ride_request(const std::string& key, const std::string& user, const std::string& form) {
+  return {"POST",
+          "/rides",
+          {{"Authorization", user}, {"Idempotency-Key", key}, {"Content-Type", kFormType}},
+          form};
+}
+
+ClientRequest deposit_request(const std::string& user, const std::string& amount) {
+  return {"POST", "/deposits", {{"Authorization", user}, {"Content-Type", kFormType}}, "amount=" + amount};
+}
+
+ClientRequest get_request(const std::string& target, const std::string& user) {
+  return {"GET", target, {{"Authorization", user}}, ""};
+}
+
+idempotency::Request engine_ride(const std::string& key, const std::string& user) {
+  idempotency::Request request;
+  request.user_email = user;
+  request.key = key;
+  request.method = "POST";
+  request.path = "/rides";
+  request.params = R"({"origin_lat":1.5,"origin_lon":-2.25,"target_lat":3.0,"target_lon":4.0})";
+  request.origin_ip = "127.0.0.1";
+  return request;
+}
+
+idempotency::Request engine_deposit(const std::string& key, int amount, const std::string& user) {
+  idempotency::Request request = engine_ride(key, user);
+  request.path = "/deposits";
+  request.params = "{\"amount\":" + std::to_string(amount) + "}";
+  return request;
+}
+
+}  // namespace rocket::spec

@@ -1,0 +1,110 @@
+#include "api/failure.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace rocket::api {
+namespace {
+
+TEST(AcceptsProblem, WhenAskedForByName) {
+  for (const char* accept :
+       {"application/problem+json", "Application/Problem+JSON", "application/json, application/problem+json",
+        "text/html,application/problem+json;q=0.5", "application/problem+json;q=1",
+        "application/problem+json; charset=utf-8", " application/problem+json ",
+        "application/problem+json;q=0.001", "application/problem+json;q=0, application/problem+json"}) {
+    EXPECT_TRUE(accepts_problem(accept)) << accept;
+  }
+}
+
+TEST(AcceptsProblem, OnlyThen) {
+  for (const char* accept :
+       {"", ",", ";", "*/*", "application/*", "application/json", "application/problem+xml",
+        "application/problem+jsonx", "xapplication/problem+json", "application/problem+json;q=0",
+        "application/problem+json; q=0.0", "application/problem+json;Q=0.000",
+        "application/problem+json;charset=utf-8;q=0"}) {
+    EXPECT_FALSE(accepts_problem(accept)) << accept;
+  }
+}
+
+const Failure kFailure{409, "request_in_progress", "Wait.", {{"Retry-After", "1"}}};
+
+TEST(RenderedFailure, IsErrorAndCode) {
+  const auto response = render(kFailure, false);
+  EXPECT_EQ(response.status, 409);
+  EXPECT_EQ(response.content_type, "application/json");
+  EXPECT_EQ(response.body, R"({"error":"Wait.","code":"request_in_progress"})");
+  EXPECT_EQ(response.headers, kFailure.headers);
+}
+
+// RFC 9457.
+TEST(RenderedFailure, IsAProblemWhenAskedFor) {
+  const auto response = render(kFailure, true);
+  EXPECT_EQ(response.status, 409);
+  EXPECT_EQ(response.content_type, "application/problem+json");
+  EXPECT_EQ(response.headers, kFailure.headers);
+  const auto problem = nlohmann::json::parse(response.body);
+  EXPECT_EQ(problem.at("type"), "about:blank");
+  EXPECT_EQ(problem.at("status"), 409);
+  EXPECT_EQ(problem.at("detail"), "Wait.");
+  EXPECT_EQ(problem.at("code"), "request_in_progress");
+  EXPECT_FALSE(problem.at("title").get<std::string>().empty());
+}
+
+TEST(RenderedFailure, IsJsonWhateverItsText) {
+  const Failure odd{400, "odd", "\xff \"quoted\" \n", {}};
+  EXPECT_EQ(nlohmann::json::parse(render(odd, false).body).at("code"), "odd");
+  EXPECT_EQ(nlohmann::json::parse(render(odd, true).body).at("code"), "odd");
+}
+
+TEST(RenderedFailure, SaysNothingOfTheCauseByDefault) {
+  const auto response = render({}, false);
+  EXPECT_EQ(response.status, 500);
+  EXPECT_EQ(nlohmann::json::parse(response.body).at("code"), "internal");
+}
+
+constexpr const char* kDeclined = R"({"error":"Your card was declined.","code":"card_declined"})";
+
+TEST(StoredAnswer, KeepsItsBytes) {
+  const std::string odd = R"({ "message" : "spaced" })";
+  EXPECT_EQ(render_stored(201, odd, false).body, odd);
+  EXPECT_EQ(render_stored(201, odd, true).body, odd);
+  EXPECT_EQ(render_stored(201, odd, true).content_type, "application/json");
+  EXPECT_EQ(render_stored(402, kDeclined, false).body, kDeclined);
+}
+
+TEST(StoredAnswer, BecomesAProblemWhenAFailure) {
+  const auto response = render_stored(402, kDeclined, true);
+  EXPECT_EQ(response.status, 402);
+  EXPECT_EQ(response.content_type, "application/problem+json");
+  const auto problem = nlohmann::json::parse(response.body);
+  EXPECT_EQ(problem.at("detail"), "Your card was declined.");
+  EXPECT_EQ(problem.at("code"), "card_declined");
+}
+
+TEST(HttpResponse, SaysHowLongItIs) {
+  HttpResponse response;
+  response.status = 404;
+  response.body = "{}";
+  response.headers.emplace_back("X-Request-Id", "abc");
+  const std::string bytes = response.serialize(true, true);
+  EXPECT_TRUE(bytes.starts_with("HTTP/1.1 404 Not Found\r\n")) << bytes;
+  EXPECT_TRUE(bytes.ends_with("\r\n\r\n{}")) << bytes;
+  EXPECT_NE(bytes.find("\r\nContent-Type: application/json\r\n"), std::string::npos);
+  EXPECT_NE(bytes.find("\r\nContent-Length: 2\r\n"), std::string::npos);
+  EXPECT_NE(bytes.find("\r\nX-Request-Id: abc\r\n"), std::string::npos);
+  EXPECT_EQ(bytes.find("Connection:"), std::string::npos);
+}
+
+TEST(HttpResponse, ToHeadHasTheSameHeadAndNoBody) {
+  HttpResponse response;
+  response.body = "{\"a\":1}";
+  const std::string bytes = response.serialize(false, false);
+  EXPECT_TRUE(bytes.ends_with("\r\n\r\n")) << bytes;
+  EXPECT_NE(bytes.find("\r\nContent-Length: 7\r\n"), std::string::npos);
+  EXPECT_NE(bytes.find("\r\nConnection: close\r\n"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace rocket::api

@@ -1,0 +1,96 @@
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "endpoints/deposits.h"
+#include "endpoints/rides.h"
+#include "idempotency/flow.h"
+#include "payments/mock_gateway.h"
+
+namespace rocket::endpoints {
+namespace {
+
+using idempotency::Flow;
+using idempotency::ForeignPhase;
+using idempotency::LocalPhase;
+
+std::vector<std::string> points_of(const Flow& flow) {
+  std::vector<std::string> points;
+  for (const auto& step : flow.steps) points.emplace_back(step.recovery_point);
+  return points;
+}
+
+std::vector<pg::Statement> statements_of(const idempotency::Step& step) {
+  if (const auto* local = std::get_if<LocalPhase>(&step.phase)) return {local->statement};
+  const auto& foreign = std::get<ForeignPhase>(step.phase);
+  return {foreign.load, foreign.record};
+}
+
+class FlowsSpec : public testing::Test {
+ protected:
+  payments::MockGateway gateway_{{}};
+  Flow rides_ = ride_flow(gateway_, {});
+  Flow deposits_ = deposit_flow();
+};
+
+TEST_F(FlowsSpec, ARideHasTheRecoveryPointsOfTheContract) {
+  EXPECT_EQ(rides_.method, "POST");
+  EXPECT_EQ(rides_.path, "/rides");
+  EXPECT_EQ(points_of(rides_), (std::vector<std::string>{"started", "ride_created", "charge_created"}));
+}
+
+TEST_F(FlowsSpec, OnlyTheChargeIsForeign) {
+  EXPECT_TRUE(std::holds_alternative<LocalPhase>(rides_.steps[0].phase));
+  EXPECT_TRUE(std::holds_alternative<ForeignPhase>(rides_.steps[1].phase));
+  EXPECT_TRUE(std::holds_alternative<LocalPhase>(rides_.steps[2].phase));
+}
+
+TEST_F(FlowsSpec, ADepositIsOneLocalPhase) {
+  EXPECT_EQ(deposits_.method, "POST");
+  EXPECT_EQ(deposits_.path, "/deposits");
+  EXPECT_EQ(points_of(deposits_), std::vector<std::string>{"started"});
+  EXPECT_TRUE(std::holds_alternative<LocalPhase>(deposits_.steps[0].phase));
+}
+
+TEST_F(FlowsSpec, EveryStatementIsFencedByLeaseAndRecoveryPoint) {
+  for (const Flow* flow : {&rides_, &deposits_}) {
+    for (const auto& step : flow->steps) {
+      for (const auto& statement : statements_of(step)) {
+        const std::string sql = statement.sql;
+        EXPECT_NE(sql.find("lease = $2"), std::string::npos) << statement.name;
+        EXPECT_NE(sql.find("recovery_point = '" + std::string(step.recovery_point) + "'"), std::string::npos)
+            << statement.name;
+      }
+    }
+  }
+}
+
+// Statements are prepared under their names.
+TEST_F(FlowsSpec, StatementsHaveNamesOfTheirOwn) {
+  std::set<std::string> names;
+  std::size_t count = 0;
+  for (const Flow* flow : {&rides_, &deposits_}) {
+    for (const auto& step : flow->steps) {
+      for (const auto& statement : statements_of(step)) {
+        names.insert(statement.name);
+        ++count;
+      }
+    }
+  }
+  EXPECT_EQ(names.size(), count);
+}
+
+TEST_F(FlowsSpec, AreFoundByMethodAndPath) {
+  const idempotency::Flows flows({rides_, deposits_});
+  ASSERT_NE(flows.find("POST", "/rides"), nullptr);
+  EXPECT_EQ(flows.find("POST", "/rides")->path, "/rides");
+  ASSERT_NE(flows.find("POST", "/deposits"), nullptr);
+  EXPECT_EQ(flows.find("GET", "/rides"), nullptr);
+  EXPECT_EQ(flows.find("POST", "/rides/"), nullptr);
+}
+
+}  // namespace
+}  // namespace rocket::endpoints

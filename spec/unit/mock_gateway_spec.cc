@@ -1,0 +1,156 @@
+#include "payments/mock_gateway.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <string>
+#include <system_error>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "process/event_loop.h"
+
+namespace rocket::payments {
+namespace {
+
+// A file name that nothing has yet; the file goes with this object.
+class TemporaryFile {
+ public:
+  TemporaryFile() : path_(testing::TempDir() + "ledger-" + random_uuid()) {}
+  ~TemporaryFile() { ::unlink(path_.c_str()); }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+  const std::string& path() const { return path_; }
+  std::vector<std::string> lines() const {
+    std::ifstream file(path_);
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(file, line);) lines.push_back(line);
+    return lines;
+  }
+
+ private:
+  std::string path_;
+};
+
+ChargeRequest request(const std::string& key, const std::string& customer = "cus_user") {
+  return {key, customer, 2000, "usd", "7"};
+}
+
+ChargeResult charge(MockGateway& gateway, const ChargeRequest& request) {
+  process::EventLoop loop;
+  return loop.run(gateway.charge(request));
+}
+
+LookupResult find(MockGateway& gateway, const ChargeRequest& request) {
+  process::EventLoop loop;
+  return loop.run(gateway.find(request));
+}
+
+std::string charge_id(const ChargeResult& result) {
+  const auto* charged = std::get_if<Charged>(&result);
+  return charged == nullptr ? "" : charged->charge_id;
+}
+
+TEST(MockGateway, ChargesOnceForEachKey) {
+  MockGateway gateway({});
+  const std::string key = random_uuid();
+  const std::string first = charge_id(charge(gateway, request(key)));
+  EXPECT_NE(first, "");
+  EXPECT_EQ(charge_id(charge(gateway, request(key))), first);
+  EXPECT_NE(charge_id(charge(gateway, request(random_uuid()))), first);
+}
+
+TEST(MockGateway, RemembersAcrossProcesses) {
+  const std::string key = random_uuid();
+  MockGateway before({});
+  MockGateway after({});
+  EXPECT_EQ(charge_id(charge(before, request(key))), charge_id(charge(after, request(key))));
+}
+
+TEST(MockGateway, DeclinesOneCustomer) {
+  MockGateway gateway({});
+  const auto result = charge(gateway, request(random_uuid(), MockGateway::kDeclinedCustomer));
+  ASSERT_TRUE(std::holds_alternative<Declined>(result));
+  EXPECT_FALSE(std::get<Declined>(result).reason.empty());
+}
+
+TEST(MockGateway, ChargesNothingDuringAnOutage) {
+  const TemporaryFile ledger;
+  MockOptions options;
+  options.outage_percent = 100;
+  options.ledger = ledger.path();
+  MockGateway gateway(options);
+  const auto wanted = request(random_uuid());
+  EXPECT_TRUE(std::holds_alternative<NoAnswer>(charge(gateway, wanted)));
+  EXPECT_TRUE(ledger.lines().empty());
+  EXPECT_TRUE(std::holds_alternative<NeverCharged>(find(gateway, wanted)));
+}
+
+TEST(MockGateway, ChargesWhenTheAnswerIsLost) {
+  const TemporaryFile ledger;
+  MockOptions options;
+  options.lost_percent = 100;
+  options.ledger = ledger.path();
+  MockGateway gateway(options);
+  const auto wanted = request(random_uuid());
+  EXPECT_TRUE(std::holds_alternative<NoAnswer>(charge(gateway, wanted)));
+  ASSERT_EQ(ledger.lines().size(), 1U);
+  EXPECT_TRUE(ledger.lines()[0].ends_with(" lost")) << ledger.lines()[0];
+  const auto found = find(gateway, wanted);
+  ASSERT_TRUE(std::holds_alternative<Charged>(found));
+  // The same charge that a repetition would name.
+  MockGateway again({});
+  EXPECT_EQ(std::get<Charged>(found).charge_id, charge_id(charge(again, wanted)));
+}
+
+TEST(MockGateway, WritesALineForEachCall) {
+  const TemporaryFile ledger;
+  MockOptions options;
+  options.ledger = ledger.path();
+  MockGateway gateway(options);
+  const std::string key = random_uuid();
+  const std::string id = charge_id(charge(gateway, request(key)));
+  charge(gateway, request(key, MockGateway::kDeclinedCustomer));
+  const std::vector<std::string> expected{key + " cus_user 2000 7 " + id + " -",
+                                          key + " " + MockGateway::kDeclinedCustomer + " 2000 7 declined -"};
+  EXPECT_EQ(ledger.lines(), expected);
+}
+
+TEST(MockGateway, ADeclinedCardIsNotFoundAsACharge) {
+  const TemporaryFile ledger;
+  MockOptions options;
+  options.ledger = ledger.path();
+  MockGateway gateway(options);
+  const auto wanted = request(random_uuid(), MockGateway::kDeclinedCustomer);
+  charge(gateway, wanted);
+  EXPECT_TRUE(std::holds_alternative<NeverCharged>(find(gateway, wanted)));
+}
+
+TEST(MockGateway, CannotLookUpWithoutALedger) {
+  MockGateway gateway({});
+  EXPECT_TRUE(std::holds_alternative<Unknown>(find(gateway, request(random_uuid()))));
+}
+
+TEST(MockGateway, SpreadsOutagesEvenly) {
+  MockOptions options;
+  options.outage_percent = 30;
+  MockGateway gateway(options);
+  int away = 0;
+  for (int i = 0; i < 100; ++i) {
+    if (std::holds_alternative<NoAnswer>(charge(gateway, request(random_uuid())))) ++away;
+  }
+  EXPECT_EQ(away, 30);
+}
+
+TEST(MockGateway, NeedsALedgerThatCanBeWritten) {
+  MockOptions options;
+  options.ledger = "/nonexistent/folder/ledger";
+  EXPECT_THROW(MockGateway gateway(options), std::system_error);
+}
+
+}  // namespace
+}  // namespace rocket::payments

@@ -1,0 +1,249 @@
+#include "api/parameters.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "api/mutations.h"
+
+namespace rocket::api {
+namespace {
+
+using namespace std::string_literals;
+
+HttpRequest request(const std::string& type, const std::string& body) {
+  HttpRequest request;
+  if (!type.empty()) request.headers.emplace_back("content-type", type);
+  request.body = body;
+  return request;
+}
+HttpRequest form(const std::string& body) { return request("application/x-www-form-urlencoded", body); }
+HttpRequest json(const std::string& body) { return request("application/json", body); }
+
+// "200", or the failure's status and code.
+template <typename T>
+std::string verdict(const OrFailure<T>& result) {
+  const auto* failure = std::get_if<Failure>(&result);
+  return failure == nullptr ? "200" : std::to_string(failure->status) + " " + failure->code;
+}
+
+std::string parse(const HttpRequest& request) { return verdict(Parameters::parse(request)); }
+
+Parameters parameters(const HttpRequest& request) {
+  auto parsed = Parameters::parse(request);
+  if (std::holds_alternative<Failure>(parsed)) throw std::runtime_error("not parsed: " + request.body);
+  return std::move(std::get<Parameters>(parsed));
+}
+
+std::string latitude(const HttpRequest& request) {
+  return verdict(parameters(request).decimal("lat", -90, 90));
+}
+std::string amount(const HttpRequest& request) {
+  return verdict(parameters(request).integer("amount", 1, 100'000));
+}
+
+TEST(Parameters, FormAndJsonMeanTheSame) {
+  const auto from_form =
+      accept_ride(parameters(form("origin_lat=1&origin_lon=-2.50&target_lat=3e1&target_lon=%34")));
+  const auto from_json =
+      accept_ride(parameters(json(R"({"target_lon":4,"target_lat":30,"origin_lon":-2.5,"origin_lat":1.0})")));
+  ASSERT_TRUE(std::holds_alternative<AcceptedBody>(from_form));
+  ASSERT_TRUE(std::holds_alternative<AcceptedBody>(from_json));
+  EXPECT_EQ(std::get<AcceptedBody>(from_form).params, std::get<AcceptedBody>(from_json).params);
+}
+
+class DecimalSpec : public testing::TestWithParam<std::pair<const char*, double>> {};
+
+TEST_P(DecimalSpec, IsTaken) {
+  const auto value = parameters(form(std::string("lat=") + GetParam().first)).decimal("lat", -90, 90);
+  ASSERT_TRUE(std::holds_alternative<double>(value));
+  EXPECT_DOUBLE_EQ(std::get<double>(value), GetParam().second);
+}
+
+INSTANTIATE_TEST_SUITE_P(Parameters, DecimalSpec,
+                         testing::Values(std::pair("0", 0.0), std::pair("-12.5", -12.5),
+                                         std::pair("007", 7.0), std::pair(".5", 0.5), std::pair("5.", 5.0),
+                                         std::pair("1e1", 10.0), std::pair("1E-2", 0.01),
+                                         std::pair("90", 90.0), std::pair("-90.0", -90.0)));
+
+class NoDecimalSpec : public testing::TestWithParam<const char*> {};
+
+TEST_P(NoDecimalSpec, IsRefused) {
+  EXPECT_EQ(latitude(form(std::string("lat=") + GetParam())), "422 parameter_invalid");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Parameters, NoDecimalSpec,
+    testing::Values("", "0x1A", "0X1p3", "1_0", "1,5", "nan", "NaN", "-nan", "inf", "Infinity", "-inf",
+                    "1e999", "-1e999", "1e", "e1", ".", "-", "--1", "%2B1", "+1", "1+", "1 ", "%201", "1.2.3",
+                    "1f", "0b1", "ten", "90.0001", "-90.0001", "1e2",
+                    "%D9%A1",  // ARABIC-INDIC DIGIT ONE
+                    "00000000000000000000000000000000000000000000000000000000000000001"));
+
+class NoJsonDecimalSpec : public testing::TestWithParam<const char*> {};
+
+TEST_P(NoJsonDecimalSpec, IsRefused) {
+  EXPECT_EQ(latitude(json(std::string("{\"lat\":") + GetParam() + "}")), "422 parameter_invalid");
+}
+
+INSTANTIATE_TEST_SUITE_P(Parameters, NoJsonDecimalSpec,
+                         testing::Values("\"1\"", "null", "true", "[]", "[1]", "{}", "90.1", "-91",
+                                         "18446744073709551615"));
+
+class NoJsonSpec : public testing::TestWithParam<std::string> {};
+
+TEST_P(NoJsonSpec, IsMalformed) { EXPECT_EQ(parse(json(GetParam())), "400 body_malformed"); }
+
+INSTANTIATE_TEST_SUITE_P(Parameters, NoJsonSpec,
+                         testing::Values("", "{", "{}x", "{}{}", "[]", "1", "null", "\"text\"",
+                                         "{\"lat\":NaN}", "{\"lat\":Infinity}", "{\"lat\":0x1A}",
+                                         "{\"lat\":1_0}", "{\"lat\":01}", "{'lat':1}", "{\"lat\":1,}",
+                                         "{\"lat\":\"\xff\"}", "{\"\xc0\xaf\":1}", "{\"lat\":\"\\ud800\"}",
+                                         "{\"lat\":\"\0\"}"s, "{\"lat\":1,\"lat\":1}",
+                                         "{\"lat\":1,\"l\\u0061t\":2}"));
+
+TEST(Parameters, RefusesJsonNumbersBeyondADouble) {
+  const auto parsed = Parameters::parse(json("{\"lat\":1e999}"));
+  if (const auto* failure = std::get_if<Failure>(&parsed)) {
+    EXPECT_EQ(failure->code, "body_malformed");
+  } else {
+    EXPECT_EQ(latitude(json("{\"lat\":1e999}")), "422 parameter_invalid");
+  }
+}
+
+TEST(Parameters, SurvivesDeepJson) {
+  constexpr std::size_t kDepth = 30'000;
+  const std::string deep = std::string(kDepth, '[') + std::string(kDepth, ']');
+  EXPECT_EQ(parse(json(deep)), "400 body_malformed");
+  EXPECT_EQ(latitude(json("{\"lat\":" + deep + "}")), "422 parameter_invalid");
+  EXPECT_EQ(parse(json(std::string(60'000, '['))), "400 body_malformed");
+  std::string objects;
+  for (int i = 0; i < 10'000; ++i) objects += "{\"a\":";
+  EXPECT_EQ(parse(json(objects)), "400 body_malformed");
+}
+
+TEST(Parameters, RepeatedNamesOfNestedObjectsAreNotOurs) {
+  EXPECT_EQ(parse(json(R"({"note":{"a":1,"a":2},"lat":1})")), "200");
+}
+
+class NoFormSpec : public testing::TestWithParam<std::string> {};
+
+TEST_P(NoFormSpec, IsMalformed) { EXPECT_EQ(parse(form(GetParam())), "400 body_malformed"); }
+
+INSTANTIATE_TEST_SUITE_P(Parameters, NoFormSpec,
+                         testing::Values("lat=%", "lat=%4", "lat=%zz", "lat=%4g", "%=1", "lat=%ff",
+                                         "lat=\xff", "lat=%C0%AF", "lat=%ED%A0%80", "%ff=1", "lat=1%00",
+                                         "lat%00=1", "lat=1\0"s, "lat=1&lat=1", "lat=1&l%61t=2", "lat&lat"));
+
+TEST(Parameters, DecodesForms) {
+  EXPECT_EQ(percent_decode("a+b%20c%2Bd", true), "a b c+d");
+  EXPECT_EQ(percent_decode("a+b%20c", false), "a+b c");
+  EXPECT_EQ(percent_decode("%e2%82%AC", false), "\xe2\x82\xac");
+  EXPECT_EQ(percent_decode("%2", true), std::nullopt);
+}
+
+TEST(Parameters, SaysWhichOneIsMissing) {
+  const auto result = parameters(form("")).decimal("origin_lat", -90, 90);
+  ASSERT_TRUE(std::holds_alternative<Failure>(result));
+  EXPECT_EQ(verdict(result), "422 parameter_missing");
+  EXPECT_NE(std::get<Failure>(result).error.find("origin_lat"), std::string::npos);
+}
+
+TEST(Parameters, SaysWhichOneIsInvalidAndWhy) {
+  const auto result = parameters(form("origin_lat=north")).decimal("origin_lat", -90, 90);
+  ASSERT_TRUE(std::holds_alternative<Failure>(result));
+  const std::string& error = std::get<Failure>(result).error;
+  EXPECT_NE(error.find("origin_lat"), std::string::npos);
+  EXPECT_NE(error.find("-90"), std::string::npos);
+}
+
+TEST(Parameters, NoBodyAtAllHasNoParameters) {
+  EXPECT_EQ(parse(request("", "")), "200");
+  EXPECT_EQ(latitude(request("", "")), "422 parameter_missing");
+}
+
+TEST(Parameters, TakesOnlyTwoTypes) {
+  EXPECT_EQ(parse(request("application/json; charset=utf-8", "{}")), "200");
+  EXPECT_EQ(parse(request("Application/JSON", "{}")), "200");
+  EXPECT_EQ(parse(request("application/x-www-form-urlencoded ; charset=utf-8", "a=1")), "200");
+  for (const char* type :
+       {"text/plain", "application/jsonx", "application/problem+json", "multipart/form-data", "json"}) {
+    EXPECT_EQ(parse(request(type, "{}")), "415 body_type_unsupported") << type;
+  }
+  EXPECT_EQ(parse(request("", "{}")), "415 body_type_unsupported");
+}
+
+TEST(Parameters, RefusesTwoTypesAtOnce) {
+  HttpRequest twice = json("{}");
+  twice.headers.emplace_back("content-type", "application/json");
+  EXPECT_EQ(parse(twice), "415 body_type_unsupported");
+}
+
+TEST(Parameters, TakesWholeDollars) {
+  EXPECT_EQ(amount(form("amount=1")), "200");
+  EXPECT_EQ(amount(form("amount=100000")), "200");
+  EXPECT_EQ(amount(json("{\"amount\":100000}")), "200");
+  for (const char* text : {"0", "-1", "100001", "1.0", "1e2", "0x10", "1_0", "", "%2B5", "+5", "ten", "1,000",
+                           "9223372036854775808", "99999999999999999999999"}) {
+    EXPECT_EQ(amount(form(std::string("amount=") + text)), "422 parameter_invalid") << text;
+  }
+  for (const char* text : {"0", "-1", "100001", "1.5", "\"5\"", "null", "true", "18446744073709551615",
+                           "9223372036854775808", "[5]"}) {
+    EXPECT_EQ(amount(json(std::string("{\"amount\":") + text + "}")), "422 parameter_invalid") << text;
+  }
+}
+
+TEST(Parameters, RaiseErrorIsASwitch) {
+  const auto flag = [](const HttpRequest& request) { return parameters(request).flag("raise_error"); };
+  EXPECT_FALSE(std::get<bool>(flag(form(""))));
+  EXPECT_TRUE(std::get<bool>(flag(form("raise_error=true"))));
+  EXPECT_FALSE(std::get<bool>(flag(form("raise_error=false"))));
+  EXPECT_TRUE(std::get<bool>(flag(json("{\"raise_error\":true}"))));
+  for (const char* text : {"", "maybe", "1", "TRUE"}) {
+    EXPECT_EQ(verdict(flag(form(std::string("raise_error=") + text))), "422 parameter_invalid") << text;
+  }
+  EXPECT_EQ(verdict(flag(json("{\"raise_error\":\"true\"}"))), "422 parameter_invalid");
+  EXPECT_EQ(verdict(flag(json("{\"raise_error\":1}"))), "422 parameter_invalid");
+}
+
+TEST(AcceptedRide, HoldsNeitherRaiseErrorNorWhatNobodyReads) {
+  const auto plain = accept_ride(parameters(form("origin_lat=1&origin_lon=2&target_lat=3&target_lon=4")));
+  const auto more = accept_ride(
+      parameters(form("colour=red&origin_lat=1&origin_lon=2&target_lat=3&target_lon=4&raise_error=true")));
+  EXPECT_EQ(std::get<AcceptedBody>(plain).params, std::get<AcceptedBody>(more).params);
+  EXPECT_FALSE(std::get<AcceptedBody>(plain).raise_error);
+  EXPECT_TRUE(std::get<AcceptedBody>(more).raise_error);
+}
+
+TEST(AcceptedRide, NeedsEachCoordinate) {
+  const std::vector<std::string> names{"origin_lat", "origin_lon", "target_lat", "target_lon"};
+  for (const auto& left_out : names) {
+    std::string body;
+    for (const auto& name : names) {
+      if (name != left_out) body.append(name).append("=1&");
+    }
+    const auto result = accept_ride(parameters(form(body)));
+    EXPECT_EQ(verdict(result), "422 parameter_missing");
+    EXPECT_NE(std::get<Failure>(result).error.find(left_out), std::string::npos);
+  }
+}
+
+TEST(AcceptedRide, KnowsLatitudesFromLongitudes) {
+  EXPECT_EQ(
+      verdict(accept_ride(parameters(form("origin_lat=90&origin_lon=180&target_lat=-90&target_lon=-180")))),
+      "200");
+  EXPECT_EQ(verdict(accept_ride(parameters(form("origin_lat=91&origin_lon=1&target_lat=1&target_lon=1")))),
+            "422 parameter_invalid");
+  EXPECT_EQ(verdict(accept_ride(parameters(form("origin_lat=1&origin_lon=1&target_lat=-91&target_lon=1")))),
+            "422 parameter_invalid");
+  EXPECT_EQ(verdict(accept_ride(parameters(form("origin_lat=1&origin_lon=180.1&target_lat=1&target_lon=1")))),
+            "422 parameter_invalid");
+  EXPECT_EQ(verdict(accept_ride(parameters(form("origin_lat=1&origin_lon=1&target_lat=1&target_lon=-181")))),
+            "422 parameter_invalid");
+}
+
+}  // namespace
+}  // namespace rocket::api

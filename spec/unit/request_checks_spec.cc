@@ -1,0 +1,139 @@
+#include "api/request_checks.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <variant>
+
+#include "base/ids.h"
+
+namespace rocket::api {
+namespace {
+
+HttpRequest with(const std::string& name, const std::string& value) {
+  HttpRequest request;
+  request.headers.emplace_back(name, value);
+  return request;
+}
+
+std::string quoted(const std::string& text) { return "\"" + text + "\""; }
+
+TEST(IdempotencyKey, HasTwentyTo255Characters) {
+  EXPECT_EQ(normalize_idempotency_key(std::string(19, 'k')), std::nullopt);
+  EXPECT_EQ(normalize_idempotency_key(std::string(20, 'k')), std::string(20, 'k'));
+  EXPECT_EQ(normalize_idempotency_key(std::string(255, 'k')), std::string(255, 'k'));
+  EXPECT_EQ(normalize_idempotency_key(std::string(256, 'k')), std::nullopt);
+  EXPECT_EQ(normalize_idempotency_key(""), std::nullopt);
+}
+
+TEST(IdempotencyKey, QuotedIsTheSameAsUnquoted) {
+  EXPECT_EQ(normalize_idempotency_key(quoted(std::string(20, 'k'))), std::string(20, 'k'));
+  // The quotes do not count.
+  EXPECT_EQ(normalize_idempotency_key(quoted(std::string(255, 'k'))), std::string(255, 'k'));
+  EXPECT_EQ(normalize_idempotency_key(quoted(std::string(19, 'k'))), std::nullopt);
+  EXPECT_EQ(normalize_idempotency_key(quoted(std::string(256, 'k'))), std::nullopt);
+}
+
+// RFC 8941, section 4.2.5.
+TEST(IdempotencyKey, UndoesEscapesOfAQuotedString) {
+  EXPECT_EQ(normalize_idempotency_key(R"("a\"b\\c--------------------")"), R"(a"b\c--------------------)");
+  EXPECT_EQ(normalize_idempotency_key(R"("a\nb--------------------")"), std::nullopt);
+  EXPECT_EQ(normalize_idempotency_key(R"("a"b--------------------")"), std::nullopt);
+  EXPECT_EQ(normalize_idempotency_key(R"("ab---------------------)"), std::nullopt);
+  EXPECT_EQ(normalize_idempotency_key(R"("ab--------------------\")"), std::nullopt);
+  EXPECT_EQ(normalize_idempotency_key("\""), std::nullopt);
+}
+
+TEST(IdempotencyKey, IsPrintableAscii) {
+  const std::string rest(20, 'k');
+  EXPECT_EQ(normalize_idempotency_key("a b~!" + rest), "a b~!" + rest);
+  for (const char* bad : {"\x7f", "\t", "\n", "\x01", "\xc3\xa9", "\xff"}) {
+    EXPECT_EQ(normalize_idempotency_key(bad + rest), std::nullopt);
+    EXPECT_EQ(normalize_idempotency_key(quoted(bad + rest)), std::nullopt);
+  }
+  EXPECT_EQ(normalize_idempotency_key(std::string(1, '\0') + rest), std::nullopt);
+}
+
+TEST(IdempotencyKey, MayBeAbsent) {
+  const auto read = read_idempotency_key({});
+  ASSERT_FALSE(std::holds_alternative<Failure>(read));
+  EXPECT_EQ(std::get<std::optional<std::string>>(read), std::nullopt);
+}
+
+TEST(IdempotencyKey, MustNotBeRepeated) {
+  HttpRequest request = with("idempotency-key", std::string(20, 'k'));
+  EXPECT_FALSE(std::holds_alternative<Failure>(read_idempotency_key(request)));
+  request.headers.emplace_back("idempotency-key", std::string(20, 'k'));
+  const auto read = read_idempotency_key(request);
+  ASSERT_TRUE(std::holds_alternative<Failure>(read));
+  EXPECT_EQ(std::get<Failure>(read).status, 400);
+  EXPECT_EQ(std::get<Failure>(read).code, "idempotency_key_invalid");
+}
+
+TEST(IdempotencyKey, EmptyIsInvalidRatherThanAbsent) {
+  const auto read = read_idempotency_key(with("idempotency-key", ""));
+  ASSERT_TRUE(std::holds_alternative<Failure>(read));
+  EXPECT_EQ(std::get<Failure>(read).code, "idempotency_key_invalid");
+}
+
+std::string code_of(const OrFailure<std::string>& credentials) {
+  const auto* failure = std::get_if<Failure>(&credentials);
+  if (failure == nullptr) return "";
+  EXPECT_EQ(failure->status, 401);
+  return failure->code;
+}
+
+TEST(Credentials, AreAnEmailAddress) {
+  const auto credentials = read_credentials(with("authorization", "user@example.com"));
+  ASSERT_TRUE(std::holds_alternative<std::string>(credentials));
+  EXPECT_EQ(std::get<std::string>(credentials), "user@example.com");
+}
+
+TEST(Credentials, MayBeMissing) {
+  EXPECT_EQ(code_of(read_credentials({})), "credentials_missing");
+  EXPECT_EQ(code_of(read_credentials(with("authorization", ""))), "credentials_missing");
+}
+
+TEST(Credentials, MayBeInvalid) {
+  for (const std::string& value : {std::string(256, 'a'), std::string("a b@example.com"),
+                                   std::string("caf\xc3\xa9"), std::string("\xff"), std::string("a\tb")}) {
+    EXPECT_EQ(code_of(read_credentials(with("authorization", value))), "credentials_invalid");
+  }
+  HttpRequest twice = with("authorization", "user@example.com");
+  twice.headers.emplace_back("authorization", "user@example.com");
+  EXPECT_EQ(code_of(read_credentials(twice)), "credentials_invalid");
+}
+
+// RFC 9110, section 11.6.1.
+TEST(Credentials, AreAskedFor) {
+  const auto credentials = read_credentials({});
+  ASSERT_TRUE(std::holds_alternative<Failure>(credentials));
+  const auto& headers = std::get<Failure>(credentials).headers;
+  ASSERT_EQ(headers.size(), 1U);
+  EXPECT_EQ(headers[0].first, "WWW-Authenticate");
+}
+
+TEST(RequestId, IsTheCallersWhenSane) {
+  for (const std::string& sane :
+       {std::string("abc-123"), std::string("a_b.c:d/e+f="), std::string(128, 'x')}) {
+    EXPECT_EQ(request_id_of(with("x-request-id", sane)), sane);
+  }
+}
+
+TEST(RequestId, IsANewOneOtherwise) {
+  for (const std::string& odd :
+       {std::string(""), std::string(129, 'x'), std::string("a b"), std::string("a\"b"), std::string("a\nb"),
+        std::string("caf\xc3\xa9"), std::string("<script>"), std::string("a;b"), std::string("a%b")}) {
+    const std::string id = request_id_of(with("x-request-id", odd));
+    EXPECT_NE(id, odd);
+    EXPECT_TRUE(is_uuid(id)) << id;
+  }
+  HttpRequest twice = with("x-request-id", "one");
+  twice.headers.emplace_back("x-request-id", "two");
+  EXPECT_TRUE(is_uuid(request_id_of(twice)));
+  EXPECT_TRUE(is_uuid(request_id_of({})));
+  EXPECT_NE(request_id_of({}), request_id_of({}));
+}
+
+}  // namespace
+}  // namespace rocket::api
