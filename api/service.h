@@ -22,7 +22,7 @@ namespace rocket::api {
 
 struct ServiceOptions {
   // Requests that may be under way at once; the next one is refused at once.
-  std::int64_t line_limit = 4096;
+  std::int64_t line_limit = 2048;
   // Must be what the reaper uses, for the expiry that clients are shown.
   std::chrono::seconds key_retention{std::chrono::hours(72)};
   MutationOptions mutations;

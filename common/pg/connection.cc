@@ -53,7 +53,16 @@ std::optional<std::string> url_mistake(const std::string& url) {
   char* complaint = nullptr;
   const std::unique_ptr<PQconninfoOption, FreeOptions> parsed(PQconninfoParse(url.c_str(), &complaint));
   const std::unique_ptr<char, decltype(&PQfreemem)> owned(complaint, &PQfreemem);
-  if (parsed) return std::nullopt;
+  if (parsed) {
+    // libpq looks at ports only when it connects, and we would wait for ever for a server that cannot be.
+    for (const PQconninfoOption* option = parsed.get(); option->keyword != nullptr; ++option) {
+      if (std::string_view(option->keyword) != "port" || option->val == nullptr) continue;
+      if (std::string_view(option->val).find_first_not_of("0123456789,") != std::string_view::npos) {
+        return "holds a port that is no number";
+      }
+    }
+    return std::nullopt;
+  }
   // libpq's own words may repeat the URL, and with it a password.
   return "is not a PostgreSQL connection string";
 }

@@ -3,6 +3,9 @@
 
 #include <atomic>
 #include <csignal>
+#include <memory>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -10,11 +13,12 @@
 #include "spec/fault/effects.h"
 #include "spec/fault/ledger.h"
 #include "spec/fault/patient_client.h"
+#include "spec/fault/private_cluster.h"
 #include "spec/support/api_process.h"
 #include "spec/support/eventually.h"
 #include "spec/support/requests.h"
 
-// What an api does with its requests when it is told to stop.
+// What a process does with its requests when it is told to stop.
 namespace rocket::spec {
 namespace {
 
@@ -22,6 +26,16 @@ class ShutdownOfAnApi : public testing::Test {
  protected:
   Environment with_latency(const std::string& ms) const {
     return {{"MOCK_LEDGER", ledger_.path()}, {"MOCK_LATENCY_MS", ms}};
+  }
+  // With an answer that says when to come back; or it does not even listen any more.
+  static bool refuses(const ApiProcess& api, const ClientRequest& request) {
+    try {
+      const ClientResponse answer = api.send(request);
+      return answer.status == 503 && !answer.header("retry-after").empty() &&
+             answer.header("connection") == "close";
+    } catch (const std::exception&) {
+      return true;
+    }
   }
   void expect_one_effect() {
     SqlSession session = database_.open_session();
@@ -42,15 +56,9 @@ TEST_F(ShutdownOfAnApi, FinishesWhatIsUnderWayAndRefusesTheRest) {
   ASSERT_TRUE(eventually([&] { return !ledger_.calls().empty(); }));
 
   api.process().kill(SIGTERM);
-  api.process().wait_for_line("stopping");
-  try {
-    const ClientResponse refused = api.send(ride_request(new_key()));
-    EXPECT_EQ(refused.status, 503) << refused.body;
-    EXPECT_NE(refused.header("retry-after"), "");
-    EXPECT_EQ(refused.header("connection"), "close");
-  } catch (const std::exception&) {
-    // It need not listen any more.
-  }
+  // What comes in the first moment may still be taken, and is then under way, too.
+  ASSERT_TRUE(eventually([&] { return refuses(api, get_request("/account")); }, std::chrono::seconds(1)));
+  EXPECT_TRUE(refuses(api, ride_request(new_key())));
 
   const ClientResponse answer = working.receive();
   EXPECT_EQ(answer.status, 201) << answer.body;
@@ -114,6 +122,96 @@ TEST_F(ShutdownOfAnApi, LosesNothingUnderTraffic) {
   EXPECT_EQ(exit->code, 0) << stopping.process().output();
   SqlSession session = database_.open_session();
   expect_one_effect_per_key(session, ledger_, sent);
+}
+
+// Stops every session of our programs in the middle of what it does, as a machine that hangs would.
+class Freeze {
+ public:
+  explicit Freeze(TestDatabase& database) {
+    for (const auto& row :
+         database.rows("SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+                       "AND application_name LIKE 'rocket-rides%'")) {
+      frozen_.push_back(std::stoi(*row[0]));
+      ::kill(frozen_.back(), SIGSTOP);
+    }
+  }
+  ~Freeze() {
+    for (const pid_t each : frozen_) ::kill(each, SIGCONT);
+  }
+  Freeze(const Freeze&) = delete;
+  Freeze& operator=(const Freeze&) = delete;
+
+  std::size_t size() const { return frozen_.size(); }
+
+ private:
+  std::vector<pid_t> frozen_;
+};
+
+class ShutdownInTrouble : public testing::TestWithParam<std::string> {
+ protected:
+  // The process, with a ride in a charge that does not end.
+  std::unique_ptr<ChildProcess> stuck(const std::string& database_url) {
+    Environment environment{{"DATABASE_URL", database_url},
+                            {"MOCK_LEDGER", ledger_.path()},
+                            {"MOCK_LATENCY_MS", "60000"},
+                            {"API_PORT", "0"},
+                            {"COMPLETER_IDLE_MS", "20"}};
+    auto process = std::make_unique<ChildProcess>(GetParam(), environment);
+    if (GetParam() == "api") {
+      const std::string line = process->wait_for_line("listening");
+      client_.emplace(static_cast<std::uint16_t>(std::stoi(line.substr(line.rfind('=') + 1))));
+      client_->send(ride_request(new_key()).to_bytes());
+    } else {
+      SqlSession(database_url)
+          .execute(
+              "INSERT INTO idempotency_keys (id, user_id, idempotency_key, request_method, "
+              "request_path, request_params, created_at, last_run_at) VALUES (gen_random_uuid(), 1, "
+              "'abandoned-key-000000', 'POST', '/rides', '{\"origin_lat\": 1, \"origin_lon\": 2, "
+              "\"target_lat\": 3, \"target_lon\": 4}', now() - interval '1 day', "
+              "now() - interval '1 day')");
+    }
+    if (!eventually([&] { return !ledger_.calls().empty(); })) {
+      throw std::runtime_error("the charge never began; output:\n" + process->output());
+    }
+    return process;
+  }
+
+  static void expect_good_end(const ChildProcess& process) {
+    process.kill(SIGTERM);
+    const auto exit = process.wait_for_exit(std::chrono::seconds(10));
+    ASSERT_TRUE(exit.has_value()) << process.output();
+    EXPECT_EQ(exit->code, 0) << process.output();
+  }
+
+  Ledger ledger_;
+  std::optional<HttpConnection> client_;
+};
+
+INSTANTIATE_TEST_SUITE_P(OfA, ShutdownInTrouble, testing::Values("api", "completer"),
+                         [](const auto& each) { return each.param; });
+
+TEST_P(ShutdownInTrouble, EndsInTimeThoughTheDatabaseIsAway) {
+  PrivateCluster cluster;
+  const auto process = stuck(cluster.url());
+  cluster.crash();
+  expect_good_end(*process);
+}
+
+TEST_P(ShutdownInTrouble, EndsInTimeThoughTheDatabaseHangs) {
+  TestDatabase database;
+  const auto process = stuck(database.url());
+  const Freeze freeze(database);
+  ASSERT_GT(freeze.size(), 0U);
+  expect_good_end(*process);
+}
+
+TEST_P(ShutdownInTrouble, EndsInTimeThoughSomebodyLocksItsKey) {
+  TestDatabase database;
+  const auto process = stuck(database.url());
+  SqlSession somebody = database.open_session();
+  somebody.execute("BEGIN");
+  somebody.rows("SELECT id FROM idempotency_keys FOR UPDATE");
+  expect_good_end(*process);
 }
 
 }  // namespace

@@ -24,6 +24,12 @@ TEST(ApiConfiguration, ReportsAllMistakesAtOnce) {
   }
 }
 
+TEST(ApiConfiguration, RefusesADatabasePortThatIsNoNumber) {
+  const auto finished = run_to_end("api", {{"DATABASE_URL", "host=/tmp port=5432x dbname=db"}});
+  EXPECT_EQ(finished.exit.code, 2);
+  EXPECT_NE(finished.output.find("DATABASE_URL holds a port"), std::string::npos) << finished.output;
+}
+
 TEST(ApiConfiguration, NeedsADatabaseUrlItUnderstands) {
   const auto finished = run_to_end("api", {{"DATABASE_URL", "postgresql://user:hunter2@host/db?nonsense=1"}});
   EXPECT_EQ(finished.exit.code, 2);
