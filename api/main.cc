@@ -14,8 +14,8 @@
 #include "idempotency/flow.h"
 #include "payments/mock_gateway.h"
 #include "pg/lanes.h"
-#include "process/block_on.h"
 #include "process/database_settings.h"
+#include "process/hand_back.h"
 #include "process/stop_signal.h"
 
 namespace {
@@ -23,7 +23,7 @@ namespace {
 using namespace rocket;
 
 // For requests to end when told to stop; what is left then is handed back.
-constexpr std::chrono::seconds kDrainTime{7};
+constexpr std::chrono::seconds kDrainTime{6};
 
 struct Options {
   LogOptions log;
@@ -94,13 +94,9 @@ void serve(const Options& options, process::StopSignal& stop) {
   log.info("listening", {{"address", options.server.address}, {"port", server.port()}});
 
   stop.wait();
-  log.info("stopping");
   service.stop();
-  if (!server.drain(kDrainTime)) {
-    const std::size_t handed_back =
-        process::block_on(lanes.at(0).executor(), engine.hand_back_all(lanes.at(0)));
-    log.warn("requests did not end in time", {{"handed_back", handed_back}});
-  }
+  log.info("stopping");
+  if (!server.drain(kDrainTime)) process::hand_back(engine, lanes.at(0), log);
   lanes.stop();
   log.info("stopped");
 }

@@ -15,7 +15,7 @@ namespace rocket::completer {
 namespace {
 
 // Time to end what is under way when told to stop; what is left then is handed back.
-constexpr std::chrono::seconds kStopTime{7};
+constexpr std::chrono::seconds kStopTime{6};
 constexpr std::chrono::milliseconds kGlance{100};
 
 std::string_view describe(idempotency::RefusalKind kind) {

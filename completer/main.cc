@@ -15,9 +15,9 @@
 #include "payments/mock_gateway.h"
 #include "pg/lanes.h"
 #include "pg/session.h"
-#include "process/block_on.h"
 #include "process/database_settings.h"
 #include "process/event_loop.h"
+#include "process/hand_back.h"
 #include "process/stop_signal.h"
 #include "process/worker_loop.h"
 
@@ -109,10 +109,9 @@ void work(const Options& options, process::StopSignal& stop) {
   log.info("started", {{"grace_s", options.patience.grace.count()}});
   options.loop.run(stop, log, [&] { return completer.run_once(stop); });
 
-  const std::size_t handed_back =
-      process::block_on(lanes.at(0).executor(), engine.hand_back_all(lanes.at(0)));
+  process::hand_back(engine, lanes.at(0), log);
   lanes.stop();
-  log.info("stopped", {{"handed_back", handed_back}});
+  log.info("stopped");
 }
 
 }  // namespace
