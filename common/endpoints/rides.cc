@@ -14,49 +14,49 @@ using idempotency::ForeignOutcome;
 constexpr std::int64_t kPriceCents = 2000;
 
 // started → ride_created
-constexpr pg::Statement kCreateRide{"create_ride", R"sql(
+constexpr pg::SetStatement kCreateRide{"create_rides", R"sql(
 WITH key AS (
-  UPDATE idempotency_keys SET recovery_point = 'ride_created'
-   WHERE id = $1 AND lease = $2 AND recovery_point = 'started'
-  RETURNING *
+  UPDATE idempotency_keys k SET recovery_point = 'ride_created'
+    FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS due (id, lease, n)
+   WHERE k.id = due.id AND k.lease = due.lease AND k.recovery_point = 'started'
+  RETURNING k.*, due.n, nextval('rides_id_seq') AS ride_id
 ), ride AS (
-  INSERT INTO rides (idempotency_key_id, user_id, origin_lat, origin_lon, target_lat, target_lon)
-  SELECT id, user_id, (request_params->>'origin_lat')::float8, (request_params->>'origin_lon')::float8,
+  INSERT INTO rides (id, idempotency_key_id, user_id, origin_lat, origin_lon, target_lat, target_lon)
+  SELECT ride_id, id, user_id, (request_params->>'origin_lat')::float8, (request_params->>'origin_lon')::float8,
          (request_params->>'target_lat')::float8, (request_params->>'target_lon')::float8
     FROM key
-  RETURNING id, idempotency_key_id
 ), audit AS (
   INSERT INTO audit_records (action, resource_type, resource_id, user_id, origin_ip, data)
-  SELECT 'created', 'ride', ride.id, key.user_id, key.origin_ip, key.request_params
-    FROM key JOIN ride ON ride.idempotency_key_id = key.id
+  SELECT 'created', 'ride', ride_id, user_id, origin_ip, request_params FROM key
 )
-SELECT recovery_point, response_code, response_body FROM key
+SELECT n, recovery_point, response_code, response_body FROM key
 )sql"};
 
 // What the charge needs. A person who resumes a parked ride has made sure that its charge may be sent again.
-constexpr pg::Statement kLoadRide{"load_ride", R"sql(
-SELECT key.recovery_point, ride.id AS ride_id, ride.charge_key, users.stripe_customer_id,
+constexpr pg::SetStatement kLoadRide{"load_rides", R"sql(
+SELECT due.n, key.recovery_point, ride.id AS ride_id, ride.charge_key, users.stripe_customer_id,
        extract(epoch FROM now() - greatest(ride.created_at, key.resumed_at))::bigint AS charge_key_age
-  FROM idempotency_keys key
+  FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS due (id, lease, n)
+  JOIN idempotency_keys key ON key.id = due.id AND key.lease = due.lease AND key.recovery_point = 'ride_created'
   JOIN rides ride ON ride.idempotency_key_id = key.id
   JOIN users ON users.id = ride.user_id
- WHERE key.id = $1 AND key.lease = $2 AND key.recovery_point = 'ride_created'
 )sql"};
 
 // ride_created → charge_created
-constexpr pg::Statement kRecordCharge{"record_charge", R"sql(
+constexpr pg::SetStatement kRecordCharge{"record_charges", R"sql(
 WITH key AS (
-  UPDATE idempotency_keys SET recovery_point = 'charge_created'
-   WHERE id = $1 AND lease = $2 AND recovery_point = 'ride_created'
-  RETURNING *
+  UPDATE idempotency_keys k SET recovery_point = 'charge_created'
+    FROM unnest($1::uuid[], $2::uuid[], $3::text[]) WITH ORDINALITY AS due (id, lease, charge_id, n)
+   WHERE k.id = due.id AND k.lease = due.lease AND k.recovery_point = 'ride_created'
+  RETURNING k.*, due.charge_id, due.n
 ), ride AS (
-  UPDATE rides SET stripe_charge_id = $3 FROM key WHERE rides.idempotency_key_id = key.id
+  UPDATE rides SET stripe_charge_id = key.charge_id FROM key WHERE rides.idempotency_key_id = key.id
 )
-SELECT recovery_point, response_code, response_body FROM key
+SELECT n, recovery_point, response_code, response_body FROM key
 )sql"};
 
 // charge_created → finished
-constexpr pg::Statement kFinishRide{"finish_ride", R"sql(
+constexpr pg::SetStatement kFinishRide{"finish_rides", R"sql(
 WITH key AS (
   UPDATE idempotency_keys k
      SET recovery_point = 'finished', finished_at = now(), last_run_at = now(), lease = NULL, locked_at = NULL,
@@ -65,15 +65,16 @@ WITH key AS (
            (SELECT 'Payment accepted. Your pilot is on their way!' AS message, to_json(ride) AS ride FROM
              (SELECT r.id, r.origin_lat, r.origin_lon, r.target_lat, r.target_lon, r.stripe_charge_id, r.created_at
                 FROM rides r WHERE r.idempotency_key_id = k.id) ride) answer)
-   WHERE id = $1 AND lease = $2 AND recovery_point = 'charge_created'
-  RETURNING *
+    FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS due (id, lease, n)
+   WHERE k.id = due.id AND k.lease = due.lease AND k.recovery_point = 'charge_created'
+  RETURNING k.*, due.n
 ), receipt AS (
   INSERT INTO staged_jobs (job_name, job_args)
   SELECT 'send_ride_receipt', jsonb_build_object('ride_id', rides.id, 'user_id', rides.user_id,
                                                  'amount_cents', 2000, 'currency', 'usd')
     FROM key JOIN rides ON rides.idempotency_key_id = key.id
 )
-SELECT recovery_point, response_code, response_body FROM key
+SELECT n, recovery_point, response_code, response_body FROM key
 )sql"};
 
 idempotency::Ended ended(int status, const std::string& code, const std::string& error) {

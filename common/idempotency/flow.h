@@ -17,13 +17,12 @@ namespace rocket::idempotency {
 inline constexpr std::string_view kStarted = "started";
 inline constexpr std::string_view kFinished = "finished";
 
-// One SQL statement, so atomic by construction. It begins by updating (or locking) the key's row,
+// One SQL statement, so atomic by construction. It begins by updating (or locking) the key's row, where id is
+// $1, lease is $2 and the recovery point is the phase's own, and everything else it does draws on that row:
+// when the lease is no longer ours, or the phase was done before, nothing matches and nothing happens. It
+// returns that row's recovery_point, response_code and response_body, or no row.
 //
-//   UPDATE idempotency_keys … WHERE id = $1 AND lease = $2 AND recovery_point = …
-//
-// and everything else it does draws on that row: when the lease is no longer ours, or the phase was done
-// before, nothing matches and nothing happens. It returns that row's recovery_point, response_code and
-// response_body, or no row.
+// As a set statement it does so for many keys at once, which costs little more than for one.
 struct LocalPhase {
   pg::Statement statement;
 };

@@ -9,17 +9,22 @@ namespace {
 // wait for its commit and then see its row in DO UPDATE, whose WHERE decides. Different keys touch different
 // rows.
 //
-// Where the claim takes nothing, the second part says why. It reads an older snapshot than the first, so for
-// a moment it may see no key at all, or a free one: then the caller claims again.
+// Where the claim takes nothing, the last part says why. It reads an older snapshot than the insertion, so
+// for a moment it may see no key at all, or a free one: then the caller claims again.
 //
 // Time is the database's: the machines that ask need not agree on it.
-constexpr pg::Statement kClaim{"claim_key", R"sql(
-WITH caller AS (
-  SELECT id FROM users WHERE email = $1
+constexpr pg::SetStatement kClaim{"claim_keys", R"sql(
+WITH asked AS MATERIALIZED (
+  SELECT asked.*, users.id AS user_id
+    FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::jsonb[], $7::inet[], $8::uuid[],
+                $9::int[]) WITH ORDINALITY
+         AS asked (email, id, key, method, path, params, origin_ip, lease, lease_time, n)
+    LEFT JOIN users ON users.email = asked.email
 ), claimed AS (
   INSERT INTO idempotency_keys AS k
          (id, user_id, idempotency_key, request_method, request_path, request_params, origin_ip, lease, locked_at)
-  SELECT $2::uuid, caller.id, $3, $4, $5, $6::jsonb, $7::inet, $8::uuid, now() FROM caller
+  SELECT id, user_id, key, method, path, params, origin_ip, lease, now()
+    FROM asked WHERE user_id IS NOT NULL ORDER BY n
   ON CONFLICT (user_id, idempotency_key) DO UPDATE
      SET lease = excluded.lease,
          locked_at = now(),
@@ -27,26 +32,29 @@ WITH caller AS (
          attempts = k.attempts + (k.lease IS DISTINCT FROM excluded.lease)::int
    WHERE k.finished_at IS NULL
      AND k.parked_at IS NULL
-     AND (k.lease IS NULL OR k.lease = excluded.lease OR k.locked_at < now() - make_interval(secs => $9::int))
+     AND (k.lease IS NULL OR k.lease = excluded.lease
+          OR k.locked_at < now() - make_interval(secs => (SELECT max(lease_time) FROM asked)))
      AND k.request_method = excluded.request_method
      AND k.request_path = excluded.request_path
      AND k.request_params = excluded.request_params
-  RETURNING k.id, k.recovery_point, k.attempts
+  RETURNING k.id, k.lease, k.recovery_point, k.attempts
 )
-SELECT 'claimed' AS verdict, id, recovery_point, attempts, NULL::int AS response_code, NULL AS response_body
-  FROM claimed
+SELECT asked.n, 'claimed' AS verdict, claimed.id, claimed.recovery_point, claimed.attempts,
+       NULL::int AS response_code, NULL AS response_body
+  FROM asked JOIN claimed ON claimed.lease = asked.lease
 UNION ALL
-SELECT CASE WHEN k.request_method <> $4 OR k.request_path <> $5 OR k.request_params <> $6::jsonb THEN 'reused'
+SELECT asked.n,
+       CASE WHEN asked.user_id IS NULL THEN 'unknown_user'
+            WHEN k.id IS NULL THEN 'claim_again'
+            WHEN k.request_method <> asked.method OR k.request_path <> asked.path
+              OR k.request_params <> asked.params THEN 'reused'
             WHEN k.finished_at IS NOT NULL THEN 'finished'
             WHEN k.parked_at IS NOT NULL THEN 'parked'
-            WHEN k.lease IS NOT NULL AND k.locked_at >= now() - make_interval(secs => $9::int) THEN 'in_progress'
+            WHEN k.lease IS NOT NULL AND k.locked_at >= now() - make_interval(secs => lease_time) THEN 'in_progress'
             ELSE 'claim_again' END,
        k.id, k.recovery_point, k.attempts, k.response_code, k.response_body
-  FROM idempotency_keys k JOIN caller ON k.user_id = caller.id
- WHERE k.idempotency_key = $3 AND NOT EXISTS (SELECT FROM claimed)
-UNION ALL
-SELECT 'unknown_user', NULL, NULL, NULL, NULL, NULL
- WHERE NOT EXISTS (SELECT FROM caller)
+  FROM asked LEFT JOIN idempotency_keys k ON k.user_id = asked.user_id AND k.idempotency_key = asked.key
+ WHERE asked.lease NOT IN (SELECT lease FROM claimed)
 )sql"};
 
 constexpr pg::Statement kFinish{"finish_key", R"sql(

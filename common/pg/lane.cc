@@ -24,13 +24,6 @@ std::chrono::milliseconds jittered(std::chrono::milliseconds longest) {
   return std::chrono::milliseconds(std::uniform_int_distribution<std::int64_t>(1, longest.count())(random));
 }
 
-std::vector<const Query*> queries_of(const Unit& unit) {
-  std::vector<const Query*> queries;
-  queries.reserve(unit.queries.size());
-  for (const Query& query : unit.queries) queries.push_back(&query);
-  return queries;
-}
-
 }  // namespace
 
 Lane::Lane(asio::any_io_executor executor, LaneOptions options, const Log& log)
@@ -96,28 +89,47 @@ asio::awaitable<void> Lane::connect() {
 
 std::vector<Lane::Waiting> Lane::take_batch() {
   std::vector<Waiting> batch;
-  while (!waiting_.empty() && batch.size() < options_.batch_limit) {
-    const bool alone = waiting_.front().unit.alone;
-    if (alone && !batch.empty()) break;
-    batch.push_back(std::move(waiting_.front()));
-    waiting_.pop_front();
-    if (alone) break;
+  std::deque<Waiting> left;
+  for (Waiting& each : waiting_) {
+    const bool fits =
+        batch.empty() || (batch.size() < options_.batch_limit && may_share(batch.front().unit, each.unit));
+    if (fits) {
+      batch.push_back(std::move(each));
+    } else {
+      left.push_back(std::move(each));
+    }
   }
   std::stable_sort(batch.begin(), batch.end(),
                    [](const Waiting& a, const Waiting& b) { return a.unit.order < b.unit.order; });
+  // Those that lock the same rows as an earlier one come first in the next batch.
+  const auto repeats = [](const Waiting& a, const Waiting& b) {
+    return !a.unit.order.empty() && a.unit.order == b.unit.order;
+  };
+  for (std::size_t i = batch.size(); i-- > 1;) {
+    if (!repeats(batch[i - 1], batch[i])) continue;
+    left.push_front(std::move(batch[i]));
+    batch.erase(batch.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  waiting_ = std::move(left);
   return batch;
 }
 
+asio::awaitable<std::vector<std::vector<Result>>> Lane::transact(std::vector<const Unit*> units) {
+  if (!connection_) throw Unavailable("the connection was lost");
+  const Batch batch(std::move(units));
+  const std::vector<Result> results = co_await connection_->transact(batch.queries());
+  co_return batch.share_out(results);
+}
+
 asio::awaitable<void> Lane::run_batch(std::vector<Waiting> batch) {
-  std::vector<const Query*> queries;
-  for (const Waiting& each : batch) {
-    for (const Query& query : each.unit.queries) queries.push_back(&query);
-  }
+  std::vector<const Unit*> units;
+  units.reserve(batch.size());
+  for (const Waiting& each : batch) units.push_back(&each.unit);
   std::exception_ptr failure;
   bool statement_failed = false;
-  std::vector<Result> results;
+  std::vector<std::vector<Result>> results(batch.size());
   try {
-    results = co_await connection_->transact(queries);
+    results = co_await transact(std::move(units));
   } catch (const StatementFailed&) {
     statement_failed = true;
   } catch (...) {
@@ -128,30 +140,19 @@ asio::awaitable<void> Lane::run_batch(std::vector<Waiting> batch) {
     co_return;
   }
   if (failure) connection_.reset();
-  auto next = std::make_move_iterator(results.begin());
-  for (Waiting& each : batch) {
-    if (failure) {
-      each.complete(failure, {});
-      continue;
-    }
-    const auto end = next + static_cast<std::ptrdiff_t>(each.unit.queries.size());
-    std::vector<Result> own(next, end);
-    next = end;
-    each.complete(nullptr, std::move(own));
-  }
+  for (std::size_t i = 0; i < batch.size(); ++i) batch[i].complete(failure, std::move(results[i]));
 }
 
 asio::awaitable<void> Lane::run_each_alone(std::vector<Waiting> batch) {
   for (Waiting& each : batch) {
     std::exception_ptr failure;
-    std::vector<Result> results;
-    const std::vector<const Query*> queries = queries_of(each.unit);
+    std::vector<std::vector<Result>> results(1);
     for (int run = 1;; ++run) {
       bool again = false;
       failure = nullptr;
       try {
-        if (!connection_) throw Unavailable("the connection was lost");
-        results = co_await connection_->transact(queries);
+        std::vector<const Unit*> itself(1, &each.unit);
+        results = co_await transact(std::move(itself));
       } catch (const StatementFailed& error) {
         failure = std::current_exception();
         again = error.may_pass_when_repeated() && run < kRunsAlone;
@@ -165,7 +166,7 @@ asio::awaitable<void> Lane::run_each_alone(std::vector<Waiting> batch) {
       }
       if (!again) break;
     }
-    each.complete(failure, std::move(results));
+    each.complete(failure, std::move(results.front()));
   }
 }
 

@@ -12,19 +12,10 @@
 #include <vector>
 
 #include "base/log.h"
+#include "pg/batch.h"
 #include "pg/connection.h"
 
 namespace rocket::pg {
-
-// What must be committed together or not at all.
-struct Unit {
-  // Units that lock the same rows carry the same text. A batch locks in the order of these texts, so two
-  // batches, of one process or of several, cannot wait for each other in a circle.
-  std::string order;
-  std::vector<Query> queries;
-  // Never shares a transaction: for units that may have to wait for rows of another order.
-  bool alone = false;
-};
 
 struct LaneOptions {
   ConnectionOptions connection;
@@ -35,6 +26,9 @@ struct LaneOptions {
 // Group commit. One connection takes whatever units wait, up to the limit, and sends them as one pipelined
 // transaction: one commit and one round trip for all of them. Nobody waits for a batch to fill; while one is
 // under way, the next gathers.
+//
+// A batch holds units of one shape (the same statements one after another), the shape of the unit that has
+// waited longest, and no two that lock the same rows. So a set statement runs once for all of them.
 //
 // If any statement fails, the batch is rolled back and each of its units runs again alone, so that a bad one
 // hurts only itself: a unit must be safe to run again after a rollback.
@@ -67,6 +61,7 @@ class Lane {
   asio::awaitable<void> run_each_alone(std::vector<Waiting> batch);
   asio::awaitable<void> sleep(std::chrono::milliseconds duration);
   std::vector<Waiting> take_batch();
+  asio::awaitable<std::vector<std::vector<Result>>> transact(std::vector<const Unit*> units);
   void refuse_waiting(const std::exception_ptr& reason);
 
   asio::any_io_executor executor_;

@@ -18,8 +18,6 @@ Number parse(std::string_view text, const char* column) {
 
 }  // namespace
 
-int Result::rows() const { return PQntuples(result_.get()); }
-
 std::int64_t Result::affected() const {
   const std::string_view count = PQcmdTuples(result_.get());
   return count.empty() ? 0 : parse<std::int64_t>(count, "(affected rows)");
@@ -34,13 +32,13 @@ int Result::column_index(const char* column) const {
 }
 
 bool Result::is_null(int row, const char* column) const {
-  return PQgetisnull(result_.get(), row, column_index(column)) != 0;
+  return PQgetisnull(result_.get(), first_ + row, column_index(column)) != 0;
 }
 
 std::string_view Result::text(int row, const char* column) const {
   const int index = column_index(column);
-  return {PQgetvalue(result_.get(), row, index),
-          static_cast<std::size_t>(PQgetlength(result_.get(), row, index))};
+  return {PQgetvalue(result_.get(), first_ + row, index),
+          static_cast<std::size_t>(PQgetlength(result_.get(), first_ + row, index))};
 }
 
 std::optional<std::string> Result::optional_text(int row, const char* column) const {

@@ -7,17 +7,20 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace rocket::pg {
 
-// The rows that one statement returned. Columns are addressed by name; an unknown name is a bug and throws
-// std::logic_error. Not copyable.
+// The rows that one statement returned, or some of them. Columns are addressed by name; an unknown name is a
+// bug and throws std::logic_error. Copies share what they show, which never changes.
 class Result {
  public:
-  explicit Result(PGresult* owned) : result_(owned) {}
+  explicit Result(PGresult* owned) : result_(owned, PQclear), rows_(PQntuples(owned)) {}
 
-  int rows() const;
-  bool empty() const { return rows() == 0; }
+  int rows() const { return rows_; }
+  bool empty() const { return rows_ == 0; }
+  // A part of the rows.
+  Result part(int first, int count) const { return {result_, first_ + first, count}; }
   // Rows inserted, updated or deleted, for a statement that says.
   std::int64_t affected() const;
   // What the server says it did, such as "COMMIT".
@@ -35,13 +38,14 @@ class Result {
   const PGresult* get() const { return result_.get(); }
 
  private:
-  struct Clear {
-    void operator()(PGresult* result) const { PQclear(result); }
-  };
+  Result(std::shared_ptr<PGresult> shared, int first, int rows)
+      : result_(std::move(shared)), first_(first), rows_(rows) {}
 
   int column_index(const char* column) const;
 
-  std::unique_ptr<PGresult, Clear> result_;
+  std::shared_ptr<PGresult> result_;
+  int first_ = 0;
+  int rows_ = 0;
 };
 
 }  // namespace rocket::pg

@@ -233,7 +233,9 @@ TEST(Schema, MakesProgressWithoutTouchingAnIndex) {
   const idempotency::Flow flow = endpoints::ride_flow(gateway, {});
   UpdateCounter counter(database);
   const auto run = [&](const pg::Query& query) {
-    counter.session().rows(query.statement->sql, texts(query.params));
+    const std::vector<const pg::Query*> itself{&query};
+    const pg::Query sent = query.statement->takes_set ? pg::as_set(itself) : query;
+    counter.session().rows(sent.statement->sql, texts(sent.params));
   };
   const idempotency::Request request = engine_ride(new_key());
   const idempotency::Lease lease{kUser, request.key, time_ordered_uuid(), random_uuid()};
