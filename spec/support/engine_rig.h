@@ -1,5 +1,6 @@
 #pragma once
 
+#include <asio/post.hpp>
 #include <chrono>
 #include <cstddef>
 #include <future>
@@ -47,6 +48,20 @@ class EngineRig {
   idempotency::Engine engine_;
   // Last, so that it goes first: nothing runs on the others any more.
   pg::Lanes lanes_;
+};
+
+// Keeps a lane from doing anything while this lives: what comes meanwhile travels together.
+class Pause {
+ public:
+  explicit Pause(pg::Lane& lane) {
+    asio::post(lane.executor(), [ended = end_.get_future().share()] { ended.wait(); });
+  }
+  ~Pause() { end_.set_value(); }
+  Pause(const Pause&) = delete;
+  Pause& operator=(const Pause&) = delete;
+
+ private:
+  std::promise<void> end_;
 };
 
 // The result, within 30 s; else throws std::runtime_error.

@@ -1,0 +1,105 @@
+# shellcheck shell=bash
+# What bin/bench measures with: a PostgreSQL of its own, the processes, and the loads. bin/bench sets $work (a
+# directory), $bin (the executables) and $seconds (of each measurement).
+# shellcheck disable=SC2034,SC2154
+
+pgbench=/usr/lib/postgresql/15/bin/pgbench
+# As a machine that is used for nothing else would be set; the same for what is compared.
+server_settings=(fsync=on synchronous_commit=on shared_buffers=2GB max_wal_size=16GB wal_compression=lz4
+  checkpoint_timeout=30min)
+pids=()
+
+sql() { "$psql" -X -q -A -t -v ON_ERROR_STOP=1 -d "$DATABASE_URL" "$@"; }
+
+start_server() {
+  maintenance=$("$private_postgres" start "$work/postgres" "${server_settings[@]}")
+  DATABASE_URL=$("$private_postgres" url "$work/postgres" bench)
+  export DATABASE_URL
+}
+
+# A new database with a thousand riders.
+fresh_database() {
+  "$psql" -X -q -d "$maintenance" -c 'DROP DATABASE IF EXISTS bench' -c 'CREATE DATABASE bench' 2>/dev/null
+  sql -f "$root/schema.sql" >/dev/null
+  sql -c "INSERT INTO users (email, stripe_customer_id)
+          SELECT 'rider-' || i || '@example.com', 'cus_' || i FROM generate_series(0, 999) i"
+  sql -c 'ANALYZE' -c 'CHECKPOINT'
+}
+
+# start NAME [VARIABLE=value...]: starts an executable; its pid is then in $started.
+start() {
+  local name=$1
+  shift
+  env LOG_LEVEL=warn "$@" "$bin/$name" >>"$work/$name.log" 2>&1 &
+  started=$!
+  pids+=("$started")
+}
+
+stop() {
+  kill "$1" 2>/dev/null || true
+  wait "$1" 2>/dev/null || true
+}
+
+now_ms() { local now=${EPOCHREALTIME/./}; printf '%s' "$((now / 1000))"; }
+
+# start_api [VARIABLE=value...]: returns when it is ready; $ready_ms is how long that took.
+start_api() {
+  local since
+  since=$(now_ms)
+  start api API_PORT="$port" "$@"
+  api=$started
+  until curl -sf -o /dev/null "http://127.0.0.1:$port/readyz"; do
+    kill -0 "$api" 2>/dev/null || die "api did not start; see $work/api.log"
+  done
+  ready_ms=$(($(now_ms) - since))
+}
+
+api_memory() { awk '/VmHWM/ { printf "%.0f", $2 / 1024 }' "/proc/$api/status"; }
+
+# ride_load CONNECTIONS: rides/s, p50, p99, p99.9 and failures, tab-separated.
+ride_load() {
+  wrk -t1 -c"$1" -d"$seconds" --timeout 10s -s "$root/bench/rides.lua" "http://127.0.0.1:$port" |
+    sed -n 's/^figures\t//p'
+}
+
+# pgbench_load SCRIPT CLIENTS: transactions (rides) a second and average latency in ms, tab-separated.
+pgbench_load() {
+  "$pgbench" -n -M prepared --max-tries=1000 -c "$2" -j 1 -T "$seconds" -f "$root/bench/$1.sql" "$DATABASE_URL" \
+    2>"$work/pgbench.log" | awk '/^latency average/ { latency = $4 } /^tps/ { rate = $3 }
+      END { printf "%.0f\t%.2f\n", rate, latency }'
+  [[ ! -s $work/pgbench.log ]] || grep -q 'error' "$work/pgbench.log" && die "pgbench: $(head -n 1 "$work/pgbench.log")"
+  return 0
+}
+
+# store_keys COUNT: so many finished keys, as a day of traffic leaves them. Both of the key's indexes end up with
+# keys from all over their range, but are filled from one end to the other, which is faster.
+store_keys() {
+  sql -c "
+    INSERT INTO idempotency_keys (id, user_id, idempotency_key, request_method, request_path, request_params,
+                                  origin_ip, recovery_point, created_at, last_run_at, response_code, response_body,
+                                  finished_at)
+    SELECT (substr(id, 1, 12) || '7' || substr(id, 14, 3) || '8' || substr(id, 18, 15))::uuid, rider.id,
+           lpad(to_hex(i * (9223372036854775807 / $1)), 16, '0') || '-' || substr(md5(i::text), 1, 15),
+           'POST', '/rides', '{\"origin_lat\": 1.5, \"origin_lon\": 2.5, \"target_lat\": 3.5, \"target_lon\": 4.5}',
+           '127.0.0.1', 'finished', at, at, 201,
+           '{\"message\":\"Payment accepted. Your pilot is on their way!\",\"ride\":{\"id\":1000000,\"origin_lat\":1.5,\"origin_lon\":2.5,\"target_lat\":3.5,\"target_lon\":4.5,\"stripe_charge_id\":\"ch_0123456789abcdef01234567\",\"created_at\":\"2026-01-01T00:00:00.000000+00:00\"}}',
+           at
+      FROM (SELECT i, now() - interval '1 day' * (1 - i / $1.0) AS at,
+                   lpad(to_hex(i), 12, '0') || md5(i::text) AS id FROM generate_series(1, $1) i) made,
+           (SELECT id FROM users WHERE email = 'rider-0@example.com') rider"
+  sql -c 'VACUUM ANALYZE idempotency_keys' -c 'CHECKPOINT'
+}
+
+# drain_rate WORKER COUNT LEFT [VARIABLE=value...]: rows a second until the query LEFT says false.
+drain_rate() {
+  local worker=$1 count=$2 left=$3 since
+  shift 3
+  since=$(now_ms)
+  start "$worker" "$@"
+  until [[ $(sql -c "SELECT $left") == f ]]; do
+    kill -0 "$started" 2>/dev/null || die "$worker ended; see $work/$worker.log"
+    sleep 0.05
+  done
+  printf '%d\n' "$((count * 1000 / ($(now_ms) - since)))"
+  stop "$started"
+}

@@ -1,0 +1,188 @@
+# shellcheck shell=bash
+# What bin/bench says: a table for the eye, and docs/performance.md with its plots. Reads $results, tab-separated:
+# section, x, rate, and for rides p50, p99 and p99.9 in ms and the number of failures.
+# shellcheck disable=SC2154
+
+# figure SECTION X [COLUMN]: one figure; column 3 is the rate.
+figure() { awk -F'\t' -v s="$1" -v x="$2" -v c="${3:-3}" '$1 == s && $2 == x { print $c; exit }' "$results"; }
+# best SECTION: the highest rate of a section.
+best() { awk -F'\t' -v s="$1" '$1 == s && $3 > m { m = $3 } END { print m + 0 }' "$results"; }
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf (a / b < 10 ? "%.2f" : "%.1f"), a / b }'; }
+
+machine() {
+  printf '%s cores (%s), %s GiB, Linux %s; PostgreSQL %s, g++ %s; %s; commit %s\n' "$(nproc)" \
+    "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)" \
+    "$(awk '/MemTotal/ { printf "%.0f", $2 / 1048576 }' /proc/meminfo)" "$(uname -r | cut -d. -f1,2)" \
+    "$(sql -c 'SHOW server_version' | cut -d' ' -f1)" "$(g++ -dumpfullversion)" "$(date +%F)" \
+    "$(git -C "$root" rev-parse --short HEAD 2>/dev/null || echo unknown)"
+}
+
+# What is compared with what: name, figure, unit, and the ratio with what it is a ratio to.
+comparisons() {
+  local two classic peak alone
+  two=$(best two-statements)
+  classic=$(best classic)
+  peak=$(best connections)
+  alone=$(figure two-statements 1 4)
+  line() { printf '| %s | %s | %s |\n' "$1" "$2" "$3"; }
+  line 'rides/s at 256 connections' "$(figure connections 256)" \
+    "$(ratio "$(figure connections 256)" "$two") × (b) at its best, $(ratio "$(figure connections 256)" "$classic") × (a) at its best"
+  line 'median latency at 1 connection, ms' "$(figure connections 1 4)" \
+    "$(ratio "$(figure connections 1 4)" "$alone") × (b) with one client"
+  line 'p99 at 256 connections, ms' "$(figure connections 256 5)" "$(ratio "$(figure connections 256 5)" \
+    "$(figure connections 256 4)") × the median"
+  line 'failed or refused requests, all loads' "$(awk -F'\t' '$7 != "" && $1 != "idle_beside" { f += $7 } END { print f + 0 }' "$results")" ''
+  line 'rides/s with 200 ms provider latency' "$(figure provider_latency 200)" \
+    "$(ratio "$(figure provider_latency 200)" 1280) × what 256 connections can reach"
+  line 'rides/s with the most keys stored' "$(figure stored "${stored##* }")" \
+    "$(ratio "$(figure stored "${stored##* }")" "$(figure stored 0)") × the empty database"
+  local worker
+  for worker in enqueuer reaper completer; do
+    line "$worker, rows/s" "$(figure drain "$worker")" "$(ratio "$(figure drain "$worker")" "$peak") × the api's peak"
+  done
+  local undisturbed
+  undisturbed=$(awk -F'\t' '$1 == "idle_beside" && $2 == "none" { s += $3; n++ } END { print s / n }' "$results")
+  for worker in enqueuer reaper completer; do
+    line "api beside an idle $worker, answers/s" "$(figure idle_beside "$worker")" \
+      "$(ratio "$(figure idle_beside "$worker")" "$undisturbed") × without"
+  done
+  line 'memory of api at 1,024 connections, MiB' "$(figure memory 1024)" ''
+  line 'api from start to ready, ms' "$(figure ready api)" ''
+}
+
+report() {
+  printf '\n%s\n\n' "$(machine)"
+  { echo '| what | measured | compared |'; comparisons; } | column -t -s'|' -o'|'
+}
+
+# table SECTION HEADING: the rides of a section.
+table() {
+  printf '| %s | rides/s | × (b) | p50 ms | p99 ms | p99.9 ms |\n|---:|---:|---:|---:|---:|---:|\n' "$2"
+  awk -F'\t' -v s="$1" -v b="$(best two-statements)" \
+    '$1 == s { printf "| %s | %s | %.2f | %s | %s | %s |\n", $2, $3, $3 / b, $4, $5, $6 }' "$results"
+}
+
+yardstick_table() {
+  printf '| clients | (a) rides/s | (b) rides/s | (b) latency ms |\n|---:|---:|---:|---:|\n'
+  local clients
+  for clients in $yardstick_clients; do
+    printf '| %s | %s | %s | %s |\n' "$clients" "$(figure classic "$clients")" "$(figure two-statements "$clients")" \
+      "$(figure two-statements "$clients" 4)"
+  done
+}
+
+# plot NAME TITLE XLABEL YLABEL COMMANDS...: docs/performance/NAME.svg; the commands end with a plot.
+plot() {
+  local name=$1 title=$2 xlabel=$3 ylabel=$4
+  shift 4
+  mkdir -p "$root/docs/performance"
+  gnuplot <<GNUPLOT
+set terminal svg size 640,360 font "sans-serif,12" background "white"
+set output "$root/docs/performance/$name.svg"
+set datafile separator "\t"
+set title "$title"
+set xlabel "$xlabel"
+set ylabel "$ylabel"
+set key bottom right
+set grid
+set yrange [0:*]
+$(printf '%s\n' "$@")
+GNUPLOT
+}
+
+# data SECTION: a section's rows, as gnuplot names a file.
+data() {
+  awk -F'\t' -v s="$1" '$1 == s' "$results" >"$work/$1.tsv"
+  printf '"%s"' "$work/$1.tsv"
+}
+
+plots() {
+  local b a
+  b=$(best two-statements)
+  a=$(best classic)
+  plot throughput 'Throughput against connections' 'connections' 'rides/s' 'set logscale x 2' \
+    "plot $(data connections) using 2:3 with linespoints lw 2 title 'api', $b with lines dt 2 title '(b) two statements, best', $a with lines dt 3 title '(a) classic, best'"
+  plot latency 'Latency against connections' 'connections' 'ms' 'set logscale x 2' 'set logscale y' 'set yrange [*:*]' \
+    "plot $(data connections) using 2:6 with linespoints title 'p99.9', '' using 2:5 with linespoints title 'p99', '' using 2:4 with linespoints title 'p50'"
+  plot batch-limit 'Throughput against batch limit, 256 connections' 'phases per transaction at most' 'rides/s' \
+    'set logscale x 2' "plot $(data batch_limit) using 2:3 with linespoints lw 2 title 'api', $b with lines dt 2 title '(b), best'"
+  plot provider-latency 'Throughput against provider latency, 256 connections' 'latency of the provider, ms' 'rides/s' \
+    "plot $(data provider_latency) using 2:3 with linespoints lw 2 title 'api'"
+  plot stored-keys 'Throughput against keys stored, 256 connections' 'keys stored' 'rides/s' 'set logscale x 10' \
+    "plot $(data stored) using (\$2 < 1 ? 1 : \$2):3 with linespoints lw 2 title 'api', $b with lines dt 2 title '(b) on an empty database, best'"
+}
+
+write_document() {
+  plots
+  cat >"$root/docs/performance.md" <<DOCUMENT
+# Performance
+
+Written by \`bin/bench\`; do not edit. $(machine).
+
+Load generator (wrk, one thread), api and PostgreSQL share the machine. PostgreSQL runs with
+\`${server_settings[*]}\`. Each figure comes from ${seconds} seconds on a new database. Every ride is a new random key, a
+claim, a ride, a charge at the mock provider, a staged receipt and a stored answer.
+
+The yardsticks are pgbench, which speaks no HTTP and has the machine to itself, over the same schema in the same run:
+
+- **(a)** the classic way: each phase a SERIALIZABLE transaction of several statements (\`bench/classic.sql\`);
+- **(b)** the least that keeps the charge outside of a transaction: two transactions of one statement each
+  (\`bench/two-statements.sql\`).
+
+| what | measured | compared |
+|---|---:|---|
+$(comparisons)
+
+## Yardsticks
+
+$(yardstick_table)
+
+## Connections
+
+![Throughput](performance/throughput.svg)
+![Latency](performance/latency.svg)
+
+$(table connections connections)
+
+## Batch limit
+
+Phases that share one transaction at most, at 256 connections. A limit of 1 is one transaction per request and phase.
+
+![Batch limit](performance/batch-limit.svg)
+
+$(table batch_limit limit)
+
+## Provider latency
+
+At 256 connections. With a provider that takes 200 ms, 256 connections can make 1,280 rides/s at most.
+
+![Provider latency](performance/provider-latency.svg)
+
+$(table provider_latency ms)
+
+## Keys stored
+
+At 256 connections, with so many finished keys of the last 24 hours in the table.
+
+![Stored keys](performance/stored-keys.svg)
+
+$(table stored keys)
+
+## Users
+
+At 256 connections.
+
+$(table users users)
+
+## Workers
+
+With $(figure stored "${stored##* }" 2) keys stored. Each worker drains a backlog of $backlog rows alone on the machine; the api's
+answers beside an idle worker are declined rides at 256 connections, which stage no jobs.
+
+| worker | rows/s | × the api's peak |
+|---|---:|---:|
+$(for worker in enqueuer reaper completer; do
+    printf '| %s | %s | %s |\n' "$worker" "$(figure drain "$worker")" "$(ratio "$(figure drain "$worker")" "$(best connections)")"
+  done)
+DOCUMENT
+}

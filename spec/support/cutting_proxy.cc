@@ -1,0 +1,168 @@
+#include "spec/support/cutting_proxy.h"
+
+#include <libpq-fe.h>
+
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <asio/local/stream_protocol.hpp>
+#include <asio/post.hpp>
+#include <asio/read.hpp>
+#include <asio/use_awaitable.hpp>
+#include <asio/use_future.hpp>
+#include <asio/write.hpp>
+#include <cstdint>
+#include <map>
+#include <stdexcept>
+
+namespace rocket::spec {
+namespace {
+
+using Parts = std::map<std::string, std::string>;
+
+Parts parts_of(const std::string& url) {
+  const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(
+      PQconninfoParse(url.c_str(), nullptr), PQconninfoFree);
+  if (!options) throw std::runtime_error("not a connection string");
+  Parts parts;
+  for (const auto* each = options.get(); each->keyword != nullptr; ++each) {
+    if (each->val != nullptr && *each->val != '\0') parts[each->keyword] = each->val;
+  }
+  return parts;
+}
+
+std::string url_of(const Parts& parts) {
+  std::string url;
+  for (const auto& [keyword, value] : parts) {
+    url += keyword + "='";
+    for (const char character : value) {
+      if (character == '\'' || character == '\\') url += '\\';
+      url += character;
+    }
+    url += "' ";
+  }
+  return url;
+}
+
+asio::generic::stream_protocol::endpoint endpoint_of(const Parts& parts) {
+  const auto part = [&](const char* name, const char* otherwise) {
+    const auto found = parts.find(name);
+    return found == parts.end() ? std::string(otherwise) : found->second;
+  };
+  const std::string host = part("host", "/var/run/postgresql");
+  const std::string port = part("port", "5432");
+  if (host.starts_with('/')) return asio::local::stream_protocol::endpoint(host + "/.s.PGSQL." + port);
+  asio::io_context context;
+  asio::ip::tcp::resolver resolver(context);
+  return asio::ip::tcp::endpoint(*resolver.resolve(host, port).begin());
+}
+
+std::uint32_t length_at(const std::vector<unsigned char>& bytes, std::size_t place) {
+  std::uint32_t length = 0;
+  for (std::size_t i = 0; i < 4; ++i) length = length << 8U | bytes.at(place + i);
+  return length;
+}
+
+}  // namespace
+
+CuttingProxy::CuttingProxy(const std::string& database_url)
+    : acceptor_(context_, asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), 0)) {
+  Parts parts = parts_of(database_url);
+  server_ = endpoint_of(parts);
+  parts["host"] = "127.0.0.1";
+  parts["port"] = std::to_string(acceptor_.local_endpoint().port());
+  // So that every message can be read.
+  parts["sslmode"] = "disable";
+  parts["gssencmode"] = "disable";
+  url_ = url_of(parts);
+  asio::co_spawn(context_, accept(), asio::detached);
+  thread_ = std::thread([this] { context_.run(); });
+}
+
+CuttingProxy::~CuttingProxy() {
+  context_.stop();
+  thread_.join();
+}
+
+std::string CuttingProxy::url() const { return url_; }
+
+void CuttingProxy::cut_after(To direction, std::size_t messages) {
+  asio::post(context_, asio::use_future([&] {
+               passed_[0] = 0;
+               passed_[1] = 0;
+               direction_ = direction;
+               limit_ = messages;
+               has_cut_ = false;
+               armed_ = true;
+             }))
+      .get();
+}
+
+asio::awaitable<void> CuttingProxy::accept() {
+  for (;;) {
+    asio::ip::tcp::socket client = co_await acceptor_.async_accept(asio::use_awaitable);
+    client.set_option(asio::ip::tcp::no_delay(true));
+    auto link = std::make_shared<Link>(Link{Socket(std::move(client)), Socket(context_)});
+    links_.push_back(link);
+    asio::co_spawn(context_, carry(std::move(link)), asio::detached);
+  }
+}
+
+asio::awaitable<void> CuttingProxy::carry(std::shared_ptr<Link> link) {
+  try {
+    co_await link->server.async_connect(server_, asio::use_awaitable);
+  } catch (const std::system_error&) {
+    link->client.close();
+    co_return;
+  }
+  asio::co_spawn(context_, pass_on(link, To::kServer, true), asio::detached);
+  asio::co_spawn(context_, pass_on(link, To::kClient, false), asio::detached);
+}
+
+// A message is a byte that says its kind and four that say its length; only a client's first has no kind.
+asio::awaitable<void> CuttingProxy::pass_on(std::shared_ptr<Link> link, To direction,
+                                            bool begins_with_startup) {
+  Socket& from = direction == To::kServer ? link->client : link->server;
+  Socket& to = direction == To::kServer ? link->server : link->client;
+  try {
+    for (bool startup = begins_with_startup;; startup = false) {
+      const std::size_t kind = startup ? 0 : 1;
+      std::vector<unsigned char> message(kind + 4);
+      co_await asio::async_read(from, asio::buffer(message), asio::use_awaitable);
+      const std::size_t length = length_at(message, kind);
+      message.resize(kind + length);
+      co_await asio::async_read(from, asio::buffer(message.data() + kind + 4, length - 4),
+                                asio::use_awaitable);
+      if (!may_pass(direction)) co_return;
+      co_await asio::async_write(to, asio::buffer(message), asio::use_awaitable);
+    }
+  } catch (const std::system_error&) {
+    // One end has gone: so must the other.
+  }
+  std::error_code ignored;
+  link->client.close(ignored);
+  link->server.close(ignored);
+}
+
+bool CuttingProxy::may_pass(To direction) {
+  if (armed_ && direction == direction_ && passed(direction) == limit_) {
+    cut();
+    return false;
+  }
+  ++passed_.at(static_cast<std::size_t>(direction));
+  return true;
+}
+
+void CuttingProxy::cut() {
+  armed_ = false;
+  has_cut_ = true;
+  for (const auto& each : links_) {
+    const auto link = each.lock();
+    if (!link) continue;
+    std::error_code ignored;
+    link->client.close(ignored);
+    link->server.close(ignored);
+  }
+  links_.clear();
+}
+
+}  // namespace rocket::spec

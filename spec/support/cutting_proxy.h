@@ -1,0 +1,64 @@
+#pragma once
+
+#include <array>
+#include <asio/awaitable.hpp>
+#include <asio/generic/stream_protocol.hpp>
+#include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace rocket::spec {
+
+// A way to the database that breaks at a chosen message of PostgreSQL's protocol (its documentation calls
+// them so in "Frontend/Backend Protocol"). Thread safe.
+class CuttingProxy {
+ public:
+  enum class To { kServer, kClient };
+
+  explicit CuttingProxy(const std::string& database_url);
+  ~CuttingProxy();
+  CuttingProxy(const CuttingProxy&) = delete;
+  CuttingProxy& operator=(const CuttingProxy&) = delete;
+
+  // The same database, by way of this proxy.
+  std::string url() const;
+  // Counts anew from here. Of the messages that go this way, over all connections, so many still pass;
+  // instead of passing on the next one, the proxy cuts all connections, at both ends. Connections made later
+  // hold.
+  void cut_after(To direction, std::size_t messages);
+  // Messages that went this way since it last began to count.
+  std::size_t passed(To direction) const { return passed_.at(static_cast<std::size_t>(direction)); }
+  bool has_cut() const { return has_cut_; }
+
+ private:
+  using Socket = asio::generic::stream_protocol::socket;
+  struct Link {
+    Socket client;
+    Socket server;
+  };
+
+  asio::awaitable<void> accept();
+  asio::awaitable<void> carry(std::shared_ptr<Link> link);
+  asio::awaitable<void> pass_on(std::shared_ptr<Link> link, To direction, bool begins_with_startup);
+  bool may_pass(To direction);
+  void cut();
+
+  std::string url_;
+  asio::generic::stream_protocol::endpoint server_;
+  asio::io_context context_{1};
+  asio::ip::tcp::acceptor acceptor_;
+  std::vector<std::weak_ptr<Link>> links_;
+  std::array<std::atomic<std::size_t>, 2> passed_{};
+  std::atomic<bool> armed_{false};
+  std::atomic<bool> has_cut_{false};
+  To direction_ = To::kServer;
+  std::size_t limit_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace rocket::spec
