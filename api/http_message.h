@@ -14,7 +14,6 @@ struct HttpRequest {
   std::string method;
   // Without the query.
   std::string path;
-  std::string query;
   // Names in lower case, in the order in which they came; repeated fields are kept apart.
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;

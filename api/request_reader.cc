@@ -127,15 +127,15 @@ std::optional<RequestReader::Refused> RequestReader::read_request_line(std::stri
   // The absolute form is to be accepted (RFC 9112, section 3.2.2); its authority does not matter to us.
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (!target.starts_with(scheme)) continue;
-    const auto path = target.find('/', scheme.size());
-    target = path == std::string_view::npos ? std::string_view("/") : target.substr(path);
+    const auto path = target.find_first_of("/?", scheme.size());
+    const bool has_path = path != std::string_view::npos && target[path] == '/';
+    target = has_path ? target.substr(path) : std::string_view("/");
   }
   if (!visible || !(target.starts_with('/') || target == "*")) return malformed("The URI is malformed.");
 
-  const auto question_mark = target.find('?');
   pending_->method = method;
-  pending_->path = target.substr(0, question_mark);
-  if (question_mark != std::string_view::npos) pending_->query = target.substr(question_mark + 1);
+  // Nothing here takes a query.
+  pending_->path = target.substr(0, target.find('?'));
   return std::nullopt;
 }
 

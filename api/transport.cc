@@ -203,8 +203,10 @@ bool Transport::read(Connection& connection) {
     const ssize_t size = ::recv(connection.id.descriptor, bytes.data(), bytes.size(), 0);
     if (size > 0) {
       if (connection.phase == Phase::kClosing) continue;
-      const bool first = connection.phase == Phase::kReading && connection.input.empty();
-      if (first) connection.deadline = Clock::now() + options_.request_timeout;
+      if (connection.phase == Phase::kReading && !connection.request_begun) {
+        connection.request_begun = true;
+        connection.deadline = Clock::now() + options_.request_timeout;
+      }
       connection.input.append(bytes.data(), static_cast<std::size_t>(size));
       continue;
     }
@@ -291,8 +293,9 @@ bool Transport::write(Connection& connection) {
     return true;
   }
   connection.phase = Phase::kReading;
+  connection.request_begun = !connection.input.empty();
   connection.deadline =
-      Clock::now() + (connection.input.empty() ? options_.idle_timeout : options_.request_timeout);
+      Clock::now() + (connection.request_begun ? options_.request_timeout : options_.idle_timeout);
   return true;
 }
 

@@ -119,6 +119,8 @@ class Transport : public Pistache::Tcp::Transport {
     std::size_t written = 0;
     Phase phase = Phase::kReading;
     bool close_after_answer = false;
+    // Something of the next request has come, if only an empty line; its time is running.
+    bool request_begun = false;
     bool watches_writable = false;
     // The client will send nothing more.
     bool input_ended = false;

@@ -176,6 +176,15 @@ TEST_F(ConnectionsSpec, AreNotKeptOpenByTricklingBytes) {
   EXPECT_EQ(connection_.receive().status, 408);
 }
 
+TEST_F(ConnectionsSpec, AreNotKeptOpenByEmptyLines) {
+  int sent = 0;
+  while (sent < 100 && !connection_.has_input(std::chrono::milliseconds(50))) {
+    connection_.send("\r\n");
+    ++sent;
+  }
+  EXPECT_LT(sent, 100);
+}
+
 TEST_F(ConnectionsSpec, OfASilentClientEnd) { EXPECT_TRUE(connection_.ends()); }
 
 TEST(IdleConnections, EndWithoutAnAnswer) {
