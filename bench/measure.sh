@@ -23,7 +23,7 @@ fresh_database() {
   sql -f "$root/schema.sql" >/dev/null
   sql -c "INSERT INTO users (email, stripe_customer_id)
           SELECT 'rider-' || i || '@example.com', 'cus_' || i FROM generate_series(0, 999) i"
-  sql -c 'ANALYZE' -c 'CHECKPOINT'
+  sql -c 'ANALYZE users' -c 'CHECKPOINT'
 }
 
 # start NAME [VARIABLE=value...]: starts an executable; its pid is then in $started.
@@ -67,8 +67,7 @@ pgbench_load() {
   "$pgbench" -n -M prepared --max-tries=1000 -c "$2" -j 1 -T "$seconds" -f "$root/bench/$1.sql" "$DATABASE_URL" \
     2>"$work/pgbench.log" | awk '/^latency average/ { latency = $4 } /^tps/ { rate = $3 }
       END { printf "%.0f\t%.2f\n", rate, latency }'
-  [[ ! -s $work/pgbench.log ]] || grep -q 'error' "$work/pgbench.log" && die "pgbench: $(head -n 1 "$work/pgbench.log")"
-  return 0
+  ! grep 'error' "$work/pgbench.log" || die "pgbench failed"
 }
 
 # store_keys COUNT: so many finished keys, as a day of traffic leaves them. Both of the key's indexes end up with
@@ -78,14 +77,14 @@ store_keys() {
     INSERT INTO idempotency_keys (id, user_id, idempotency_key, request_method, request_path, request_params,
                                   origin_ip, recovery_point, created_at, last_run_at, response_code, response_body,
                                   finished_at)
-    SELECT (substr(id, 1, 12) || '7' || substr(id, 14, 3) || '8' || substr(id, 18, 15))::uuid, rider.id,
+    SELECT (substr(digits, 1, 12) || '7' || substr(digits, 14, 3) || '8' || substr(digits, 18, 15))::uuid, rider.id,
            lpad(to_hex(i * (9223372036854775807 / $1)), 16, '0') || '-' || substr(md5(i::text), 1, 15),
            'POST', '/rides', '{\"origin_lat\": 1.5, \"origin_lon\": 2.5, \"target_lat\": 3.5, \"target_lon\": 4.5}',
            '127.0.0.1', 'finished', at, at, 201,
            '{\"message\":\"Payment accepted. Your pilot is on their way!\",\"ride\":{\"id\":1000000,\"origin_lat\":1.5,\"origin_lon\":2.5,\"target_lat\":3.5,\"target_lon\":4.5,\"stripe_charge_id\":\"ch_0123456789abcdef01234567\",\"created_at\":\"2026-01-01T00:00:00.000000+00:00\"}}',
            at
       FROM (SELECT i, now() - interval '1 day' * (1 - i / $1.0) AS at,
-                   lpad(to_hex(i), 12, '0') || md5(i::text) AS id FROM generate_series(1, $1) i) made,
+                   lpad(to_hex(i), 12, '0') || md5(i::text) AS digits FROM generate_series(1, $1) i) made,
            (SELECT id FROM users WHERE email = 'rider-0@example.com') rider"
   sql -c 'VACUUM ANALYZE idempotency_keys' -c 'CHECKPOINT'
 }

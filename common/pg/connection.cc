@@ -20,11 +20,12 @@ using Wait = asio::posix::stream_descriptor::wait_type;
 constexpr Statement kBegin{"begin", "BEGIN ISOLATION LEVEL READ COMMITTED"};
 constexpr Statement kCommit{"commit", "COMMIT"};
 constexpr Statement kRollBack{"roll_back", "ROLLBACK"};
+constexpr Statement kPlanAnew{"plan_anew", "DISCARD PLANS"};
 
 // The server gives up before we do, so that a cut connection leaves nothing running behind it.
 //
-// All statements of ours go by index, for a few rows each. A planner that met young tables, of which it knows
-// nothing yet, would choose otherwise and keep to it for a minute.
+// All statements of ours go by index, for a few rows each; the planner, asked while tables are young, would
+// choose otherwise.
 std::string session_settings(std::chrono::milliseconds transaction_timeout) {
   const auto share = [&](int percent) { return std::to_string(transaction_timeout.count() * percent / 100); };
   return "SET statement_timeout = " + share(80) + "; SET lock_timeout = " + share(40) +
@@ -134,17 +135,20 @@ asio::awaitable<void> Connection::greet() {
 
 asio::awaitable<std::vector<Result>> Connection::transact(std::span<const Query* const> queries) {
   const Query begin(kBegin, {});
+  const Query plan_anew(kPlanAnew, {});
   const Query commit(kCommit, {});
   std::vector<const Query*> all;
-  all.reserve(queries.size() + 2);
+  all.reserve(queries.size() + 3);
   all.push_back(&begin);
+  if (plans_are_due()) all.push_back(&plan_anew);
+  const auto before = static_cast<std::ptrdiff_t>(all.size());
   all.insert(all.end(), queries.begin(), queries.end());
   all.push_back(&commit);
 
   Exchanged exchanged = co_await exchange(std::move(all));
   co_await settle(exchanged);
   exchanged.results.pop_back();
-  exchanged.results.erase(exchanged.results.begin());
+  exchanged.results.erase(exchanged.results.begin(), exchanged.results.begin() + before);
   co_return std::move(exchanged.results);
 }
 
@@ -174,6 +178,15 @@ asio::awaitable<std::vector<Result>> Connection::transact(std::span<const Query*
   Exchanged closed = co_await exchange(std::move(closing));
   co_await settle(closed);
   co_return std::move(opened.results);
+}
+
+// A plan is made once for a prepared statement. One made for empty tables is no good when they have grown,
+// and autovacuum, which has plans made anew, comes after a minute. So they are made anew while they are
+// young: whenever this connection has done twice as much.
+bool Connection::plans_are_due() {
+  if (++transactions_ < next_planning_) return false;
+  next_planning_ *= 2;
+  return true;
 }
 
 // Turns what went wrong into the exception that says what the caller can rely on.

@@ -6,6 +6,7 @@
 #include <asio/posix/stream_descriptor.hpp>
 #include <asio/steady_timer.hpp>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -84,6 +85,7 @@ class Connection {
   asio::awaitable<void> wait(asio::posix::stream_descriptor::wait_type direction);
   asio::awaitable<bool> flush();
   asio::awaitable<std::optional<Result>> receive();
+  bool plans_are_due();
   void start_deadline(std::chrono::milliseconds time_limit);
   bool send(const Statement& statement, const Params& params);
   std::string last_error() const;
@@ -95,6 +97,8 @@ class Connection {
   asio::steady_timer deadline_;
   std::chrono::milliseconds transaction_timeout_;
   std::unordered_set<std::string> prepared_;
+  std::uint64_t transactions_ = 0;
+  std::uint64_t next_planning_ = 8;
 };
 
 }  // namespace rocket::pg

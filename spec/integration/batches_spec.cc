@@ -200,6 +200,29 @@ TEST_F(BatchSpec, TheSameKeyTwiceIsOneRide) {
   }
 }
 
+// Plans are made for tables of a certain size. Those made for empty ones read all of every table.
+TEST(Plans, AreMadeAnewWhileTablesGrow) {
+  constexpr int kRides = 2000;
+  TestDatabase database;
+  database.execute("ANALYZE");
+  {
+    EngineRig rig(database, RigOptions{.lanes = 1, .batch_limit = 64, .rides = {}, .engine = {}});
+    Attempts attempts;
+    for (int i = 0; i < kRides; ++i) attempts.push_back(rig.start(engine_ride(new_key()), 0));
+    for (auto& attempt : attempts) ASSERT_EQ(describe(answer_of(attempt)), "201");
+  }
+  // Sessions report what they read when they end. A ride needs its rows about ten times.
+  ASSERT_TRUE(eventually([&] {
+    return database.number("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()") == 1;
+  }));
+  EXPECT_LT(database.number("SELECT sum(idx_tup_read) FROM pg_stat_user_indexes "
+                            "WHERE relname IN ('idempotency_keys', 'rides')"),
+            kRides * 15);
+  EXPECT_LT(database.number("SELECT sum(seq_tup_read) FROM pg_stat_user_tables "
+                            "WHERE relname IN ('idempotency_keys', 'rides')"),
+            kRides);
+}
+
 // Two lanes that lock the same rows, again and again.
 class DeadlockSpec : public testing::Test {
  protected:
