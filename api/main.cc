@@ -1,8 +1,6 @@
 // Answers HTTP requests, advancing each through its phases.
 
 #include <cstdint>
-#include <exception>
-#include <iostream>
 
 #include "api/server.h"
 #include "api/service.h"
@@ -16,6 +14,7 @@
 #include "pg/lanes.h"
 #include "process/database_settings.h"
 #include "process/hand_back.h"
+#include "process/program.h"
 #include "process/stop_signal.h"
 
 namespace {
@@ -38,7 +37,7 @@ struct Options {
   payments::MockOptions mock;
 };
 
-std::optional<int> read(int argc, char** argv, Options& options) {
+std::optional<int> read_options(int argc, char** argv, Options& options) {
   using std::chrono::milliseconds;
   using std::chrono::seconds;
   Settings settings("api", "answers requests, advancing each through its phases");
@@ -104,14 +103,5 @@ void serve(const Options& options, process::StopSignal& stop) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    Options options;
-    if (auto exit_status = read(argc, argv, options)) return *exit_status;
-    process::StopSignal stop;
-    serve(options, stop);
-    return 0;
-  } catch (const std::exception& error) {
-    std::cerr << "api: " << error.what() << '\n';
-    return 1;
-  }
+  return rocket::process::run_program<Options>("api", argc, argv, read_options, serve);
 }

@@ -7,7 +7,7 @@ pgbench=/usr/lib/postgresql/15/bin/pgbench
 # As a machine that is used for nothing else would be set; the same for what is compared.
 server_settings=(fsync=on synchronous_commit=on shared_buffers=2GB max_wal_size=16GB wal_compression=lz4
   checkpoint_timeout=30min)
-pids=()
+declare -A running=()
 
 sql() { "$psql" -X -q -A -t -v ON_ERROR_STOP=1 -d "$DATABASE_URL" "$@"; }
 
@@ -32,10 +32,11 @@ start() {
   shift
   env LOG_LEVEL=warn "$@" "$bin/$name" >>"$work/$name.log" 2>&1 &
   started=$!
-  pids+=("$started")
+  running[$started]=1
 }
 
 stop() {
+  unset "running[$1]"
   kill "$1" 2>/dev/null || true
   wait "$1" 2>/dev/null || true
 }

@@ -1,6 +1,5 @@
 // Finishes requests that were abandoned half-way, or lists and resumes those that wait for a person.
 
-#include <exception>
 #include <iostream>
 
 #include "base/ids.h"
@@ -18,6 +17,7 @@
 #include "process/database_settings.h"
 #include "process/event_loop.h"
 #include "process/hand_back.h"
+#include "process/program.h"
 #include "process/stop_signal.h"
 #include "process/worker_loop.h"
 
@@ -36,7 +36,7 @@ struct Options {
   std::string resume;
 };
 
-std::optional<int> read(int argc, char** argv, Options& options) {
+std::optional<int> read_options(int argc, char** argv, Options& options) {
   using std::chrono::milliseconds;
   using std::chrono::seconds;
   constexpr seconds kYear(366 * 86400);
@@ -114,19 +114,15 @@ void work(const Options& options, process::StopSignal& stop) {
   log.info("stopped");
 }
 
+int run(const Options& options, process::StopSignal& stop) {
+  if (options.list_parked) return list_parked(options);
+  if (!options.resume.empty()) return resume(options);
+  work(options, stop);
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    Options options;
-    if (auto exit_status = read(argc, argv, options)) return *exit_status;
-    if (options.list_parked) return list_parked(options);
-    if (!options.resume.empty()) return resume(options);
-    process::StopSignal stop;
-    work(options, stop);
-    return 0;
-  } catch (const std::exception& error) {
-    std::cerr << "completer: " << error.what() << '\n';
-    return 1;
-  }
+  return rocket::process::run_program<Options>("completer", argc, argv, read_options, run);
 }

@@ -1,14 +1,12 @@
 // Moves staged jobs into the job queue.
 
-#include <exception>
-#include <iostream>
-
 #include "base/log.h"
 #include "base/settings.h"
 #include "jobs/drain.h"
 #include "jobs/log_queue.h"
 #include "process/database_settings.h"
 #include "process/event_loop.h"
+#include "process/program.h"
 #include "process/stop_signal.h"
 #include "process/worker_loop.h"
 
@@ -24,7 +22,7 @@ struct Options {
   process::WorkerLoop loop{.full_batch = 1000, .idle = std::chrono::milliseconds(500)};
 };
 
-std::optional<int> read(int argc, char** argv, Options& options) {
+std::optional<int> read_options(int argc, char** argv, Options& options) {
   using std::chrono::milliseconds;
   Settings settings("enqueuer", "moves staged jobs into the job queue");
   settings.add("queue", {"JOB_QUEUE"}, "where jobs go; log: one log line each", options.queue, {"log"});
@@ -54,14 +52,5 @@ void work(const Options& options, process::StopSignal& stop) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    Options options;
-    if (auto exit_status = read(argc, argv, options)) return *exit_status;
-    process::StopSignal stop;
-    work(options, stop);
-    return 0;
-  } catch (const std::exception& error) {
-    std::cerr << "enqueuer: " << error.what() << '\n';
-    return 1;
-  }
+  return rocket::process::run_program<Options>("enqueuer", argc, argv, read_options, work);
 }

@@ -1,13 +1,11 @@
 // Removes idempotency keys that finished long ago.
 
-#include <exception>
-#include <iostream>
-
 #include "base/log.h"
 #include "base/settings.h"
 #include "pg/session.h"
 #include "process/database_settings.h"
 #include "process/event_loop.h"
+#include "process/program.h"
 #include "process/stop_signal.h"
 #include "process/worker_loop.h"
 #include "reaper/reap.h"
@@ -23,7 +21,7 @@ struct Options {
   process::WorkerLoop loop;
 };
 
-std::optional<int> read(int argc, char** argv, Options& options) {
+std::optional<int> read_options(int argc, char** argv, Options& options) {
   using std::chrono::milliseconds;
   using std::chrono::seconds;
   Settings settings("reaper", "removes idempotency keys that finished long ago");
@@ -56,14 +54,5 @@ void work(const Options& options, process::StopSignal& stop) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    Options options;
-    if (auto exit_status = read(argc, argv, options)) return *exit_status;
-    process::StopSignal stop;
-    work(options, stop);
-    return 0;
-  } catch (const std::exception& error) {
-    std::cerr << "reaper: " << error.what() << '\n';
-    return 1;
-  }
+  return rocket::process::run_program<Options>("reaper", argc, argv, read_options, work);
 }

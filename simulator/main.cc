@@ -1,12 +1,11 @@
 // Sends random traffic to the api, and checks what comes of it.
 
-#include <exception>
-#include <iostream>
 #include <optional>
 #include <string_view>
 #include <vector>
 
 #include "base/log.h"
+#include "process/program.h"
 #include "process/stop_signal.h"
 #include "simulator/database.h"
 #include "simulator/http_client.h"
@@ -56,6 +55,7 @@ void send(const Options& options, Database* database, const Log& log, const Log&
 
 // The exit status.
 int simulate(const Options& options, process::StopSignal& stop) {
+  const CurlLibrary curl;
   const Log log("simulator", options.log);
   // The result of a run is what it was for: shown whatever the level of the log.
   const Log report("simulator", {.level = "info", .format = options.log.format});
@@ -77,14 +77,5 @@ int simulate(const Options& options, process::StopSignal& stop) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    Options options;
-    if (auto exit_status = read_options(argc, argv, options)) return *exit_status;
-    process::StopSignal stop;
-    const CurlLibrary curl;
-    return simulate(options, stop);
-  } catch (const std::exception& error) {
-    std::cerr << "simulator: " << error.what() << '\n';
-    return 1;
-  }
+  return rocket::process::run_program<Options>("simulator", argc, argv, read_options, simulate);
 }

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <exception>
+#include <iostream>
+#include <optional>
+#include <type_traits>
+
+#include "process/stop_signal.h"
+
+namespace rocket::process {
+
+// What every main() does: reads the options, runs the program until it ends or is told to stop, and makes an
+// exception that nobody expected a message and exit status 1.
+//
+// `read(argc, argv, options)` returns an exit status where there is nothing to run, as after --help or a
+// mistake. `run(options, stop)` returns an exit status or nothing; it starts the program's threads, none is
+// there before.
+template <typename Options, typename Read, typename Run>
+int run_program(const char* name, int argc, char** argv, Read read, Run run) {
+  try {
+    Options options;
+    if (const std::optional<int> exit_status = read(argc, argv, options)) return *exit_status;
+    StopSignal stop;
+    if constexpr (std::is_void_v<decltype(run(options, stop))>) {
+      run(options, stop);
+      return 0;
+    } else {
+      return run(options, stop);
+    }
+  } catch (const std::exception& error) {
+    std::cerr << name << ": " << error.what() << '\n';
+    return 1;
+  }
+}
+
+}  // namespace rocket::process
