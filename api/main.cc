@@ -10,6 +10,7 @@
 #include "endpoints/rides.h"
 #include "idempotency/engine.h"
 #include "idempotency/flow.h"
+#include "payments/circuit_breaker.h"
 #include "payments/mock_gateway.h"
 #include "pg/lanes.h"
 #include "process/database_settings.h"
@@ -35,6 +36,7 @@ struct Options {
   idempotency::EngineOptions engine;
   endpoints::RideOptions rides;
   payments::MockOptions mock;
+  payments::CircuitOptions circuit;
 };
 
 std::optional<int> read_options(int argc, char** argv, Options& options) {
@@ -61,6 +63,7 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
                "age from which a charge is looked up instead of repeated", options.rides.charge_repeat_limit,
                seconds(1), seconds(366 * 86400));
   options.mock.add_to(settings);
+  options.circuit.add_to(settings);
   options.database.add_to(settings);
   options.database.add_lanes_to(settings);
   options.log.add_to(settings);
@@ -78,11 +81,12 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
 void serve(const Options& options, process::StopSignal& stop) {
   const Log log("api", options.log);
   payments::MockGateway gateway(options.mock);
-  const idempotency::Flows flows({endpoints::ride_flow(gateway, options.rides), endpoints::deposit_flow()});
+  payments::CircuitBreaker provider(gateway, options.circuit, log);
+  const idempotency::Flows flows({endpoints::ride_flow(provider, options.rides), endpoints::deposit_flow()});
   const idempotency::Engine engine(options.engine, log);
   pg::Lanes lanes(static_cast<std::size_t>(options.database.lanes), options.database.lane_options("api"),
                   log);
-  api::Service service(lanes, engine, flows, log, options.service);
+  api::Service service(lanes, engine, flows, provider, log, options.service);
   api::Server server(
       options.server,
       [&service](api::HttpRequest request, api::ConnectionId from,

@@ -103,11 +103,12 @@ asio::awaitable<HttpResponse> answer_account(pg::Lane& lane, const Exchange& exc
   co_return co_await find(lane, exchange, kFindAccount, std::move(none), std::move(never));
 }
 
-asio::awaitable<HttpResponse> answer_ready(pg::Lane& lane) {
+asio::awaitable<HttpResponse> answer_ready(pg::Lane& lane, bool provider_answers) {
   pg::Query query(kPing, pg::Params{});
   co_await run(lane, std::move(query));
   HttpResponse response;
-  response.body = R"({"status":"ready"})";
+  response.body = std::string(R"({"status":"ready","payment_provider":")") +
+                  (provider_answers ? "answers" : "does not answer") + "\"}";
   co_return response;
 }
 

@@ -24,7 +24,8 @@ asio::awaitable<HttpResponse> answer_key(pg::Lane& lane, const Exchange& exchang
 // GET /account: {"balance": whole dollars, "currency": "usd"}.
 asio::awaitable<HttpResponse> answer_account(pg::Lane& lane, const Exchange& exchange);
 
-// GET /readyz: 200 while the database answers.
-asio::awaitable<HttpResponse> answer_ready(pg::Lane& lane);
+// GET /readyz: 200 while the database answers, and whether the payment provider does. Without the provider
+// the service still replays what is stored, and takes deposits.
+asio::awaitable<HttpResponse> answer_ready(pg::Lane& lane, bool provider_answers);
 
 }  // namespace rocket::api

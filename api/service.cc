@@ -55,7 +55,7 @@ struct Service::Answering {
 };
 
 Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const idempotency::Flows& flows,
-                 const Log& log, ServiceOptions options)
+                 const payments::CircuitBreaker& provider, const Log& log, ServiceOptions options)
     : lanes_(lanes), log_(log), options_(options) {
   const auto mutation = [&](const std::string& path, auto accept_body, bool key_is_optional) {
     const Mutation described{flows.find("POST", path), accept_body, key_is_optional};
@@ -71,7 +71,9 @@ Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const idem
                        return answer_key(lane, exchange, retention);
                      }});
   routes_.push_back({"GET", "/account", answer_account});
-  routes_.push_back({"GET", "/readyz", [](pg::Lane& lane, const Exchange&) { return answer_ready(lane); }});
+  routes_.push_back({"GET", "/readyz", [&provider](pg::Lane& lane, const Exchange&) {
+                       return answer_ready(lane, provider.closed());
+                     }});
   // Answered without a lane, below.
   routes_.push_back({"GET", kHealthPath, nullptr});
 }

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "idempotency/engine.h"
 #include "idempotency/flow.h"
+#include "payments/circuit_breaker.h"
 #include "pg/lanes.h"
 
 namespace rocket::api {
@@ -33,7 +34,7 @@ class Service {
  public:
   // Everything passed must outlive the service, and the service every request that it was given.
   Service(pg::Lanes& lanes, const idempotency::Engine& engine, const idempotency::Flows& flows,
-          const Log& log, ServiceOptions options);
+          const payments::CircuitBreaker& provider, const Log& log, ServiceOptions options);
 
   // Starts answering; the answer goes to the outbox. Thread safe, does not block, does not throw.
   void handle(HttpRequest request, ConnectionId from, std::shared_ptr<Outbox> outbox);

@@ -11,6 +11,7 @@
 #include "endpoints/rides.h"
 #include "idempotency/engine.h"
 #include "idempotency/flow.h"
+#include "payments/circuit_breaker.h"
 #include "payments/mock_gateway.h"
 #include "pg/lanes.h"
 #include "pg/session.h"
@@ -32,6 +33,7 @@ struct Options {
   process::WorkerLoop loop;
   endpoints::RideOptions rides;
   payments::MockOptions mock;
+  payments::CircuitOptions circuit;
   bool list_parked = false;
   std::string resume;
 };
@@ -61,6 +63,7 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
                "age from which a charge is looked up instead of repeated", options.rides.charge_repeat_limit,
                seconds(1), kYear);
   options.mock.add_to(settings);
+  options.circuit.add_to(settings);
   options.database.add_to(settings);
   options.database.add_lanes_to(settings);
   options.log.add_to(settings);
@@ -101,7 +104,8 @@ int resume(const Options& options) {
 void work(const Options& options, process::StopSignal& stop) {
   const Log log("completer", options.log);
   payments::MockGateway gateway(options.mock);
-  const idempotency::Flows flows({endpoints::ride_flow(gateway, options.rides), endpoints::deposit_flow()});
+  payments::CircuitBreaker provider(gateway, options.circuit, log);
+  const idempotency::Flows flows({endpoints::ride_flow(provider, options.rides), endpoints::deposit_flow()});
   const idempotency::Engine engine({.lease_time = options.patience.lease_time}, log);
   pg::Lanes lanes(static_cast<std::size_t>(options.database.lanes),
                   options.database.lane_options("completer"), log);

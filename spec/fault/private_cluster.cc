@@ -18,7 +18,17 @@
 namespace rocket::spec {
 namespace {
 
-constexpr const char* kScript = SPEC_SOURCE_DIR "/bin/support/private-postgres";
+// As one word of a shell's command.
+std::string shell_word(const std::string& text) {
+  std::string word = "'";
+  for (const char character : text) word += character == '\'' ? "'\\''" : std::string(1, character);
+  return word + "'";
+}
+
+const std::string& script() {
+  static const std::string word = shell_word(SPEC_SOURCE_DIR "/bin/support/private-postgres");
+  return word;
+}
 
 std::string shell(const std::string& command) {
   const std::unique_ptr<FILE, decltype(&pclose)> pipe(::popen(command.c_str(), "re"), &pclose);
@@ -45,8 +55,8 @@ PrivateCluster::PrivateCluster() {
   ::fcntl(ends[1], F_SETFD, FD_CLOEXEC);
   life_line_ = ends[1];
   // Out of reach of whoever ends this test and its children, such as ctest when a test takes too long.
-  shell("setsid -f sh -c 'read -r line; exec " + std::string(kScript) + " remove " + directory_ + "' <&" +
-        std::to_string(ends[0]) + " >/dev/null 2>&1");
+  shell("setsid -f sh -c 'read -r line; exec \"$1\" remove \"$2\"' sh " + script() + " " +
+        shell_word(directory_) + " <&" + std::to_string(ends[0]) + " >/dev/null 2>&1");
   ::close(ends[0]);
 
   try {
@@ -80,7 +90,7 @@ void PrivateCluster::crash() { run("stop", "immediate"); }
 void PrivateCluster::stop() { run("stop", "fast"); }
 
 std::string PrivateCluster::run(const std::string& command, const std::string& arguments) const {
-  return shell(std::string(kScript) + " " + command + " " + directory_ + " " + arguments +
+  return shell(script() + " " + command + " " + shell_word(directory_) + " " + arguments +
                " 2>&1 </dev/null");
 }
 

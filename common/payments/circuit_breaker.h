@@ -1,0 +1,59 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+
+#include "base/log.h"
+#include "payments/charge_gateway.h"
+
+namespace rocket::payments {
+
+struct CircuitOptions {
+  // Calls in a row without an answer that open the circuit.
+  std::int64_t failures = 20;
+  // How long nothing is sent then, before a call is let through to see whether the provider answers again.
+  std::chrono::milliseconds pause{2000};
+
+  // Adds --circuit-… flags for each.
+  void add_to(Settings& settings);
+};
+
+// Stands before a gateway whose provider may stop answering. When several calls in a row got no answer, the
+// circuit opens: further calls get none at once, instead of piling up behind a provider that is down. After
+// the pause one call goes through as a probe; its answer closes the circuit, its failure begins another
+// pause. See https://learn.microsoft.com/azure/architecture/patterns/circuit-breaker. Thread safe.
+//
+// Refused calls were certainly not sent; saying that there was no answer is true, and costs the key nothing:
+// it is released and tried again later.
+class CircuitBreaker : public ChargeGateway {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  // Both must outlive the breaker. The clock is for tests.
+  CircuitBreaker(ChargeGateway& gateway, CircuitOptions options, const Log& log,
+                 std::function<Clock::time_point()> now = Clock::now);
+
+  asio::awaitable<ChargeResult> charge(ChargeRequest request) override;
+  asio::awaitable<LookupResult> find(ChargeRequest request) override;
+
+  // False while calls are refused.
+  bool closed() const;
+
+ private:
+  bool may_call();
+  void note(bool answered);
+
+  ChargeGateway& gateway_;
+  CircuitOptions options_;
+  const Log& log_;
+  std::function<Clock::time_point()> now_;
+
+  mutable std::mutex mutex_;
+  std::int64_t failures_ = 0;
+  // While the circuit is open: when the next probe may go.
+  Clock::time_point next_probe_{};
+};
+
+}  // namespace rocket::payments

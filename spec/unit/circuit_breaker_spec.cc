@@ -1,0 +1,103 @@
+#include "payments/circuit_breaker.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <variant>
+
+#include "process/event_loop.h"
+#include "spec/support/scripted_gateway.h"
+
+namespace rocket::payments {
+namespace {
+
+using Behaviour = spec::ScriptedGateway::Behaviour;
+using std::chrono::milliseconds;
+
+class CircuitBreakerSpec : public testing::Test {
+ protected:
+  // "charged", or "no answer".
+  std::string charge() {
+    process::EventLoop loop;
+    const ChargeResult result = loop.run(breaker_.charge({"key", "cus_user", 2000, "usd", "7"}));
+    return std::holds_alternative<NoAnswer>(result) ? "no answer" : "charged";
+  }
+  // Calls until the circuit opens.
+  void open() {
+    provider_.plan(Behaviour::kIsAway, 3);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(charge(), "no answer");
+  }
+  std::size_t sent() const { return provider_.calls().size(); }
+
+  spec::ScriptedGateway provider_;
+  Log log_;
+  CircuitBreaker::Clock::time_point time_{};
+  CircuitBreaker breaker_{
+      provider_, {.failures = 3, .pause = milliseconds(100)}, log_, [this] { return time_; }};
+};
+
+TEST_F(CircuitBreakerSpec, PassesCallsOn) {
+  EXPECT_EQ(charge(), "charged");
+  EXPECT_TRUE(breaker_.closed());
+  EXPECT_EQ(sent(), 1U);
+}
+
+TEST_F(CircuitBreakerSpec, OpensAfterFailuresInARow) {
+  open();
+  EXPECT_FALSE(breaker_.closed());
+  EXPECT_EQ(charge(), "no answer");
+  EXPECT_EQ(sent(), 3U) << "refused calls are not sent";
+}
+
+TEST_F(CircuitBreakerSpec, AnAnswerInBetweenKeepsItClosed) {
+  for (int i = 0; i < 5; ++i) {
+    provider_.plan({{Behaviour::kIsAway}, {Behaviour::kLosesAnswer}, {Behaviour::kDeclines}});
+    for (int call = 0; call < 3; ++call) charge();
+  }
+  EXPECT_TRUE(breaker_.closed());
+  EXPECT_EQ(sent(), 15U);
+}
+
+TEST_F(CircuitBreakerSpec, AProbeThatIsAnsweredClosesIt) {
+  open();
+  time_ += milliseconds(99);
+  EXPECT_EQ(charge(), "no answer");
+  EXPECT_EQ(sent(), 3U);
+  time_ += milliseconds(1);
+  EXPECT_EQ(charge(), "charged");
+  EXPECT_TRUE(breaker_.closed());
+  EXPECT_EQ(charge(), "charged");
+  EXPECT_EQ(sent(), 5U);
+}
+
+TEST_F(CircuitBreakerSpec, AProbeThatIsNotAnsweredBeginsAnotherPause) {
+  open();
+  provider_.plan(Behaviour::kIsAway);
+  time_ += milliseconds(100);
+  EXPECT_EQ(charge(), "no answer");
+  EXPECT_EQ(charge(), "no answer");
+  EXPECT_EQ(sent(), 4U) << "one probe for each pause";
+  time_ += milliseconds(100);
+  EXPECT_EQ(charge(), "charged");
+}
+
+TEST_F(CircuitBreakerSpec, AProbeThatThrowsIsFollowedByAnother) {
+  open();
+  provider_.plan(Behaviour::kThrows);
+  time_ += milliseconds(100);
+  EXPECT_ANY_THROW(charge());
+  EXPECT_FALSE(breaker_.closed());
+  time_ += milliseconds(100);
+  EXPECT_EQ(charge(), "charged");
+}
+
+TEST_F(CircuitBreakerSpec, LookUpsAlwaysPass) {
+  open();
+  process::EventLoop loop;
+  const LookupResult found = loop.run(breaker_.find({"key", "cus_user", 2000, "usd", "7"}));
+  EXPECT_TRUE(std::holds_alternative<NeverCharged>(found));
+  EXPECT_EQ(provider_.lookups(), 1U);
+}
+
+}  // namespace
+}  // namespace rocket::payments
