@@ -17,12 +17,15 @@ start_server() {
   export DATABASE_URL
 }
 
-# A new database with a thousand riders.
+# A new database with a thousand riders, and a function that makes ids as the api does: ordered by time.
 fresh_database() {
   "$psql" -X -q -d "$maintenance" -c 'DROP DATABASE IF EXISTS bench' -c 'CREATE DATABASE bench' 2>/dev/null
   sql -f "$root/schema.sql" >/dev/null
   sql -c "INSERT INTO users (email, stripe_customer_id)
           SELECT 'rider-' || i || '@example.com', 'cus_' || i FROM generate_series(0, 999) i"
+  sql -c "CREATE FUNCTION id_of(at timestamptz, i bigint) RETURNS uuid LANGUAGE sql AS
+          \$\$ SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' ||
+                      substr(md5(i::text), 1, 3) || '8' || substr(md5(i::text), 4, 15))::uuid \$\$"
   sql -c 'ANALYZE users' -c 'CHECKPOINT'
 }
 
@@ -78,14 +81,13 @@ store_keys() {
     INSERT INTO idempotency_keys (id, user_id, idempotency_key, request_method, request_path, request_params,
                                   origin_ip, recovery_point, created_at, last_run_at, response_code, response_body,
                                   finished_at)
-    SELECT (substr(digits, 1, 12) || '7' || substr(digits, 14, 3) || '8' || substr(digits, 18, 15))::uuid, rider.id,
+    SELECT id_of(at, i), rider.id,
            lpad(to_hex(i * (9223372036854775807 / $1)), 16, '0') || '-' || substr(md5(i::text), 1, 15),
            'POST', '/rides', '{\"origin_lat\": 1.5, \"origin_lon\": 2.5, \"target_lat\": 3.5, \"target_lon\": 4.5}',
            '127.0.0.1', 'finished', at, at, 201,
            '{\"message\":\"Payment accepted. Your pilot is on their way!\",\"ride\":{\"id\":1000000,\"origin_lat\":1.5,\"origin_lon\":2.5,\"target_lat\":3.5,\"target_lon\":4.5,\"stripe_charge_id\":\"ch_0123456789abcdef01234567\",\"created_at\":\"2026-01-01T00:00:00.000000+00:00\"}}',
            at
-      FROM (SELECT i, now() - interval '1 day' * (1 - i / $1.0) AS at,
-                   lpad(to_hex(i), 12, '0') || md5(i::text) AS digits FROM generate_series(1, $1) i) made,
+      FROM (SELECT i, now() - interval '1 day' * (1 - i / $1.0) AS at FROM generate_series(1, $1) i) made,
            (SELECT id FROM users WHERE email = 'rider-0@example.com') rider"
   sql -c 'VACUUM ANALYZE idempotency_keys' -c 'CHECKPOINT'
 }

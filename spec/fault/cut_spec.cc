@@ -51,7 +51,7 @@ TEST_P(CutAtEachMessage, EveryRideIsMadeOnce) {
     proxy_.cut_after(GetParam(), passed);
     // The engine finds out by itself how far it got, and goes on.
     EXPECT_EQ(ride(kRides), all_made);
-    EXPECT_TRUE(proxy_.has_cut());
+    EXPECT_TRUE(proxy_.has_acted());
     // The lane is whole again, with its statements prepared.
     EXPECT_EQ(ride(kRides), all_made);
   }

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <map>
 #include <stdexcept>
+#include <utility>
 
 namespace rocket::spec {
 namespace {
@@ -85,14 +86,14 @@ CuttingProxy::~CuttingProxy() {
 
 std::string CuttingProxy::url() const { return url_; }
 
-void CuttingProxy::cut_after(To direction, std::size_t messages) {
+void CuttingProxy::after(To direction, std::size_t messages, std::function<void(CuttingProxy&)> act) {
   asio::post(context_, asio::use_future([&] {
                passed_[0] = 0;
                passed_[1] = 0;
                direction_ = direction;
                limit_ = messages;
-               has_cut_ = false;
-               armed_ = true;
+               has_acted_ = false;
+               act_ = std::move(act);
              }))
       .get();
 }
@@ -132,7 +133,7 @@ asio::awaitable<void> CuttingProxy::pass_on(std::shared_ptr<Link> link, To direc
       message.resize(kind + length);
       co_await asio::async_read(from, asio::buffer(message.data() + kind + 4, length - 4),
                                 asio::use_awaitable);
-      if (!may_pass(direction)) co_return;
+      if (!may_pass(link, direction)) co_return;
       co_await asio::async_write(to, asio::buffer(message), asio::use_awaitable);
     }
   } catch (const std::system_error&) {
@@ -143,18 +144,18 @@ asio::awaitable<void> CuttingProxy::pass_on(std::shared_ptr<Link> link, To direc
   link->server.close(ignored);
 }
 
-bool CuttingProxy::may_pass(To direction) {
-  if (armed_ && direction == direction_ && passed(direction) == limit_) {
-    cut();
-    return false;
+// False when the connection was cut before this message.
+bool CuttingProxy::may_pass(const std::shared_ptr<Link>& link, To direction) {
+  if (act_ && direction == direction_ && passed(direction) == limit_) {
+    std::exchange(act_, nullptr)(*this);
+    has_acted_ = true;
+    if (!link->client.is_open()) return false;
   }
   ++passed_.at(static_cast<std::size_t>(direction));
   return true;
 }
 
 void CuttingProxy::cut() {
-  armed_ = false;
-  has_cut_ = true;
   for (const auto& each : links_) {
     const auto link = each.lock();
     if (!link) continue;

@@ -7,6 +7,7 @@
 #include <asio/ip/tcp.hpp>
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -14,8 +15,8 @@
 
 namespace rocket::spec {
 
-// A way to the database that breaks at a chosen message of PostgreSQL's protocol (its documentation calls
-// them so in "Frontend/Backend Protocol"). Thread safe.
+// A way to the database on which something happens at a chosen message of PostgreSQL's protocol (its
+// documentation calls them so in "Frontend/Backend Protocol"). Thread safe.
 class CuttingProxy {
  public:
   enum class To { kServer, kClient };
@@ -27,13 +28,20 @@ class CuttingProxy {
 
   // The same database, by way of this proxy.
   std::string url() const;
-  // Counts anew from here. Of the messages that go this way, over all connections, so many still pass;
-  // instead of passing on the next one, the proxy cuts all connections, at both ends. Connections made later
+  // Counts anew from here. Of the messages that go this way, over all connections, so many still pass; before
+  // the next one the proxy does what it is told, once, on its own thread.
+  void after(To direction, std::size_t messages, std::function<void(CuttingProxy&)> act);
+  // Cuts all connections, at both ends, instead of passing on the message after these. Connections made later
   // hold.
-  void cut_after(To direction, std::size_t messages);
+  void cut_after(To direction, std::size_t messages) {
+    after(direction, messages, [](CuttingProxy& proxy) { proxy.cut(); });
+  }
+  // For use in the above.
+  void cut();
   // Messages that went this way since it last began to count.
   std::size_t passed(To direction) const { return passed_.at(static_cast<std::size_t>(direction)); }
-  bool has_cut() const { return has_cut_; }
+  // Whether it came to what was to happen.
+  bool has_acted() const { return has_acted_; }
 
  private:
   using Socket = asio::generic::stream_protocol::socket;
@@ -45,8 +53,7 @@ class CuttingProxy {
   asio::awaitable<void> accept();
   asio::awaitable<void> carry(std::shared_ptr<Link> link);
   asio::awaitable<void> pass_on(std::shared_ptr<Link> link, To direction, bool begins_with_startup);
-  bool may_pass(To direction);
-  void cut();
+  bool may_pass(const std::shared_ptr<Link>& link, To direction);
 
   std::string url_;
   asio::generic::stream_protocol::endpoint server_;
@@ -54,8 +61,9 @@ class CuttingProxy {
   asio::ip::tcp::acceptor acceptor_;
   std::vector<std::weak_ptr<Link>> links_;
   std::array<std::atomic<std::size_t>, 2> passed_{};
-  std::atomic<bool> armed_{false};
-  std::atomic<bool> has_cut_{false};
+  std::atomic<bool> has_acted_{false};
+  // On the proxy's thread.
+  std::function<void(CuttingProxy&)> act_;
   To direction_ = To::kServer;
   std::size_t limit_ = 0;
   std::thread thread_;
