@@ -4,8 +4,9 @@
 # shellcheck disable=SC2034,SC2154
 
 pgbench=/usr/lib/postgresql/15/bin/pgbench
-# As a machine that is used for nothing else would be set; the same for what is compared.
-server_settings=(fsync=on synchronous_commit=on shared_buffers=2GB max_wal_size=16GB wal_compression=lz4
+# As usual for a server with some memory, a quarter of it; the same for what is compared.
+server_settings=(fsync=on synchronous_commit=on
+  shared_buffers="$(awk '/MemTotal/ { print int($2 / 4096) }' /proc/meminfo)MB" max_wal_size=16GB wal_compression=lz4
   checkpoint_timeout=30min)
 declare -A running=()
 

@@ -162,7 +162,7 @@ $(table provider_latency ms)
 
 ## Keys stored
 
-At 256 connections, with so many finished keys of the last 24 hours in the table.
+At 256 connections, with so many finished keys of the last 24 hours in the table, after $warm_up seconds of the same.
 
 ![Stored keys](performance/stored-keys.svg)
 
