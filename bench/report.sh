@@ -100,7 +100,7 @@ plots() {
   local b a
   b=$(best two-statements)
   a=$(best classic)
-  plot throughput 'Throughput against connections' 'connections' 'rides/s' 'set logscale x 2' \
+  plot throughput 'Throughput against connections' 'connections' 'rides/s' 'set logscale x 2' 'set key top left' \
     "plot $(data connections) using 2:3 with linespoints lw 2 title 'api', $b with lines dt 2 title '(b) two statements, best', $a with lines dt 3 title '(a) classic, best'"
   plot latency 'Latency against connections' 'connections' 'ms' 'set logscale x 2' 'set logscale y' 'set yrange [*:*]' \
     "plot $(data connections) using 2:6 with linespoints title 'p99.9', '' using 2:5 with linespoints title 'p99', '' using 2:4 with linespoints title 'p50'"
@@ -120,7 +120,8 @@ write_document() {
 Written by \`bin/bench\`; do not edit. $(machine).
 
 Load generator (wrk, one thread), api and PostgreSQL share the machine. PostgreSQL runs with
-\`${server_settings[*]}\`. Each figure comes from ${seconds} seconds on a new database. Every ride is a new random key, a
+\`${server_settings[*]}\`.
+Each figure comes from ${seconds} seconds; each section below begins with a new database. Every ride is a new random key, a
 claim, a ride, a charge at the mock provider, a staged receipt and a stored answer.
 
 The yardsticks are pgbench, which speaks no HTTP and has the machine to itself, over the same schema in the same run:
