@@ -29,6 +29,7 @@ class Batch {
  public:
   // The units may share, no two of them have the same order, and they outlive the batch; at least one.
   explicit Batch(std::vector<const Unit*> units);
+  ~Batch() = default;
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
 
