@@ -1,0 +1,53 @@
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "api/request_checks.h"
+#include "base/ids.h"
+#include "spec/fuzz/property.h"
+
+// Properties: credentials are 1 to 255 visible ASCII characters, or 401; a request's id is the caller's when
+// it is 1 to 128 characters that mean nothing anywhere, else a new one. Neither may be given twice.
+//
+// The input is the value of both fields.
+namespace rocket::fuzz {
+namespace {
+
+bool is_visible(char c) { return c > ' ' && c <= '~'; }
+
+bool is_harmless(char c) {
+  return is_visible(c) && std::string_view("\"\\<>&'`;,%#?!$*()[]{}|~^@").find(c) == std::string_view::npos;
+}
+
+void identify(const std::string& value) {
+  const auto all = [&](auto predicate) { return std::all_of(value.begin(), value.end(), predicate); };
+  api::HttpRequest request;
+  request.headers.emplace_back("authorization", value);
+  request.headers.emplace_back("x-request-id", value);
+
+  const auto credentials = api::read_credentials(request);
+  const bool is_email = !value.empty() && value.size() <= 255 && all(is_visible);
+  if (const auto* email = std::get_if<std::string>(&credentials)) {
+    must(is_email && *email == value, "credentials are 1 to 255 visible characters");
+  } else {
+    must(!is_email && std::get<api::Failure>(credentials).status == 401, "anything else is unauthorized");
+  }
+
+  const std::string id = api::request_id_of(request);
+  const bool is_id = !value.empty() && value.size() <= 128 && all(is_harmless);
+  must(is_id ? id == value : is_uuid(id), "a request's id is the caller's or a new one");
+
+  request.headers.emplace_back("authorization", value);
+  request.headers.emplace_back("x-request-id", value);
+  must(std::holds_alternative<api::Failure>(api::read_credentials(request)), "two callers are none");
+  must(is_uuid(api::request_id_of(request)), "two ids are none");
+}
+
+}  // namespace
+}  // namespace rocket::fuzz
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  rocket::fuzz::identify(rocket::fuzz::text_of(data, size));
+  return 0;
+}

@@ -1,0 +1,37 @@
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "spec/fuzz/body.h"
+
+// Properties: an accepted deposit is a whole number of dollars in range and nothing else; as a form and as
+// JSON it is the same deposit.
+//
+// The input is a Content-Type, a line feed, and a body.
+namespace rocket::fuzz {
+namespace {
+
+void read_deposit(const std::string& input) {
+  const auto deposit = accept(api::accept_deposit, request_of(input));
+  if (!deposit) return;
+
+  must(!deposit->raise_error, "a deposit does not fail on demand");
+  const auto params = nlohmann::json::parse(deposit->params, nullptr, false);
+  must(params.is_object() && params.size() == 1 && params.contains("amount"), "a deposit is an amount");
+  must(params.at("amount").is_number_integer(), "an amount is whole");
+  const auto amount = params.at("amount").get<std::int64_t>();
+  must(amount >= 1 && amount <= 100'000, "an amount is in range");
+
+  const std::string form = "amount=" + std::to_string(amount);
+  for (const api::HttpRequest& same : {request_with(kJson, deposit->params), request_with(kForm, form)}) {
+    const auto again = accept(api::accept_deposit, same);
+    must(again && again->params == deposit->params, "a deposit is the same in either form");
+  }
+}
+
+}  // namespace
+}  // namespace rocket::fuzz
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  rocket::fuzz::read_deposit(rocket::fuzz::text_of(data, size));
+  return 0;
+}

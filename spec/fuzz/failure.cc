@@ -1,0 +1,73 @@
+#include "api/failure.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "api/request_checks.h"
+#include "spec/fuzz/property.h"
+
+// Properties: whatever text gets into a failure, and whatever the caller calls its request, the answer is one
+// head of whole lines and one JSON object of the length that it says; a failure that was stored becomes a
+// problem that says the same.
+//
+// The input is an X-Request-Id, a line feed, a code, a line feed, and the text of an error.
+namespace rocket::fuzz {
+namespace {
+
+using nlohmann::json;
+
+std::string next_line(std::string& text) {
+  const auto end = std::min(text.find('\n'), text.size());
+  std::string line = text.substr(0, end);
+  text.erase(0, end + 1);
+  return line;
+}
+
+void must_be_one_answer(const api::HttpResponse& response) {
+  const std::string bytes = response.serialize(true, true);
+  const auto end = bytes.find("\r\n\r\n");
+  must(end != std::string::npos && bytes.compare(end + 4, std::string::npos, response.body) == 0,
+       "the body follows the head");
+  const std::string_view head = std::string_view(bytes).substr(0, end + 2);
+  const std::string length = "\r\nContent-Length: " + std::to_string(response.body.size()) + "\r\n";
+  must(head.find(length) != std::string_view::npos, "the answer says how long it is");
+  std::size_t lines = 0;
+  for (auto at = head.find('\n'); at != std::string_view::npos; at = head.find('\n', at + 1)) ++lines;
+  constexpr std::size_t kLinesOfAll = 5;
+  must(lines == kLinesOfAll + response.headers.size(), "nobody but us writes lines of the head");
+}
+
+void answer(std::string input) {
+  api::HttpRequest request;
+  request.headers.emplace_back("x-request-id", next_line(input));
+  const std::string code = next_line(input);
+  const api::Failure failure{409, code, input, {{"Retry-After", "1"}}};
+  // What a flow would store. What is not UTF-8 cannot be said in JSON, and is replaced.
+  const std::string stored =
+      json{{"error", input}, {"code", code}}.dump(-1, ' ', false, json::error_handler_t::replace);
+  const json expected = json::parse(stored);
+
+  // One of the two for each input: this is slow enough.
+  const bool as_problem = input.size() % 2 == 1;
+  api::HttpResponse response = api::render(failure, as_problem);
+  response.headers.emplace_back("X-Request-Id", api::request_id_of(request));
+  must_be_one_answer(response);
+  const json body = json::parse(response.body, nullptr, false);
+  must(body.is_object(), "a failure is JSON");
+  must(body.at("code") == expected.at("code"), "it says its code");
+  must(body.at(as_problem ? "detail" : "error") == expected.at("error"), "it says what is wrong");
+
+  const std::string from_stored = api::render_stored(409, stored, as_problem).body;
+  must(from_stored == (as_problem ? response.body : stored), "a stored failure says the same");
+  must(api::render_stored(201, stored, true).body == stored, "a success is no problem");
+}
+
+}  // namespace
+}  // namespace rocket::fuzz
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  rocket::fuzz::answer(rocket::fuzz::text_of(data, size));
+  return 0;
+}

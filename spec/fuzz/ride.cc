@@ -1,0 +1,60 @@
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "spec/fuzz/body.h"
+
+// Properties: an accepted ride has four coordinates in range and nothing else; its params are JSON that reads
+// back as the very same numbers, so that a client's retry is equal to what was stored; as a form and as JSON
+// it is the same ride, whether or not it asks for an error.
+//
+// The input is a Content-Type, a line feed, and a body.
+namespace rocket::fuzz {
+namespace {
+
+constexpr std::array<std::pair<const char*, double>, 4> kCoordinates{
+    {{"origin_lat", 90}, {"origin_lon", 180}, {"target_lat", 90}, {"target_lon", 180}}};
+
+std::string shortest(double value) {
+  std::array<char, 32> text{};
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+  return {text.data(), end};
+}
+
+void read_ride(const std::string& input) {
+  const api::HttpRequest request = request_of(input);
+  const auto ride = accept(api::accept_ride, request);
+  if (!ride) return;
+
+  const auto parameters = parse(request);
+  const auto params = nlohmann::json::parse(ride->params, nullptr, false);
+  must(params.is_object() && params.size() == kCoordinates.size(), "a ride is four coordinates");
+  std::string form;
+  for (const auto& [name, limit] : kCoordinates) {
+    must(params.contains(name) && params.at(name).is_number(), "a coordinate is a number");
+    const double value = params.at(name).get<double>();
+    must(std::abs(value) <= limit, "a coordinate is in range");
+    const auto given = std::get<double>(parameters->decimal(name, -limit, limit));
+    must(value == given && std::signbit(value) == std::signbit(given), "a coordinate is what was given");
+    form.append(name).append("=").append(shortest(value)).append("&");
+  }
+
+  for (const api::HttpRequest& same : {request_with(kJson, ride->params), request_with(kForm, form)}) {
+    const auto again = accept(api::accept_ride, same);
+    must(again && again->params == ride->params && !again->raise_error, "a ride is the same in either form");
+  }
+  const auto failing = accept(api::accept_ride, request_with(kForm, form + "raise_error=true"));
+  must(failing && failing->params == ride->params && failing->raise_error, "an error is no part of a ride");
+}
+
+}  // namespace
+}  // namespace rocket::fuzz
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  rocket::fuzz::read_ride(rocket::fuzz::text_of(data, size));
+  return 0;
+}
