@@ -5,6 +5,7 @@
 #include <csignal>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -216,16 +217,16 @@ TEST_P(HeavyCrashPoints, CompleterIsKilled) {
     SCOPED_TRACE("killed after " + std::to_string(point) + " of " + std::to_string(points) + " messages");
     const std::string key = fresh_key();
     abandon(key);
-    std::atomic<pid_t> pid{0};
-    proxy_.after(GetParam().direction, point, [&pid](CuttingProxy& proxy) {
-      pid.wait(0);
-      ::kill(pid, SIGKILL);
+    const auto pid = std::make_shared<std::atomic<pid_t>>(0);
+    proxy_.after(GetParam().direction, point, [pid](CuttingProxy& proxy) {
+      pid->wait(0);
+      ::kill(*pid, SIGKILL);
       proxy.cut();
     });
     {
       const ChildProcess victim("completer", environment(proxy_.url()));
-      pid = victim.pid();
-      pid.notify_all();
+      *pid = victim.pid();
+      pid->notify_all();
       ASSERT_TRUE(eventually([&] { return proxy_.has_acted() || finished(key); })) << victim.output();
     }
     rescue(key);

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <set>
 #include <string>
 
@@ -28,15 +29,15 @@ class HeavyWorkerCrashPoints : public testing::TestWithParam<To> {
 
   // Runs the worker until its work is done, or it is killed after so many messages. Its output.
   std::string run(const std::string& worker, const std::function<bool()>& done, std::size_t messages) {
-    std::atomic<pid_t> pid{0};
-    proxy_.after(GetParam(), messages, [&pid](CuttingProxy& proxy) {
-      pid.wait(0);
-      ::kill(pid, SIGKILL);
+    const auto pid = std::make_shared<std::atomic<pid_t>>(0);
+    proxy_.after(GetParam(), messages, [pid](CuttingProxy& proxy) {
+      pid->wait(0);
+      ::kill(*pid, SIGKILL);
       proxy.cut();
     });
     const ChildProcess victim(worker, environment(proxy_.url()));
-    pid = victim.pid();
-    pid.notify_all();
+    *pid = victim.pid();
+    pid->notify_all();
     EXPECT_TRUE(eventually([&] { return proxy_.has_acted() || done(); })) << victim.output();
     victim.kill(SIGKILL);
     victim.wait_for_exit();
