@@ -11,7 +11,7 @@
 #include "idempotency/engine.h"
 #include "idempotency/flow.h"
 #include "payments/circuit_breaker.h"
-#include "payments/mock_gateway.h"
+#include "payments/provider.h"
 #include "pg/lanes.h"
 #include "process/database_settings.h"
 #include "process/hand_back.h"
@@ -35,8 +35,7 @@ struct Options {
   std::int64_t key_reused_status = 409;
   idempotency::EngineOptions engine;
   endpoints::RideOptions rides;
-  payments::MockOptions mock;
-  payments::CircuitOptions circuit;
+  payments::ProviderOptions provider;
 };
 
 std::optional<int> read_options(int argc, char** argv, Options& options) {
@@ -62,8 +61,7 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
   settings.add("charge-repeat-limit", {"CHARGE_REPEAT_LIMIT_S"},
                "age from which a charge is looked up instead of repeated", options.rides.charge_repeat_limit,
                seconds(1), seconds(366 * 86400));
-  options.mock.add_to(settings);
-  options.circuit.add_to(settings);
+  options.provider.add_to(settings);
   options.database.add_to(settings);
   options.database.add_lanes_to(settings);
   options.log.add_to(settings);
@@ -80,8 +78,8 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
 
 void serve(const Options& options, process::StopSignal& stop) {
   const Log log("api", options.log);
-  payments::MockGateway gateway(options.mock);
-  payments::CircuitBreaker provider(gateway, options.circuit, log);
+  const auto gateway = payments::make_gateway(options.provider);
+  payments::CircuitBreaker provider(*gateway, options.provider.circuit, log);
   const idempotency::Flows flows({endpoints::ride_flow(provider, options.rides), endpoints::deposit_flow()});
   const idempotency::Engine engine(options.engine, log);
   pg::Lanes lanes(static_cast<std::size_t>(options.database.lanes), options.database.lane_options("api"),

@@ -12,7 +12,7 @@
 #include "idempotency/engine.h"
 #include "idempotency/flow.h"
 #include "payments/circuit_breaker.h"
-#include "payments/mock_gateway.h"
+#include "payments/provider.h"
 #include "pg/lanes.h"
 #include "pg/session.h"
 #include "process/database_settings.h"
@@ -32,8 +32,7 @@ struct Options {
   completer::Patience patience;
   process::WorkerLoop loop;
   endpoints::RideOptions rides;
-  payments::MockOptions mock;
-  payments::CircuitOptions circuit;
+  payments::ProviderOptions provider;
   bool list_parked = false;
   std::string resume;
 };
@@ -62,8 +61,7 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
   settings.add("charge-repeat-limit", {"CHARGE_REPEAT_LIMIT_S"},
                "age from which a charge is looked up instead of repeated", options.rides.charge_repeat_limit,
                seconds(1), kYear);
-  options.mock.add_to(settings);
-  options.circuit.add_to(settings);
+  options.provider.add_to(settings);
   options.database.add_to(settings);
   options.database.add_lanes_to(settings);
   options.log.add_to(settings);
@@ -103,8 +101,8 @@ int resume(const Options& options) {
 
 void work(const Options& options, process::StopSignal& stop) {
   const Log log("completer", options.log);
-  payments::MockGateway gateway(options.mock);
-  payments::CircuitBreaker provider(gateway, options.circuit, log);
+  const auto gateway = payments::make_gateway(options.provider);
+  payments::CircuitBreaker provider(*gateway, options.provider.circuit, log);
   const idempotency::Flows flows({endpoints::ride_flow(provider, options.rides), endpoints::deposit_flow()});
   const idempotency::Engine engine({.lease_time = options.patience.lease_time}, log);
   pg::Lanes lanes(static_cast<std::size_t>(options.database.lanes),

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <new>
-#include <stdexcept>
 #include <string_view>
 #include <utility>
 
@@ -85,12 +84,6 @@ bool never_connected(CURLcode code) {
 }
 
 }  // namespace
-
-CurlLibrary::CurlLibrary() {
-  if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) throw std::runtime_error("libcurl cannot start");
-}
-
-CurlLibrary::~CurlLibrary() { curl_global_cleanup(); }
 
 HttpClient::HttpClient(std::string url, std::chrono::seconds request_timeout,
                        const std::atomic<bool>& give_up)

@@ -12,15 +12,6 @@
 
 namespace rocket::simulator {
 
-// What libcurl needs once per process. Make one before the first thread starts.
-class CurlLibrary {
- public:
-  CurlLibrary();
-  ~CurlLibrary();
-  CurlLibrary(const CurlLibrary&) = delete;
-  CurlLibrary& operator=(const CurlLibrary&) = delete;
-};
-
 struct HttpRequest {
   // Behind the client's address; starts with a slash.
   std::string path;

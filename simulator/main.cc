@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "base/log.h"
+#include "http/library.h"
 #include "process/program.h"
 #include "process/stop_signal.h"
 #include "simulator/database.h"
-#include "simulator/http_client.h"
 #include "simulator/options.h"
 #include "simulator/statistics.h"
 #include "simulator/traffic.h"
@@ -55,7 +55,7 @@ void send(const Options& options, Database* database, const Log& log, const Log&
 
 // The exit status.
 int simulate(const Options& options, process::StopSignal& stop) {
-  const CurlLibrary curl;
+  const http::Library http;
   const Log log("simulator", options.log);
   // The result of a run is what it was for: shown whatever the level of the log.
   const Log report("simulator", {.level = "info", .format = options.log.format});

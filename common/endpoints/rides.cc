@@ -35,6 +35,7 @@ SELECT n, recovery_point, response_code, response_body FROM key
 // What the charge needs. A person who resumes a parked ride has made sure that its charge may be sent again.
 constexpr pg::SetStatement kLoadRide{"load_rides", R"sql(
 SELECT due.n, key.recovery_point, ride.id AS ride_id, ride.charge_key, users.stripe_customer_id,
+       extract(epoch FROM ride.created_at)::bigint AS created_at,
        extract(epoch FROM now() - greatest(ride.created_at, key.resumed_at))::bigint AS charge_key_age
   FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS due (id, lease, n)
   JOIN idempotency_keys key ON key.id = due.id AND key.lease = due.lease AND key.recovery_point = 'ride_created'
@@ -77,8 +78,12 @@ WITH key AS (
 SELECT n, recovery_point, response_code, response_body FROM key
 )sql"};
 
-idempotency::Ended ended(int status, const std::string& code, const std::string& error) {
-  return {status, nlohmann::ordered_json{{"error", error}, {"code", code}}.dump()};
+idempotency::Ended ended(int status, const std::string& code, const std::string& error,
+                         const std::string& decline_code = {}) {
+  nlohmann::ordered_json body{{"error", error}, {"code", code}};
+  if (!decline_code.empty()) body["decline_code"] = decline_code;
+  // What comes from a provider need not be valid UTF-8.
+  return {status, body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)};
 }
 
 ForeignOutcome outcome_of(const payments::ChargeResult& result) {
@@ -86,7 +91,7 @@ ForeignOutcome outcome_of(const payments::ChargeResult& result) {
     return idempotency::Recorded{charged->charge_id};
   }
   if (const auto* declined = std::get_if<payments::Declined>(&result)) {
-    return ended(402, "card_declined", declined->reason);
+    return ended(402, "card_declined", declined->reason, declined->decline_code);
   }
   if (std::holds_alternative<payments::Rejected>(result)) {
     return ended(503, "payment_rejected",
@@ -98,14 +103,21 @@ ForeignOutcome outcome_of(const payments::ChargeResult& result) {
 asio::awaitable<ForeignOutcome> charge(payments::ChargeGateway& gateway, RideOptions options,
                                        const pg::Result& ride, bool raise_error) {
   if (raise_error) throw std::runtime_error("raise_error was asked for");
-  payments::ChargeRequest request{std::string(ride.text(0, "charge_key")),
-                                  std::string(ride.text(0, "stripe_customer_id")), kPriceCents, "usd",
-                                  std::string(ride.text(0, "ride_id"))};
+  payments::ChargeRequest request{
+      std::string(ride.text(0, "charge_key")),
+      std::string(ride.text(0, "stripe_customer_id")),
+      kPriceCents,
+      "usd",
+      std::string(ride.text(0, "ride_id")),
+      std::chrono::sys_seconds(std::chrono::seconds(ride.integer(0, "created_at")))};
   if (ride.integer(0, "charge_key_age") > options.charge_repeat_limit.count()) {
     // The provider may have forgotten the key: sending it again might charge again.
     const payments::LookupResult found = co_await gateway.find(request);
     if (const auto* charged = std::get_if<payments::Charged>(&found)) {
       co_return idempotency::Recorded{charged->charge_id};
+    }
+    if (const auto* none = std::get_if<payments::NoAnswer>(&found)) {
+      co_return idempotency::Unanswered{none->reason};
     }
     if (const auto* unknown = std::get_if<payments::Unknown>(&found)) {
       co_return idempotency::NeedsPerson{"the charge is too old to repeat, and cannot be looked up: " +

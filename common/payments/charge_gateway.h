@@ -1,6 +1,7 @@
 #pragma once
 
 #include <asio/awaitable.hpp>
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <variant>
@@ -16,6 +17,8 @@ struct ChargeRequest {
   std::string currency;
   // Kept by the provider beside the charge, so that it can be looked up when its key is forgotten.
   std::string ride_id;
+  // No attempt was made before, by the database's clock.
+  std::chrono::sys_seconds not_before{};
 };
 
 // The money moved.
@@ -24,7 +27,10 @@ struct Charged {
 };
 // The card was declined, for good.
 struct Declined {
+  // For the customer to read.
   std::string reason;
+  // The bank's reason in the provider's terms; may be empty.
+  std::string decline_code{};
 };
 // The provider refused for good, for another reason than the card.
 struct Rejected {
@@ -38,11 +44,11 @@ using ChargeResult = std::variant<Charged, Declined, Rejected, NoAnswer>;
 
 // There is certainly no charge with this key.
 struct NeverCharged {};
-// The provider cannot say.
+// The provider cannot say, now or later.
 struct Unknown {
   std::string reason;
 };
-using LookupResult = std::variant<Charged, NeverCharged, Unknown>;
+using LookupResult = std::variant<Charged, NeverCharged, Unknown, NoAnswer>;
 
 // The one seam to the payment provider. Implementations may be called from several threads at once, finish
 // on the caller's executor, and take well below the lease for one call, repeats included.

@@ -27,7 +27,7 @@ asio::awaitable<ChargeResult> CircuitBreaker::charge(ChargeRequest request) {
   co_return result;
 }
 
-// Look-ups are few, and park the key when they fail: they are neither refused nor counted.
+// Look-ups are few: they are neither refused nor counted.
 asio::awaitable<LookupResult> CircuitBreaker::find(ChargeRequest request) {
   co_return co_await gateway_.find(std::move(request));
 }

@@ -4,7 +4,7 @@
 
 namespace rocket::spec {
 
-void expect_one_effect_per_key(SqlSession& session, const Ledger& ledger, std::int64_t keys) {
+void expect_one_effect_per_key(SqlSession& session, const ChargesByRide& charges, std::int64_t keys) {
   EXPECT_EQ(session.number("SELECT count(*) FROM idempotency_keys"), keys);
   EXPECT_EQ(session.number("SELECT count(*) FROM idempotency_keys WHERE finished_at IS NULL"), 0);
   EXPECT_EQ(session.number("SELECT count(*) FROM idempotency_keys WHERE response_code = 201"), keys);
@@ -17,7 +17,6 @@ void expect_one_effect_per_key(SqlSession& session, const Ledger& ledger, std::i
   EXPECT_EQ(session.number("SELECT count(*) FROM staged_jobs"), keys);
   EXPECT_EQ(session.number("SELECT count(DISTINCT job_args->>'ride_id') FROM staged_jobs"), keys);
 
-  const auto charges = ledger.charges();
   EXPECT_EQ(charges.size(), static_cast<std::size_t>(keys)) << "rides that were charged";
   for (const auto& row : session.rows("SELECT id, stripe_charge_id FROM rides")) {
     const auto found = charges.find(*row[0]);

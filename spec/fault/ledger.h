@@ -5,13 +5,12 @@
 #include <cstddef>
 #include <filesystem>
 #include <fstream>
-#include <map>
-#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "base/ids.h"
+#include "spec/support/payment_provider.h"
 
 namespace rocket::spec {
 
@@ -54,9 +53,8 @@ class Ledger {
     return calls;
   }
 
-  // The charges that moved money, by ride: one promise is that no ride has two.
-  std::map<std::string, std::set<std::string>> charges() const {
-    std::map<std::string, std::set<std::string>> charges;
+  ChargesByRide charges() const {
+    ChargesByRide charges;
     for (const Call& call : calls()) {
       if (call.outcome != "declined") charges[call.ride_id].insert(call.outcome);
     }

@@ -17,7 +17,8 @@ namespace fs = std::filesystem;
 const std::map<std::string, std::set<std::string>> kMayUse{
     {"base", {}},
     {"pg", {"base"}},
-    {"payments", {"base"}},
+    {"http", {}},
+    {"payments", {"base", "http"}},
     {"idempotency", {"pg", "base"}},
     {"jobs", {"pg", "base"}},
     {"endpoints", {"idempotency", "payments", "pg", "base"}},

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "payments/charge_gateway.h"
+#include "payments/circuit_breaker.h"
+#include "payments/mock_gateway.h"
+#include "payments/stripe_gateway.h"
+
+namespace rocket::payments {
+
+// Which payment provider a process uses, and how.
+struct ProviderOptions {
+  std::string gateway = "mock";
+  MockOptions mock;
+  StripeOptions stripe;
+  CircuitOptions circuit;
+
+  // Adds --charge-gateway, and the flags of each. The options must outlive the settings.
+  void add_to(Settings& settings);
+};
+
+// Make it before the first thread starts. Throws std::system_error as MockGateway does.
+std::unique_ptr<ChargeGateway> make_gateway(const ProviderOptions& options);
+
+}  // namespace rocket::payments

@@ -1,0 +1,139 @@
+#include "payments/stripe_answers.h"
+
+#include <charconv>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+#include <variant>
+
+namespace rocket::payments::stripe {
+namespace {
+
+using Json = nlohmann::json;
+
+// A text member of an object; empty when there is none.
+std::string text(const Json& object, const char* name) {
+  const auto found = object.find(name);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+// A member that is an object; an empty one when there is none.
+Json part(const Json& object, const char* name) {
+  const auto found = object.find(name);
+  return found != object.end() && found->is_object() ? *found : Json::object();
+}
+
+// An empty object when the body is none.
+Json body_of(const http::Answer& answer) {
+  Json body = Json::parse(answer.body, nullptr, false);
+  return body.is_object() ? body : Json::object();
+}
+
+// For logs and last_error: what to look up at Stripe. Never the message, which may quote what was sent.
+NoAnswer no_answer(const http::Answer& answer) {
+  const Json error = part(body_of(answer), "error");
+  std::string reason = "the payment provider answered " + std::to_string(answer.status);
+  for (const char* name : {"type", "code"}) {
+    const std::string word = text(error, name);
+    if (!word.empty()) reason += ' ' + word.substr(0, 100);
+  }
+  if (const auto id = answer.header("request-id")) reason += ", request " + id->substr(0, 100);
+  return {reason};
+}
+
+bool is_charge(const Json& object) {
+  return text(object, "object") == "charge" && !text(object, "id").empty();
+}
+
+bool is_for(const Json& charge, const ChargeRequest& request) {
+  return text(part(charge, "metadata"), "charge_key") == request.charge_key;
+}
+
+Declined declined(const std::string& message, std::string decline_code) {
+  return {message.empty() ? "Your card was declined." : message, std::move(decline_code)};
+}
+
+// What became of a charge that exists; nothing while that is open.
+std::optional<ChargeResult> outcome_of(const Json& charge) {
+  const std::string status = text(charge, "status");
+  if (status == "succeeded") return Charged{text(charge, "id")};
+  if (status == "failed") {
+    return declined(text(charge, "failure_message"), text(part(charge, "outcome"), "reason"));
+  }
+  return std::nullopt;
+}
+
+// An answer can be somebody else's: on a connection that fell out of step, or from a cache. Stripe returns
+// the idempotency key that it saw.
+bool is_to_another_request(const ChargeRequest& request, const http::Answer& answer) {
+  const auto key = answer.header("idempotency-key");
+  return key && *key != request.charge_key;
+}
+
+}  // namespace
+
+ChargeResult charge_result(const ChargeRequest& request, const http::Answer& answer) {
+  if (is_to_another_request(request, answer)) return NoAnswer{"the answer was to another request"};
+  const Json body = body_of(answer);
+  if (answer.status == 200) {
+    if (!is_charge(body)) return NoAnswer{"the payment provider's answer is not a charge"};
+    if (!is_for(body, request)) return NoAnswer{"the payment provider answered with another charge"};
+    if (auto outcome = outcome_of(body)) return std::move(*outcome);
+    return NoAnswer{"the charge is neither made nor refused yet"};
+  }
+
+  const Json error = part(body, "error");
+  const std::string type = text(error, "type");
+  if (answer.status == 402 && type == "card_error") {
+    return declined(text(error, "message"), text(error, "decline_code"));
+  }
+  // These are about this request, and will not change: the charge cannot be made. Not so when the credentials
+  // are at fault (401, 403), when the key is in use or was limited (409, 429), or when the key has been used
+  // with other parameters, in which case money may have moved.
+  const bool final = answer.status == 400 || answer.status == 402 || answer.status == 404;
+  if (final && type == "invalid_request_error") return Rejected{no_answer(answer).reason};
+  return no_answer(answer);
+}
+
+Page page_of_charges(const ChargeRequest& request, const http::Answer& answer) {
+  if (answer.status != 200) return {no_answer(answer), ""};
+  const Json body = body_of(answer);
+  const auto data = body.find("data");
+  const auto has_more = body.find("has_more");
+  if (text(body, "object") != "list" || data == body.end() || !data->is_array() || has_more == body.end() ||
+      !has_more->is_boolean()) {
+    return {NoAnswer{"the payment provider's answer is not a list of charges"}, ""};
+  }
+  std::string last;
+  for (const Json& charge : *data) {
+    if (!charge.is_object() || !is_charge(charge)) {
+      return {NoAnswer{"the payment provider's list holds something else than charges"}, ""};
+    }
+    last = text(charge, "id");
+    if (!is_for(charge, request)) continue;
+    const auto outcome = outcome_of(charge);
+    if (!outcome) return {NoAnswer{"the charge is neither made nor refused yet"}, ""};
+    if (const auto* charged = std::get_if<Charged>(&*outcome)) return {*charged, ""};
+  }
+  return {NeverCharged{}, has_more->get<bool>() ? last : ""};
+}
+
+bool should_retry(const http::Answer& answer) {
+  const auto advice = answer.header("stripe-should-retry");
+  if (advice == "true") return true;
+  if (advice == "false") return false;
+  return answer.status == 409 || answer.status == 429 || answer.status >= 500;
+}
+
+std::chrono::seconds retry_after(const http::Answer& answer) {
+  constexpr std::chrono::seconds kNone{0};
+  const auto field = answer.header("retry-after");
+  if (!field) return kNone;
+  std::uint32_t seconds = 0;
+  const auto [end, error] = std::from_chars(field->data(), field->data() + field->size(), seconds);
+  if (error != std::errc() || end != field->data() + field->size()) return kNone;
+  return std::chrono::seconds(seconds);
+}
+
+}  // namespace rocket::payments::stripe

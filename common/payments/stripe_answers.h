@@ -1,0 +1,30 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "http/call.h"
+#include "payments/charge_gateway.h"
+
+// What Stripe's answers mean, by https://docs.stripe.com/api/errors and
+// https://docs.stripe.com/error-low-level. An answer of an unknown shape, such as a proxy's, is never
+// definite.
+namespace rocket::payments::stripe {
+
+// Of POST /v1/charges.
+ChargeResult charge_result(const ChargeRequest& request, const http::Answer& answer);
+
+// A page of GET /v1/charges: the charge, if it is on this page; NeverCharged when it is on none up to this
+// one, and then `next` says after which charge the next page begins, if there is one.
+struct Page {
+  LookupResult result;
+  std::string next;
+};
+Page page_of_charges(const ChargeRequest& request, const http::Answer& answer);
+
+// Whether the same call may get a better answer soon.
+bool should_retry(const http::Answer& answer);
+// How long Stripe asks to wait before; 0 when it does not.
+std::chrono::seconds retry_after(const http::Answer& answer);
+
+}  // namespace rocket::payments::stripe

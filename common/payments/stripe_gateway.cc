@@ -1,0 +1,199 @@
+#include "payments/stripe_gateway.h"
+
+#include <curl/curl.h>
+
+#include <algorithm>
+#include <asio/steady_timer.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
+#include <fstream>
+#include <memory>
+#include <random>
+#include <string_view>
+#include <utility>
+
+#include "base/settings.h"
+#include "payments/stripe_answers.h"
+
+namespace rocket::payments {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr const char* kApiVersion = "2024-06-20";
+constexpr int kMostTries = 3;
+constexpr milliseconds kFirstWait{500};
+// Below this, another try makes no sense.
+constexpr milliseconds kShortestTry{100};
+// Their clock may be behind the database's.
+constexpr std::chrono::hours kClockMargin{1};
+// Of a hundred charges each, since the ride was made, by one customer.
+constexpr int kMostPages = 100;
+
+// For forms and queries: all but the unreserved characters of RFC 3986.
+std::string encoded(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string result;
+  for (const char character : text) {
+    const auto byte = static_cast<unsigned char>(character);
+    const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+                       (byte >= '0' && byte <= '9') || byte == '-' || byte == '.' || byte == '_' ||
+                       byte == '~';
+    if (plain) {
+      result += character;
+    } else {
+      result += '%';
+      result += kDigits[byte >> 4U];
+      result += kDigits[byte & 15U];
+    }
+  }
+  return result;
+}
+
+std::string form(const std::vector<std::pair<std::string, std::string>>& fields) {
+  std::string result;
+  for (const auto& [name, value] : fields) {
+    if (!result.empty()) result += '&';
+    result += encoded(name) + '=' + encoded(value);
+  }
+  return result;
+}
+
+std::string form_of(const ChargeRequest& request) {
+  return form({{"amount", std::to_string(request.amount_cents)},
+               {"currency", request.currency},
+               {"customer", request.customer_id},
+               {"description", "Rocket ride " + request.ride_id},
+               {"metadata[ride_id]", request.ride_id},
+               {"metadata[charge_key]", request.charge_key}});
+}
+
+// For the customer's charges from that time on.
+std::string query_of(const ChargeRequest& request) {
+  const auto since = (request.not_before - kClockMargin).time_since_epoch();
+  return form(
+      {{"customer", request.customer_id}, {"created[gte]", std::to_string(since.count())}, {"limit", "100"}});
+}
+
+// Half of it fixed, half of it at random, so that tries of many requests spread out.
+milliseconds jittered(milliseconds wait) {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  return wait / 2 + milliseconds(std::uniform_int_distribution<std::int64_t>(0, wait.count() / 2)(random));
+}
+
+// The key travels with every call: not in the clear, except to this machine.
+std::optional<std::string> mistake_of_base(const std::string& base) {
+  const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> url(curl_url(), &curl_url_cleanup);
+  if (curl_url_set(url.get(), CURLUPART_URL, base.c_str(), 0) != CURLUE_OK) return "is not a URL";
+  const auto part = [&](CURLUPart which) {
+    char* text = nullptr;
+    if (curl_url_get(url.get(), which, &text, 0) != CURLUE_OK) return std::string();
+    const std::unique_ptr<char, decltype(&curl_free)> owned(text, &curl_free);
+    return std::string(text);
+  };
+  if (!part(CURLUPART_QUERY).empty() || !part(CURLUPART_FRAGMENT).empty()) return "may not hold ? or #";
+  if (!part(CURLUPART_USER).empty()) return "may not hold a user";
+  const std::string scheme = part(CURLUPART_SCHEME);
+  const std::string host = part(CURLUPART_HOST);
+  if (scheme == "https") return std::nullopt;
+  const bool here = host == "localhost" || host == "127.0.0.1" || host == "[::1]";
+  if (scheme == "http" && here) return std::nullopt;
+  return "must begin with https:// (http:// is for 127.0.0.1, [::1] and localhost)";
+}
+
+}  // namespace
+
+void StripeOptions::add_to(Settings& settings) {
+  settings.add_secret({"STRIPE_API_KEY"}, "secret key of the Stripe account", api_key);
+  settings.add("stripe-api-key-file", {"STRIPE_API_KEY_FILE"}, "file that holds the key, instead",
+               api_key_file);
+  settings.add("stripe-api-base", {"STRIPE_API_BASE"}, "where Stripe's API is", api_base);
+  settings.add("stripe-ca-file", {"STRIPE_CA_FILE"},
+               "certificate authorities to trust instead of the system's", ca_file);
+  settings.add("stripe-connect-timeout", {"STRIPE_CONNECT_TIMEOUT_MS"}, "time to connect", connect_timeout,
+               milliseconds(1), milliseconds(60'000));
+  settings.add("stripe-timeout", {"STRIPE_TIMEOUT_MS"}, "time for one try of a call", timeout,
+               milliseconds(1), milliseconds(60'000));
+  settings.add("stripe-total-timeout", {"STRIPE_TOTAL_TIMEOUT_MS"}, "time for all tries of a call",
+               total_timeout, milliseconds(1), milliseconds(60'000));
+}
+
+std::optional<std::string> StripeOptions::mistake() {
+  if (!api_key.empty() && !api_key_file.empty()) {
+    return "STRIPE_API_KEY and STRIPE_API_KEY_FILE are both set; one is enough";
+  }
+  if (!api_key_file.empty()) {
+    std::ifstream file(api_key_file);
+    if (!std::getline(file, api_key)) return "STRIPE_API_KEY_FILE cannot be read, or is empty";
+  }
+  if (api_key.empty()) return "STRIPE_API_KEY is not set, nor is STRIPE_API_KEY_FILE";
+  const bool printable =
+      std::all_of(api_key.begin(), api_key.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+  if (!printable) return "the key for Stripe holds a character that no key has";
+  if (auto wrong = mistake_of_base(api_base)) return "STRIPE_API_BASE " + *wrong;
+  if (!ca_file.empty() && !std::ifstream(ca_file)) return "STRIPE_CA_FILE cannot be read";
+  return std::nullopt;
+}
+
+StripeGateway::StripeGateway(StripeOptions options) : options_(std::move(options)) {
+  while (options_.api_base.ends_with('/')) options_.api_base.pop_back();
+}
+
+asio::awaitable<ChargeResult> StripeGateway::charge(ChargeRequest request) {
+  http::Call call = call_to("/v1/charges");
+  call.headers.push_back("Idempotency-Key: " + request.charge_key);
+  call.body = form_of(request);
+  const auto answer = co_await insist(std::move(call));
+  if (const auto* none = std::get_if<NoAnswer>(&answer)) co_return *none;
+  co_return stripe::charge_result(request, std::get<http::Answer>(answer));
+}
+
+asio::awaitable<LookupResult> StripeGateway::find(ChargeRequest request) {
+  const std::string first_page = "/v1/charges?" + query_of(request);
+  std::string after;
+  for (int number = 0; number < kMostPages; ++number) {
+    http::Call call = call_to(first_page + after);
+    const auto answer = co_await insist(std::move(call));
+    if (const auto* none = std::get_if<NoAnswer>(&answer)) co_return *none;
+    const stripe::Page page = stripe::page_of_charges(request, std::get<http::Answer>(answer));
+    if (page.next.empty()) co_return page.result;
+    after = "&starting_after=" + encoded(page.next);
+  }
+  co_return Unknown{"the customer has too many charges to look through"};
+}
+
+http::Call StripeGateway::call_to(const std::string& path) const {
+  http::Call call;
+  call.url = options_.api_base + path;
+  call.headers = {"Authorization: Bearer " + options_.api_key, std::string("Stripe-Version: ") + kApiVersion,
+                  // libcurl would wait for a 100 before it sends a large body.
+                  "Expect:"};
+  call.connect_timeout = options_.connect_timeout;
+  call.ca_file = options_.ca_file;
+  return call;
+}
+
+// The answer, after some tries if need be: any that does not ask for another try.
+asio::awaitable<std::variant<http::Answer, NoAnswer>> StripeGateway::insist(http::Call call) const {
+  const auto end = Clock::now() + options_.total_timeout;
+  milliseconds wait = kFirstWait;
+  for (int tries = 1;; ++tries, wait *= 2) {
+    const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
+    call.timeout = std::min(options_.timeout, std::max(left, kShortestTry));
+    std::variant<http::Answer, http::Silence> result = co_await http::send(call);
+    auto* answer = std::get_if<http::Answer>(&result);
+    if (answer != nullptr && !stripe::should_retry(*answer)) co_return std::move(*answer);
+
+    milliseconds pause = jittered(wait);
+    if (answer != nullptr) pause = std::max<milliseconds>(pause, stripe::retry_after(*answer));
+    if (tries == kMostTries || Clock::now() + pause + kShortestTry > end) {
+      if (answer != nullptr) co_return std::move(*answer);
+      co_return NoAnswer{"no answer from the payment provider: " + std::get<http::Silence>(result).reason};
+    }
+    asio::steady_timer timer(co_await asio::this_coro::executor, pause);
+    co_await timer.async_wait(asio::use_awaitable);
+  }
+}
+
+}  // namespace rocket::payments

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "http/call.h"
+#include "http/library.h"
+#include "payments/charge_gateway.h"
+
+namespace rocket {
+class Settings;
+}
+
+namespace rocket::payments {
+
+struct StripeOptions {
+  std::string api_key;
+  // Alternatively a file whose first line is the key.
+  std::string api_key_file;
+  std::string api_base = "https://api.stripe.com";
+  // Certificate authorities to trust; empty for the system's.
+  std::string ca_file;
+  std::chrono::milliseconds connect_timeout{2000};
+  // Of one try.
+  std::chrono::milliseconds timeout{10'000};
+  // Of all tries of a call and the waits between them. Below the lease, which is 90 s.
+  std::chrono::milliseconds total_timeout{30'000};
+
+  // Adds --stripe-… flags for each but the key, which comes from the environment or from its file.
+  void add_to(Settings& settings);
+  // What is wrong with them, if this gateway is the one to be used. Reads the key's file.
+  std::optional<std::string> mistake();
+};
+
+// Charges through Stripe's API, https://docs.stripe.com/api/charges, as of version 2024-06-20. Each try of a
+// charge carries its charge key as Stripe's idempotency key, so tries may be repeated: they are, a few times,
+// when there was no definite answer. The ride's id and the charge key travel as metadata, by which a charge
+// is found again when Stripe has forgotten its key. Thread safe.
+class StripeGateway : public ChargeGateway {
+ public:
+  explicit StripeGateway(StripeOptions options);
+
+  asio::awaitable<ChargeResult> charge(ChargeRequest request) override;
+  asio::awaitable<LookupResult> find(ChargeRequest request) override;
+
+ private:
+  http::Call call_to(const std::string& path) const;
+  asio::awaitable<std::variant<http::Answer, NoAnswer>> insist(http::Call call) const;
+
+  http::Library library_;
+  StripeOptions options_;
+};
+
+}  // namespace rocket::payments

@@ -1,0 +1,252 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "spec/fault/effects.h"
+#include "spec/support/api_process.h"
+#include "spec/support/eventually.h"
+#include "spec/support/payment_provider.h"
+#include "spec/support/requests.h"
+
+// A payment provider that is slow, silent, broken or confused. Whatever it does, a ride is charged once.
+namespace rocket::spec {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+class Provider : public testing::Test {
+ protected:
+  Environment environment(const Environment& more = {}) const {
+    Environment all = provider_.environment();
+    all.insert({{"STRIPE_TIMEOUT_MS", "300"}, {"STRIPE_TOTAL_TIMEOUT_MS", "1500"}});
+    for (const auto& [name, value] : more) all[name] = value;
+    return all;
+  }
+  void expect_one_effect(std::int64_t rides = 1) {
+    SqlSession session = database_.open_session();
+    expect_one_effect_per_key(session, provider_, rides);
+  }
+  // A charge that was made, whose answer never came.
+  void lose_the_answer(const ApiProcess& api) {
+    provider_.fail("kind=silence&charged=true");
+    provider_.fail("kind=silence&times=9");
+    EXPECT_EQ(api.send(ride_request(key_)).status, 503);
+    provider_.heal();
+    EXPECT_EQ(provider_.charges().size(), 1U);
+  }
+
+  TestDatabase database_;
+  PaymentProvider provider_;
+  const std::string key_ = new_key();
+};
+
+struct Trouble {
+  std::string name;
+  // As support/provider/faults.h has it.
+  std::string fault;
+};
+void PrintTo(const Trouble& trouble, std::ostream* out) { *out << trouble.name; }
+
+const std::vector<Trouble>& troubles() {
+  static const std::vector<Trouble> all{
+      {"Silent", "kind=silence"},
+      {"SilentAfterCharging", "kind=silence&charged=true"},
+      {"Resetting", "kind=reset"},
+      {"ResettingAfterCharging", "kind=reset&charged=true"},
+      {"Late", "kind=slow&delay=700"},
+      {"Limiting", "kind=status&status=429&retry_after=1"},
+      {"Conflicting", "kind=status&status=409"},
+      {"Failing", "kind=status&status=500"},
+      {"FailingAfterCharging", "kind=status&status=500&charged=true"},
+      {"Unavailable", "kind=status&status=503"},
+      {"TimingOut", "kind=status&status=504&charged=true"},
+      {"RefusingOurCredentials", "kind=status&status=401"},
+      {"Redirecting", "kind=status&status=302"},
+      {"SpeakingGarbage", "kind=garbage"},
+      {"SpeakingGarbageAfterCharging", "kind=garbage&charged=true"},
+      {"HiddenBehindAPage", "kind=page"},
+      {"HiddenBehindAPageAfterCharging", "kind=page&charged=true"},
+      {"CutOff", "kind=cut&charged=true"},
+      {"AnsweringSomebodyElse", "kind=other"},
+      {"AnsweringSomebodyElseAfterCharging", "kind=other&charged=true"},
+  };
+  return all;
+}
+
+class ProviderTrouble : public Provider, public testing::WithParamInterface<Trouble> {};
+
+TEST_P(ProviderTrouble, OfAMomentIsOver) {
+  const ApiProcess api(database_, environment());
+  provider_.fail(GetParam().fault);
+  ClientResponse answer;
+  EXPECT_TRUE(eventually([&] {
+    answer = api.send(ride_request(key_));
+    EXPECT_THAT(answer.status, testing::AnyOf(201, 503));
+    return answer.status == 201;
+  })) << answer.body;
+  expect_one_effect();
+}
+
+TEST_P(ProviderTrouble, ThatLastsIsToldAndNeverStored) {
+  const ApiProcess api(database_, environment());
+  provider_.fail(GetParam().fault + "&times=20");
+  const auto before = Clock::now();
+  const ClientResponse refused = api.send(ride_request(key_));
+  EXPECT_LT(Clock::now() - before, std::chrono::seconds(4));
+  // One that is only late may be in time for a repetition.
+  if (GetParam().name != "Late") {
+    EXPECT_EQ(refused.status, 503) << refused.body;
+    EXPECT_EQ(refused.code(), "payment_unavailable");
+    EXPECT_GE(refused.header("retry-after"), "1");
+    EXPECT_EQ(database_.of_key(key_, "recovery_point"), "ride_created");
+    EXPECT_EQ(database_.of_key(key_, "lease"), "NULL") << "released, for anybody to retry";
+  }
+  provider_.heal();
+  EXPECT_EQ(api.send(ride_request(key_)).status, 201);
+  expect_one_effect();
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, ProviderTrouble, testing::ValuesIn(troubles()),
+                         [](const auto& trouble) { return trouble.param.name; });
+
+TEST_F(Provider, AnsweringTwiceConfusesNobody) {
+  constexpr int kRides = 30;
+  const ApiProcess api(database_, environment());
+  provider_.fail("kind=twice&charged=true&times=" + std::to_string(kRides));
+  for (int i = 0; i < kRides; ++i) {
+    const std::string key = new_key();
+    ClientResponse answer;
+    EXPECT_TRUE(eventually([&] { return (answer = api.send(ride_request(key))).status == 201; }))
+        << answer.body;
+  }
+  expect_one_effect(kRides);
+}
+
+TEST_F(Provider, DeclinesForGoodWithItsReason) {
+  const ApiProcess api(database_, environment());
+  const ClientResponse declined = api.send(ride_request(key_, kDeclinedUser));
+  EXPECT_EQ(declined.status, 402);
+  EXPECT_EQ(declined.code(), "card_declined");
+  EXPECT_EQ(nlohmann::json::parse(declined.body)["decline_code"], "generic_decline");
+  const ClientResponse again = api.send(ride_request(key_, kDeclinedUser));
+  EXPECT_EQ(again.status, 402);
+  EXPECT_EQ(again.body, declined.body);
+  EXPECT_EQ(again.header("idempotent-replayed"), "true");
+  EXPECT_EQ(provider_.attempts(), 1U);
+}
+
+TEST_F(Provider, RejectsForGood) {
+  database_.execute("UPDATE users SET stripe_customer_id = 'gone' WHERE email = $1", {kUser});
+  const ApiProcess api(database_, environment());
+  const ClientResponse rejected = api.send(ride_request(key_));
+  EXPECT_EQ(rejected.status, 503);
+  EXPECT_EQ(rejected.code(), "payment_rejected");
+  const ClientResponse again = api.send(ride_request(key_));
+  EXPECT_EQ(again.body, rejected.body);
+  EXPECT_EQ(again.header("idempotent-replayed"), "true");
+  EXPECT_EQ(provider_.attempts(), 1U);
+}
+
+TEST_F(Provider, ThatForgotTheKeyIsAskedForTheChargeInstead) {
+  const ApiProcess api(database_, environment());
+  lose_the_answer(api);
+  provider_.forget_keys();
+  database_.execute("UPDATE rides SET created_at = now() - interval '21 hours'");
+
+  provider_.fail("kind=status&status=500&times=3");
+  const ClientResponse refused = api.send(ride_request(key_));
+  EXPECT_EQ(refused.code(), "payment_unavailable") << "whether there is a charge is not known";
+  EXPECT_EQ(database_.of_key(key_, "parked_at"), "NULL") << "it may be known later";
+
+  EXPECT_EQ(api.send(ride_request(key_)).status, 201);
+  expect_one_effect();
+}
+
+TEST_F(Provider, WhoseAnswerWasLostIsAskedAgainByTheCompleter) {
+  {
+    const ApiProcess api(database_, environment());
+    lose_the_answer(api);
+  }
+  database_.execute(
+      "UPDATE idempotency_keys SET created_at = now() - interval '1 hour', last_run_at = now() - interval '1 "
+      "hour'");
+  Environment more = environment({{"COMPLETER_IDLE_MS", "20"}, {"DATABASE_URL", database_.url()}});
+  const ChildProcess completer("completer", more);
+  EXPECT_TRUE(eventually([&] { return database_.of_key(key_, "recovery_point") == "finished"; }))
+      << completer.output();
+  expect_one_effect();
+}
+
+TEST_F(Provider, WhoIsDownIsLeftAloneForAWhile) {
+  ApiProcess api(database_, environment({{"CIRCUIT_FAILURES", "3"}, {"CIRCUIT_PAUSE_MS", "600"}}));
+  const auto detail = [&] {
+    const ClientResponse ready = api.send(get_request("/readyz"));
+    EXPECT_EQ(ready.status, 200) << "deposits need no provider";
+    return nlohmann::json::parse(ready.body)["payment_provider"].get<std::string>();
+  };
+  const std::string healthy = detail();
+  provider_.fail("kind=reset&times=1000");
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(api.send(ride_request(new_key())).status, 503);
+  EXPECT_NE(detail(), healthy);
+  api.process().wait_for_line("does not answer");
+
+  const auto calls = [&] { return provider_.ledger()["calls"].get<int>(); };
+  const int before = calls();
+  const auto since = Clock::now();
+  const ClientResponse refused = api.send(ride_request(key_));
+  EXPECT_LT(Clock::now() - since, milliseconds(300)) << "refused at once";
+  EXPECT_EQ(refused.code(), "payment_unavailable");
+  EXPECT_GE(refused.header("retry-after"), "1");
+  EXPECT_EQ(calls(), before) << "not called";
+
+  provider_.heal();
+  EXPECT_TRUE(
+      eventually([&] { return api.send(ride_request(key_)).status == 201; }, std::chrono::seconds(2)));
+  EXPECT_EQ(detail(), healthy);
+  api.process().wait_for_line("answers again");
+  EXPECT_EQ(provider_.charges().size(), 1U);
+}
+
+TEST_F(Provider, ThatHangsHoldsUpNobodyElse) {
+  constexpr int kHanging = 200;
+  const ApiProcess api(database_,
+                       environment({{"STRIPE_TIMEOUT_MS", "5000"}, {"STRIPE_TOTAL_TIMEOUT_MS", "5000"}}));
+  provider_.fail("kind=silence&times=" + std::to_string(kHanging));
+  std::vector<HttpConnection> hanging;
+  for (int i = 0; i < kHanging; ++i) {
+    hanging.push_back(api.connect());
+    hanging.back().send(ride_request(new_key()).to_bytes());
+  }
+  ASSERT_TRUE(eventually([&] { return provider_.ledger()["calls"].get<int>() == kHanging; }));
+  const auto before = Clock::now();
+  EXPECT_EQ(api.send(ride_request(key_)).status, 201);
+  EXPECT_EQ(api.send(deposit_request(kUser, "5")).status, 201);
+  EXPECT_LT(Clock::now() - before, std::chrono::seconds(2));
+  for (HttpConnection& each : hanging) EXPECT_EQ(each.receive().status, 503);
+}
+
+TEST_F(Provider, HearsItsSecretAndNobodyElseDoes) {
+  const std::string secret = PaymentProvider::kApiKey;
+  Environment configured = environment({{"LOG_LEVEL", "info"}});
+  ApiProcess api(database_, configured);
+  provider_.fail("kind=status&status=401&times=9");
+  const ClientResponse refused = api.send(ride_request(key_));
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.body.find(secret), std::string::npos);
+  EXPECT_EQ(api.process().output().find(secret), std::string::npos);
+  EXPECT_EQ(database_.of_key(key_, "last_error").find(secret), std::string::npos);
+  configured["DATABASE_URL"] = database_.url();
+  EXPECT_EQ(run_to_end("api", configured, {"--help"}).output.find(secret), std::string::npos);
+  configured["STRIPE_API_BASE"] = "http://example.com";
+  const Finished mistaken = run_to_end("api", configured);
+  EXPECT_EQ(mistaken.exit.code, 2) << "the key would travel in the clear";
+  EXPECT_EQ(mistaken.output.find(secret), std::string::npos);
+}
+
+}  // namespace
+}  // namespace rocket::spec

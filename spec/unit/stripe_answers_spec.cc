@@ -1,0 +1,182 @@
+#include "payments/stripe_answers.h"
+
+#include <gtest/gtest.h>
+
+#include <ostream>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace rocket::payments {
+namespace {
+
+const ChargeRequest kRequest{"the-charge-key", "cus_user", 2000, "usd", "7"};
+const std::string kOurs = R"("metadata":{"ride_id":"7","charge_key":"the-charge-key"})";
+
+std::string charge(const std::string& id, const std::string& status, const std::string& more) {
+  return R"({"object":"charge","id":")" + id + R"(","status":")" + status + R"(",)" + more + "}";
+}
+
+std::string list(const std::string& charges, bool more = false) {
+  return R"({"object":"list","has_more":)" + std::string(more ? "true" : "false") + R"(,"data":[)" + charges +
+         "]}";
+}
+
+template <typename Result>
+std::string name_of(const Result& result) {
+  if (const auto* charged = std::get_if<Charged>(&result)) return "charged " + charged->charge_id;
+  if (std::holds_alternative<NoAnswer>(result)) return "no answer";
+  if constexpr (std::is_same_v<Result, ChargeResult>) {
+    if (const auto* declined = std::get_if<Declined>(&result)) return "declined " + declined->decline_code;
+    return "rejected";
+  } else {
+    return std::holds_alternative<NeverCharged>(result) ? "never charged" : "unknown";
+  }
+}
+
+struct Case {
+  std::string name;
+  http::Answer answer;
+  std::string means;
+};
+void PrintTo(const Case& value, std::ostream* out) { *out << value.name; }
+
+std::string name(const testing::TestParamInfo<Case>& info) { return info.param.name; }
+
+http::Answer error(int status, const std::string& type, const std::string& more = "") {
+  return {status, {}, R"({"error":{"type":")" + type + R"(","message":"text")" + more + "}}"};
+}
+
+class ChargeAnswer : public testing::TestWithParam<Case> {};
+
+TEST_P(ChargeAnswer, IsSorted) {
+  EXPECT_EQ(name_of(stripe::charge_result(kRequest, GetParam().answer)), GetParam().means);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Of, ChargeAnswer,
+    testing::ValuesIn(std::vector<Case>{
+        {"Charge", {200, {}, charge("ch_1", "succeeded", kOurs)}, "charged ch_1"},
+        {"PendingCharge", {200, {}, charge("ch_1", "pending", kOurs)}, "no answer"},
+        {"UnknownStatus", {200, {}, charge("ch_1", "paid", kOurs)}, "no answer"},
+        {"FailedCharge",
+         {200, {}, charge("ch_1", "failed", kOurs + R"(,"outcome":{"reason":"fraud"})")},
+         "declined fraud"},
+        {"OtherCharge",
+         {200, {}, charge("ch_1", "succeeded", R"("metadata":{"charge_key":"other"})")},
+         "no answer"},
+        {"ChargeWithoutMetadata", {200, {}, charge("ch_1", "succeeded", R"("x":1)")}, "no answer"},
+        {"ChargeWithoutId", {200, {}, charge("", "succeeded", kOurs)}, "no answer"},
+        {"ToOtherKey",
+         {200, {{"idempotency-key", "other"}}, charge("ch_1", "succeeded", kOurs)},
+         "no answer"},
+        {"ToOurKey",
+         {200, {{"idempotency-key", "the-charge-key"}}, charge("ch_1", "succeeded", kOurs)},
+         "charged ch_1"},
+        {"DeclineOfOtherKey",
+         {402, {{"idempotency-key", "other"}}, error(402, "card_error").body},
+         "no answer"},
+        {"NoObject", {200, {}, "[]"}, "no answer"},
+        {"NoJson", {200, {}, "<html>"}, "no answer"},
+        {"Nothing", {200, {}, ""}, "no answer"},
+        {"BadUtf8", {200, {}, "{\"id\":\"\xff\"}"}, "no answer"},
+        {"WrongTypes", {200, {}, R"({"object":7,"id":[],"status":{},"metadata":"x"})"}, "no answer"},
+        {"DeepNesting", {200, {}, std::string(100'000, '[')}, "no answer"},
+        {"Created", {201, {}, charge("ch_1", "succeeded", kOurs)}, "no answer"},
+        {"Redirect", {302, {}, ""}, "no answer"},
+        {"Decline", error(402, "card_error", R"(,"decline_code":"lost_card")"), "declined lost_card"},
+        {"DeclineWithoutCode", error(402, "card_error"), "declined "},
+        {"InvalidRequest", error(400, "invalid_request_error"), "rejected"},
+        {"NoSuchCustomer", error(404, "invalid_request_error"), "rejected"},
+        {"OtherRequestFailed", error(402, "invalid_request_error"), "rejected"},
+        {"KeyUsedWithOtherParameters", error(400, "idempotency_error"), "no answer"},
+        {"WrongCredentials", error(401, "invalid_request_error"), "no answer"},
+        {"Forbidden", error(403, "invalid_request_error"), "no answer"},
+        {"KeyInUse", error(409, "idempotency_error"), "no answer"},
+        {"RateLimited", error(429, "invalid_request_error"), "no answer"},
+        {"ServerError", error(500, "api_error"), "no answer"},
+        {"CardErrorWithServerStatus", error(500, "card_error"), "no answer"},
+        {"PageOfAProxy400", {400, {}, "<html>Bad request</html>"}, "no answer"},
+        {"PageOfAProxy402", {402, {}, "<html>Pay first</html>"}, "no answer"},
+        {"PageOfAProxy404", {404, {}, "<html>Not found</html>"}, "no answer"},
+        {"PageOfAProxy503", {503, {}, "<html>Down</html>"}, "no answer"},
+    }),
+    name);
+
+class ListAnswer : public testing::TestWithParam<Case> {};
+
+TEST_P(ListAnswer, IsSorted) {
+  EXPECT_EQ(name_of(stripe::page_of_charges(kRequest, GetParam().answer).result), GetParam().means);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Of, ListAnswer,
+    testing::ValuesIn(std::vector<Case>{
+        {"Ours", {200, {}, list(charge("ch_1", "succeeded", kOurs))}, "charged ch_1"},
+        {"OursAmongOthers",
+         {200,
+          {},
+          list(charge("ch_2", "succeeded", R"("metadata":{})") + "," + charge("ch_1", "succeeded", kOurs))},
+         "charged ch_1"},
+        {"OursFailedBefore",
+         {200, {}, list(charge("ch_2", "failed", kOurs) + "," + charge("ch_1", "succeeded", kOurs))},
+         "charged ch_1"},
+        {"OursFailed", {200, {}, list(charge("ch_1", "failed", kOurs))}, "never charged"},
+        {"OursPending", {200, {}, list(charge("ch_1", "pending", kOurs))}, "no answer"},
+        {"Others", {200, {}, list(charge("ch_1", "succeeded", R"("metadata":{})"))}, "never charged"},
+        {"None", {200, {}, list("")}, "never charged"},
+        // Nothing but a whole list of charges may say that there is none: another charge would follow.
+        {"NotAList", {200, {}, R"({"data":[],"has_more":false})"}, "no answer"},
+        {"WithoutData", {200, {}, R"({"object":"list","has_more":false})"}, "no answer"},
+        {"WithoutHasMore", {200, {}, R"({"object":"list","data":[]})"}, "no answer"},
+        {"OfOtherThings", {200, {}, list(R"({"object":"customer","id":"cus_1"})")}, "no answer"},
+        {"OfNumbers", {200, {}, list("1")}, "no answer"},
+        {"NoJson", {200, {}, "<html>"}, "no answer"},
+        {"ServerError", {500, {}, ""}, "no answer"},
+        {"NotFound", {404, {}, list("")}, "no answer"},
+    }),
+    name);
+
+TEST(ListAnswer, NamesTheNextPage) {
+  const std::string other = charge("ch_9", "succeeded", R"("metadata":{})");
+  EXPECT_EQ(stripe::page_of_charges(kRequest, {200, {}, list(other, true)}).next, "ch_9");
+  EXPECT_EQ(stripe::page_of_charges(kRequest, {200, {}, list(other, false)}).next, "");
+  EXPECT_EQ(stripe::page_of_charges(kRequest, {200, {}, list(charge("ch_1", "succeeded", kOurs), true)}).next,
+            "");
+}
+
+TEST(StripeAdvice, IsFollowed) {
+  for (const int status : {409, 429, 500, 502, 503, 504}) {
+    EXPECT_TRUE(stripe::should_retry({status, {}, ""})) << status;
+    EXPECT_FALSE(stripe::should_retry({status, {{"stripe-should-retry", "false"}}, ""})) << status;
+  }
+  for (const int status : {200, 302, 400, 401, 402, 403, 404}) {
+    EXPECT_FALSE(stripe::should_retry({status, {}, ""})) << status;
+  }
+  EXPECT_TRUE(stripe::should_retry({400, {{"stripe-should-retry", "true"}}, ""}));
+}
+
+TEST(StripeAdvice, OnWhenToComeBackIsReadWithCare) {
+  const auto seconds = [](const std::string& value) {
+    return stripe::retry_after({429, {{"retry-after", value}}, ""}).count();
+  };
+  EXPECT_EQ(seconds("7"), 7);
+  for (const char* odd :
+       {"", "soon", "-1", "7 ", "1.5", "99999999999999999999", "Fri, 31 Dec 1999 23:59:59 GMT"}) {
+    EXPECT_EQ(seconds(odd), 0) << odd;
+  }
+  EXPECT_EQ(stripe::retry_after({429, {}, ""}).count(), 0);
+}
+
+TEST(StripeReasons, QuoteNothingThatWasSent) {
+  const auto result = stripe::charge_result(
+      kRequest,
+      {401,
+       {{"request-id", "req_1"}},
+       R"({"error":{"type":"invalid_request_error","message":"Invalid API Key provided: sk_live_abc"}})"});
+  const std::string reason = std::get<NoAnswer>(result).reason;
+  EXPECT_EQ(reason, "the payment provider answered 401 invalid_request_error, request req_1");
+}
+
+}  // namespace
+}  // namespace rocket::payments
