@@ -6,8 +6,7 @@
 #include "api/service.h"
 #include "base/log.h"
 #include "base/settings.h"
-#include "endpoints/deposits.h"
-#include "endpoints/rides.h"
+#include "endpoints/all.h"
 #include "idempotency/engine.h"
 #include "idempotency/flow.h"
 #include "payments/circuit_breaker.h"
@@ -80,7 +79,7 @@ void serve(const Options& options, process::StopSignal& stop) {
   const Log log("api", options.log);
   const auto gateway = payments::make_gateway(options.provider);
   payments::CircuitBreaker provider(*gateway, options.provider.circuit, log);
-  const idempotency::Flows flows({endpoints::ride_flow(provider, options.rides), endpoints::deposit_flow()});
+  const idempotency::Flows flows = endpoints::all_flows(provider, options.rides);
   const idempotency::Engine engine(options.engine, log);
   pg::Lanes lanes(static_cast<std::size_t>(options.database.lanes), options.database.lane_options("api"),
                   log);

@@ -7,8 +7,7 @@
 #include "base/settings.h"
 #include "completer/abandoned_keys.h"
 #include "completer/completer.h"
-#include "endpoints/deposits.h"
-#include "endpoints/rides.h"
+#include "endpoints/all.h"
 #include "idempotency/engine.h"
 #include "idempotency/flow.h"
 #include "payments/circuit_breaker.h"
@@ -103,7 +102,7 @@ void work(const Options& options, process::StopSignal& stop) {
   const Log log("completer", options.log);
   const auto gateway = payments::make_gateway(options.provider);
   payments::CircuitBreaker provider(*gateway, options.provider.circuit, log);
-  const idempotency::Flows flows({endpoints::ride_flow(provider, options.rides), endpoints::deposit_flow()});
+  const idempotency::Flows flows = endpoints::all_flows(provider, options.rides);
   const idempotency::Engine engine({.lease_time = options.patience.lease_time}, log);
   pg::Lanes lanes(static_cast<std::size_t>(options.database.lanes),
                   options.database.lane_options("completer"), log);

@@ -136,6 +136,7 @@ idempotency::Flow ride_flow(payments::ChargeGateway& gateway, RideOptions option
   };
   return {"POST",
           "/rides",
+          R"({"origin_lat": 1.5, "origin_lon": -2.25, "target_lat": 3, "target_lon": 4})",
           {{"started", idempotency::LocalPhase{kCreateRide}},
            {"ride_created", idempotency::ForeignPhase{kLoadRide, charge_ride, kRecordCharge}},
            {"charge_created", idempotency::LocalPhase{kFinishRide}}}};

@@ -65,6 +65,8 @@ struct Step {
 struct Flow {
   std::string method;
   std::string path;
+  // Parameters of a request that works, a JSON object; the fault suite sends them.
+  std::string example;
   // The first step is at kStarted; the last one leads to kFinished.
   std::vector<Step> steps;
   // Its phases lock rows of more than one key, so they must not share transactions with other requests.
@@ -82,6 +84,8 @@ class Flows {
     }
     return nullptr;
   }
+  std::vector<Flow>::const_iterator begin() const { return flows_.begin(); }
+  std::vector<Flow>::const_iterator end() const { return flows_.end(); }
 
  private:
   std::vector<Flow> flows_;

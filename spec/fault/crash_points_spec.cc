@@ -1,26 +1,32 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cctype>
 #include <csignal>
-#include <functional>
 #include <limits>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <variant>
 #include <vector>
 
-#include "spec/fault/effects.h"
-#include "spec/fault/ledger.h"
+#include "endpoints/all.h"
 #include "spec/support/api_process.h"
 #include "spec/support/cutting_proxy.h"
 #include "spec/support/eventually.h"
+#include "spec/support/payment_provider.h"
 #include "spec/support/requests.h"
+#include "spec/support/scripted_gateway.h"
 
 // A process is killed, or stalls beyond its lease, at every point of its work. The points are the messages
 // that it exchanges with its database, in both directions: before, within and after each statement and each
 // commit, and so also before and after whatever comes between them, such as the call of the provider and the
-// answer. They are counted in a first run, so a new phase brings its points with it.
+// answer; and besides, in the middle of that call. They are counted in a first run, of each endpoint that the
+// program has, so a new phase or endpoint brings its points with it.
 namespace rocket::spec {
 namespace {
 
@@ -31,57 +37,100 @@ const std::string kHourAgo = "now() - interval '1 hour'";
 
 enum class Rescue { kClient, kCompleter };
 
-struct Endpoint {
-  std::string name;
-  std::function<ClientRequest(const std::string& key)> request;
-};
-
-const std::vector<Endpoint>& endpoints_with_keys() {
-  static const std::vector<Endpoint> endpoints{
-      {"Ride", [](const std::string& key) { return ride_request(key); }},
-      {"Deposit",
-       [](const std::string& key) { return deposit_request(kUser, "5").with("Idempotency-Key", key); }}};
-  return endpoints;
+// As the program has them. Nothing is ever run by these.
+const idempotency::Flows& flows() {
+  static ScriptedGateway gateway;
+  static const idempotency::Flows all = endpoints::all_flows(gateway, {});
+  return all;
 }
 
 struct Case {
-  std::size_t endpoint;
+  const idempotency::Flow* flow;
   To direction;
   Rescue rescue;
 };
 
-std::string name_of(const testing::TestParamInfo<Case>& info) {
-  const auto& [endpoint, direction, rescue] = info.param;
-  return endpoints_with_keys()[endpoint].name + (direction == To::kServer ? "ToServer" : "ToClient") +
-         (rescue == Rescue::kClient ? "RescuedByClient" : "RescuedByCompleter");
-}
-
 std::vector<Case> all_cases() {
   std::vector<Case> cases;
-  for (std::size_t endpoint = 0; endpoint < endpoints_with_keys().size(); ++endpoint) {
+  for (const idempotency::Flow& flow : flows()) {
     for (const To direction : {To::kServer, To::kClient}) {
       for (const Rescue rescue : {Rescue::kClient, Rescue::kCompleter}) {
-        cases.push_back({endpoint, direction, rescue});
+        cases.push_back({&flow, direction, rescue});
       }
     }
   }
   return cases;
 }
 
+// Of endpoints with a foreign call; the database's messages play no part here.
+std::vector<Case> cases_with_calls() {
+  std::vector<Case> cases = all_cases();
+  std::erase_if(cases, [](const Case& each) {
+    const auto& steps = each.flow->steps;
+    return each.direction == To::kClient ||
+           std::none_of(steps.begin(), steps.end(), [](const idempotency::Step& step) {
+             return std::holds_alternative<idempotency::ForeignPhase>(step.phase);
+           });
+  });
+  return cases;
+}
+
+std::string name_of(const testing::TestParamInfo<Case>& info) {
+  const auto& [flow, direction, rescue] = info.param;
+  std::string name = flow->path.substr(1);
+  name.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(name.front())));
+  return name + (direction == To::kServer ? "ToServer" : "ToClient") +
+         (rescue == Rescue::kClient ? "RescuedByClient" : "RescuedByCompleter");
+}
+
+// What there is in the database, as far as it depends on what was asked for and not on how often it was
+// tried: how many rows each table has, the sums of what is counted in them, and how the keys ended.
+std::map<std::string, std::string> contents(TestDatabase& database) {
+  std::map<std::string, std::string> contents;
+  for (const auto& table :
+       database.rows("SELECT table_name FROM information_schema.tables WHERE table_schema = "
+                     "'public' AND table_type = 'BASE TABLE'")) {
+    contents[*table[0]] = database.value("SELECT count(*) FROM " + *table[0]);
+  }
+  for (const auto& column : database.rows(
+           "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public' AND "
+           "data_type IN ('integer', 'bigint') AND column_name NOT LIKE '%id' AND table_name <> "
+           "'idempotency_keys'")) {
+    contents[*column[0] + '.' + *column[1]] =
+        database.value("SELECT coalesce(sum(" + *column[1] + "), 0) FROM " + *column[0]);
+  }
+  for (const auto& end : database.rows("SELECT recovery_point, response_code, lease IS NULL, count(*) FROM "
+                                       "idempotency_keys GROUP BY 1, 2, 3")) {
+    contents["keys " + *end[0] + ' ' + end[1].value_or("unanswered") + ' ' + *end[2]] = *end[3];
+  }
+  return contents;
+}
+
 // Named Heavy: some hundred processes are started.
 class HeavyCrashPoints : public testing::TestWithParam<Case> {
  protected:
+  static Environment environment(const std::string& database_url, const PaymentProvider& provider) {
+    Environment all = provider.environment();
+    all.insert({{"DATABASE_URL", database_url},
+                {"DATABASE_LANES", "1"},
+                {"COMPLETER_IDLE_MS", "20"},
+                {"COMPLETER_PAUSE_S", "0"}});
+    return all;
+  }
   Environment environment(const std::string& database_url) const {
-    return {{"DATABASE_URL", database_url}, {"DATABASE_LANES", "1"},    {"MOCK_LEDGER", ledger_.path()},
-            {"COMPLETER_IDLE_MS", "20"},    {"COMPLETER_PAUSE_S", "0"}, {"LOG_LEVEL", "info"}};
+    return environment(database_url, provider_);
   }
 
   std::string fresh_key() {
     keys_.push_back(new_key());
     return keys_.back();
   }
-  ClientRequest request(const std::string& key) const {
-    return endpoints_with_keys()[GetParam().endpoint].request(key);
+  static ClientRequest request(const std::string& key) {
+    const idempotency::Flow& flow = *GetParam().flow;
+    return {flow.method,
+            flow.path,
+            {{"Authorization", kUser}, {"Idempotency-Key", key}, {"Content-Type", "application/json"}},
+            flow.example};
   }
 
   // As if its lease had run out, and the grace of abandoned keys too.
@@ -113,17 +162,21 @@ class HeavyCrashPoints : public testing::TestWithParam<Case> {
     return answer;
   }
 
+  // As many undisturbed requests leave the same behind, at the database and at the provider.
   void expect_each_key_had_one_effect() {
-    const auto keys = static_cast<std::int64_t>(keys_.size());
-    SqlSession session = database_.open_session();
-    if (endpoints_with_keys()[GetParam().endpoint].name == "Ride") {
-      expect_one_effect_per_key(session, ledger_, keys);
-      return;
+    TestDatabase undisturbed;
+    const PaymentProvider provider;
+    const ApiProcess api(undisturbed, environment(undisturbed.url(), provider));
+    for (const std::string& key : keys_) EXPECT_EQ(api.send(request(key)).status, 201);
+    EXPECT_EQ(contents(database_), contents(undisturbed));
+
+    const ChargesByRide charges = provider_.charges();
+    EXPECT_EQ(charges.size(), provider.charges().size());
+    for (const auto& ride : database_.rows("SELECT id, stripe_charge_id FROM rides")) {
+      const auto found = charges.find(*ride[0]);
+      ASSERT_NE(found, charges.end()) << "ride " << *ride[0] << " was never charged";
+      EXPECT_EQ(found->second, std::set<std::string>{ride[1].value_or("NULL")}) << "ride " << *ride[0];
     }
-    EXPECT_EQ(database_.count("deposits"), keys);
-    EXPECT_EQ(database_.number("SELECT balance FROM accounts"), keys * 5);
-    EXPECT_EQ(database_.count("audit_records"), keys);
-    EXPECT_EQ(database_.count("idempotency_keys", "response_code = 201"), keys);
   }
 
   // An api whose statements are prepared, behind the proxy.
@@ -133,6 +186,19 @@ class HeavyCrashPoints : public testing::TestWithParam<Case> {
     ASSERT_EQ(victim_->send(request(fresh_key())).status, 201);
   }
 
+  // A request that was abandoned before its first phase.
+  void abandon(const std::string& key) {
+    const idempotency::Flow& flow = *GetParam().flow;
+    database_.execute(
+        "INSERT INTO idempotency_keys (id, user_id, idempotency_key, request_method, request_path, "
+        "request_params, created_at, last_run_at) SELECT gen_random_uuid(), id, $1, $2, $3, $4::jsonb, " +
+            kHourAgo + ", " + kHourAgo + " FROM users WHERE email = $5",
+        {key, flow.method, flow.path, flow.example, kUser});
+  }
+  bool finished(const std::string& key) { return database_.of_key(key, "recovery_point") == "finished"; }
+
+  std::size_t provider_calls() const { return provider_.ledger()["calls"].get<std::size_t>(); }
+
   std::size_t count_points() {
     start_victim();
     proxy_.cut_after(GetParam().direction, kNever);
@@ -141,7 +207,7 @@ class HeavyCrashPoints : public testing::TestWithParam<Case> {
   }
 
   TestDatabase database_;
-  Ledger ledger_;
+  PaymentProvider provider_;
   CuttingProxy proxy_{database_.url()};
   ApiProcess rescuer_{database_.url(), environment(database_.url())};
   std::optional<ApiProcess> victim_;
@@ -187,22 +253,6 @@ TEST_P(HeavyCrashPoints, ApiStallsBeyondItsLease) {
 }
 
 TEST_P(HeavyCrashPoints, CompleterIsKilled) {
-  // A request that was abandoned before its first phase.
-  const auto abandon = [&](const std::string& key) {
-    const bool ride = endpoints_with_keys()[GetParam().endpoint].name == "Ride";
-    database_.execute(
-        "INSERT INTO idempotency_keys (id, user_id, idempotency_key, request_method, request_path, "
-        "request_params,"
-        " created_at, last_run_at) SELECT gen_random_uuid(), id, $1, 'POST', $2, $3::jsonb, " +
-            kHourAgo + ", " + kHourAgo + " FROM users WHERE email = $4",
-        {key, ride ? "/rides" : "/deposits",
-         ride ? R"({"origin_lat":1.5,"origin_lon":-2.25,"target_lat":3.0,"target_lon":4.0})"
-              : R"({"amount":5})",
-         kUser});
-  };
-  const auto finished = [&](const std::string& key) {
-    return database_.of_key(key, "recovery_point") == "finished";
-  };
   const std::string first = fresh_key();
   abandon(first);
   proxy_.cut_after(GetParam().direction, kNever);
@@ -234,7 +284,61 @@ TEST_P(HeavyCrashPoints, CompleterIsKilled) {
   expect_each_key_had_one_effect();
 }
 
+class HeavyCrashesInTheCall : public HeavyCrashPoints {};
+
+// Before the provider hears of the charge, and after it has charged.
+TEST_P(HeavyCrashesInTheCall, ApiIsKilled) {
+  for (const char* charged : {"false", "true"}) {
+    start_victim();
+    const std::string key = fresh_key();
+    const std::size_t before = provider_calls();
+    provider_.fail(std::string("kind=silence&charged=") + charged);
+    HttpConnection client = victim_->connect();
+    client.send(request(key).to_bytes());
+    ASSERT_TRUE(eventually([&] { return provider_calls() > before; }));
+    victim_->process().kill(SIGKILL);
+    ASSERT_TRUE(victim_->process().wait_for_exit().has_value());
+    rescue(key);
+  }
+  expect_each_key_had_one_effect();
+}
+
+TEST_P(HeavyCrashesInTheCall, ApiStalls) {
+  start_victim();
+  for (const char* fault : {"kind=slow", "kind=status&status=500", "kind=reset&charged=true"}) {
+    const std::string key = fresh_key();
+    const std::size_t before = provider_calls();
+    provider_.fail(std::string(fault) + "&delay=100");
+    HttpConnection client = victim_->connect();
+    client.send(request(key).to_bytes());
+    ASSERT_TRUE(eventually([&] { return provider_calls() > before; }));
+    victim_->process().kill(SIGSTOP);
+    const ClientResponse rescued = rescue(key);
+    victim_->process().kill(SIGCONT);
+    const ClientResponse late = client.receive();
+    EXPECT_EQ(late.status, 201) << late.body;
+    EXPECT_EQ(late.body, rescued.body);
+  }
+  expect_each_key_had_one_effect();
+}
+
+TEST_P(HeavyCrashesInTheCall, CompleterIsKilled) {
+  for (const char* charged : {"false", "true"}) {
+    const std::string key = fresh_key();
+    abandon(key);
+    const std::size_t before = provider_calls();
+    provider_.fail(std::string("kind=silence&charged=") + charged);
+    {
+      const ChildProcess victim("completer", environment(database_.url()));
+      ASSERT_TRUE(eventually([&] { return provider_calls() > before; })) << victim.output();
+    }
+    rescue(key);
+  }
+  expect_each_key_had_one_effect();
+}
+
 INSTANTIATE_TEST_SUITE_P(Of, HeavyCrashPoints, testing::ValuesIn(all_cases()), name_of);
+INSTANTIATE_TEST_SUITE_P(Of, HeavyCrashesInTheCall, testing::ValuesIn(cases_with_calls()), name_of);
 
 }  // namespace
 }  // namespace rocket::spec

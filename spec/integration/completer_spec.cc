@@ -9,8 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "endpoints/deposits.h"
-#include "endpoints/rides.h"
+#include "endpoints/all.h"
 #include "spec/fault/ledger.h"
 #include "spec/support/child_process.h"
 #include "spec/support/eventually.h"
@@ -30,7 +29,7 @@ class CompleterRig {
  public:
   CompleterRig(const TestDatabase& database, ScriptedGateway& gateway, completer::Patience patience = {},
                std::int64_t batch = 1000, endpoints::RideOptions rides = {})
-      : flows_({endpoints::ride_flow(gateway, rides), endpoints::deposit_flow()}),
+      : flows_(endpoints::all_flows(gateway, rides)),
         engine_({.lease_time = patience.lease_time}, log_),
         lanes_(2, lane_options(database), log_),
         completer_(lanes_, engine_, flows_, log_, patience, batch) {}

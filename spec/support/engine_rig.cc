@@ -6,7 +6,7 @@
 #include <utility>
 #include <variant>
 
-#include "endpoints/deposits.h"
+#include "endpoints/all.h"
 
 namespace rocket::spec {
 namespace {
@@ -25,7 +25,7 @@ EngineRig::EngineRig(const TestDatabase& database, RigOptions options)
     : EngineRig(database.url(), std::move(options)) {}
 
 EngineRig::EngineRig(const std::string& database_url, RigOptions options)
-    : flows_({endpoints::ride_flow(gateway_, options.rides), endpoints::deposit_flow()}),
+    : flows_(endpoints::all_flows(gateway_, options.rides)),
       engine_(options.engine, log_),
       lanes_(options.lanes, lane_options(database_url, options.batch_limit), log_) {}
 
