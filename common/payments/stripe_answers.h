@@ -3,7 +3,7 @@
 #include <chrono>
 #include <string>
 
-#include "http/call.h"
+#include "http/messages.h"
 #include "payments/charge_gateway.h"
 
 // What Stripe's answers mean, by https://docs.stripe.com/api/errors and

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/settings.h"
+#include "http/client.h"
 #include "payments/stripe_answers.h"
 
 namespace rocket::payments {

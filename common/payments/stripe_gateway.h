@@ -5,7 +5,7 @@
 #include <string>
 #include <variant>
 
-#include "http/call.h"
+#include "http/messages.h"
 #include "http/library.h"
 #include "payments/charge_gateway.h"
 

@@ -1,4 +1,4 @@
-#include "http/call.h"
+#include "http/client.h"
 
 #include <curl/curl.h>
 
@@ -263,14 +263,6 @@ class Transfers : public asio::execution_context::service {
 };
 
 }  // namespace
-
-std::optional<std::string> Answer::header(const std::string& lower_name) const {
-  std::optional<std::string> value;
-  for (const Header& each : headers) {
-    if (each.name == lower_name) value = each.value;
-  }
-  return value;
-}
 
 asio::awaitable<Result> send(Call call) {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
