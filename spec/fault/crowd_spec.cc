@@ -1,0 +1,115 @@
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "spec/support/api_process.h"
+#include "spec/support/requests.h"
+
+// Very many clients, most of whom do nothing, or nothing good.
+namespace rocket::spec {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// As many descriptors as this process may have.
+std::size_t raise_descriptor_limit() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  return limit.rlim_cur;
+}
+
+// Resident memory in KiB.
+long memory_of(pid_t pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmRSS:")) return std::stol(line.substr(6));
+  }
+  return 0;
+}
+
+class HeavyCrowd : public testing::Test {
+ protected:
+  // Far less than a second; the bound is for loaded machines.
+  void expect_prompt_ride(const ApiProcess& api) {
+    const auto before = Clock::now();
+    EXPECT_EQ(api.send(ride_request(new_key())).status, 201);
+    EXPECT_LT(Clock::now() - before, std::chrono::seconds(1));
+  }
+
+  TestDatabase database_;
+};
+
+TEST_F(HeavyCrowd, OfTenThousandIdleClientsDelaysNobody) {
+  const std::size_t clients = std::min<std::size_t>(10'000, raise_descriptor_limit() - 500);
+  ApiProcess api(database_);
+  expect_prompt_ride(api);
+  const long before = memory_of(api.process().pid());
+  std::vector<HttpConnection> idle;
+  idle.reserve(clients);
+  for (std::size_t i = 0; i < clients; ++i) {
+    idle.push_back(api.connect());
+    // Some wait in the middle of a request.
+    if (i % 3 == 0) idle.back().send("POST /rides HT");
+  }
+  for (int i = 0; i < 20; ++i) expect_prompt_ride(api);
+  EXPECT_LT(memory_of(api.process().pid()) - before, 64 * 1024) << "KiB for " << clients << " connections";
+  // They are served like anybody else when they wake up.
+  EXPECT_EQ(idle[1].exchange(get_request("/healthz")).status, 200);
+  EXPECT_EQ(idle[clients / 3 * 3 - 1].exchange(get_request("/account")).status, 200);
+}
+
+TEST_F(HeavyCrowd, ThatComesAndGoesLeavesNothingBehind) {
+  constexpr int kRounds = 6;
+  constexpr int kClients = 2000;
+  ApiProcess api(database_);
+  std::vector<long> memory;
+  for (int round = 0; round < kRounds; ++round) {
+    for (int i = 0; i < kClients; ++i) {
+      HttpConnection client = api.connect();
+      switch (i % 5) {
+        case 0:
+          client.send("POST /rides HTTP/1.1\r\nHost: x\r\nContent-Le");
+          break;
+        case 1:
+          client.send(ride_request(new_key()).to_bytes());
+          client.reset();
+          break;
+        case 2:
+          client.send(std::string(100'000, 'x'));
+          break;
+        case 3:
+          client.send(get_request("/account").to_bytes() + get_request("/account").to_bytes());
+          client.end_sending();
+          break;
+        default:
+          client.send(std::string("\x16\x03\x01\0\xff\n\n", 7));
+          client.reset();
+      }
+    }
+    expect_prompt_ride(api);
+    memory.push_back(memory_of(api.process().pid()));
+  }
+  EXPECT_LT(memory.back() - memory[1], 4 * 1024) << testing::PrintToString(memory);
+}
+
+TEST_F(HeavyCrowd, ThatTakesNoAnswersIsSentAway) {
+  ApiProcess api(database_);
+  HttpConnection deaf(api.port(), std::chrono::seconds(30));
+  std::string many;
+  for (int i = 0; i < 100; ++i) many += get_request("/healthz").to_bytes();
+  // Until the connection breaks; other failures would mean that the server just stopped reading.
+  EXPECT_THROW(for (;;) deaf.send(many), std::system_error);
+  EXPECT_LT(memory_of(api.process().pid()), 64 * 1024);
+  expect_prompt_ride(api);
+}
+
+}  // namespace
+}  // namespace rocket::spec
