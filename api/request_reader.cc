@@ -26,6 +26,13 @@ bool is_field_value(std::string_view text) {
   });
 }
 
+// How much of a head's end has come, at the end of these bytes.
+std::size_t end_begun(std::string_view bytes) {
+  std::size_t begun = kHeadEnd.size() - 1;
+  while (!bytes.ends_with(kHeadEnd.substr(0, begun))) --begun;
+  return begun;
+}
+
 std::string lower_case(std::string_view text) {
   std::string lower(text);
   for (char& c : lower) {
@@ -63,7 +70,7 @@ RequestReader::Result RequestReader::next(std::string& buffer) {
       scanned_ = 0;
     }
     const auto end = buffer.find(kHeadEnd, scanned_ < kHeadEnd.size() ? 0 : scanned_ - kHeadEnd.size());
-    const auto head_size = end == std::string::npos ? buffer.size() : end;
+    const auto head_size = end == std::string::npos ? buffer.size() - end_begun(buffer) : end;
     if (head_size > limits_.head_bytes) {
       return Refused{431, "headers_too_large", "The request's head is too large."};
     }

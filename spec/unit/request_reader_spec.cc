@@ -188,6 +188,9 @@ TEST(RequestReader, RefusesAHeadThatIsTooLarge) {
   // It need not come to an end for that.
   EXPECT_EQ(refusal(std::string(101, 'x'), limits), 431);
   EXPECT_EQ(refusal(std::string(100, 'x'), limits), -1);
+  // The beginning of the empty line does not count either.
+  EXPECT_EQ(refusal(head_of(100).substr(0, 103), limits), -1);
+  EXPECT_EQ(refusal(std::string(100, 'x') + "\r\nx", limits), 431);
 }
 
 TEST(RequestReader, RefusesTooManyFields) {
