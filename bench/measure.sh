@@ -30,11 +30,15 @@ fresh_database() {
   sql -c 'ANALYZE users' -c 'CHECKPOINT'
 }
 
-# start NAME [VARIABLE=value...]: starts an executable; its pid is then in $started.
+# start NAME [VARIABLE=value | FLAG]...: starts an executable; its pid is then in $started.
 start() {
-  local name=$1
+  local name=$1 variables=()
   shift
-  env LOG_LEVEL=warn "$@" "$bin/$name" >>"$work/$name.log" 2>&1 &
+  while [[ ${1:-} == [A-Z]*=* ]]; do
+    variables+=("$1")
+    shift
+  done
+  env LOG_LEVEL=warn "${variables[@]}" "$bin/$name" "$@" >>"$work/$name.log" 2>&1 &
   started=$!
   running[$started]=1
 }

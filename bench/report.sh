@@ -34,6 +34,8 @@ comparisons() {
   line 'failed or refused requests, all loads' "$(awk -F'\t' '$7 != "" && $1 != "idle_beside" { f += $7 } END { print f + 0 }' "$results")" ''
   line 'rides/s with 200 ms provider latency' "$(figure provider_latency 200)" \
     "$(ratio "$(figure provider_latency 200)" 1280) × what 256 connections can reach"
+  line 'the same, charged over HTTP at a provider of 200 ms' "$(figure stripe_latency 200)" \
+    "$(ratio "$(figure stripe_latency 200)" 1280) × what 256 connections can reach"
   line 'rides/s with the most keys stored' "$(figure stored "${stored##* }")" \
     "$(ratio "$(figure stored "${stored##* }")" "$(figure stored 0)") × the empty database"
   local worker

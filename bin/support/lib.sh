@@ -8,6 +8,13 @@ private_postgres=$root/bin/support/private-postgres
 # The full path rather than Debian's wrapper, which looks for system clusters first.
 psql=/usr/lib/postgresql/15/bin/psql
 
+# setting NAME: its value as foreman gives it to the processes: what .env says comes first.
+setting() {
+  local line=''
+  [[ ! -f $root/.env ]] || line=$(sed -n "s/^$1=//p" "$root/.env" | tail -n 1)
+  printf '%s\n' "${line:-${!1:-}}"
+}
+
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 die() { say "$*"; exit 1; }
 
