@@ -24,6 +24,15 @@ Lease new_lease(const Request& request) {
   return {request.user_email, request.key, time_ordered_uuid(), random_uuid()};
 }
 
+// After a lease was lost.
+void start_anew(Lease& lease) {
+  lease.key_id = time_ordered_uuid();
+  lease.token = random_uuid();
+}
+
+// After a commit in doubt.
+void replace_token(Lease& lease) { lease.doubtful.push_back(std::exchange(lease.token, random_uuid())); }
+
 // The local phases from one step up to the next commit that is needed: the one before a foreign call, whose
 // `load` is then the last query, or the one that finishes the request.
 //
@@ -141,15 +150,17 @@ asio::awaitable<Outcome> Engine::run(pg::Lane& lane, const Flow& flow, Request r
     try {
       std::optional<Outcome> outcome = co_await attempt(lane, flow, request, lease);
       if (outcome) co_return std::move(*outcome);
-      lease = new_lease(request);
+      start_anew(lease);
     } catch (...) {
       error = std::current_exception();
     }
     if (error && !is_in_doubt(error)) {
       co_return co_await give_up(lane, std::move(lease), error);
     }
-    // In doubt, claiming again with the same lease reads the key and tells how far we got.
+    // In doubt, claiming again reads the key and tells how far we got. It takes a new token, because what is
+    // still under way in the old one's name may hold another answer than the one that we shall get.
     doubt = error;
+    if (doubt) replace_token(lease);
   }
   if (doubt) {
     co_return co_await give_up(lane, std::move(lease), doubt);

@@ -17,8 +17,8 @@ constexpr pg::SetStatement kClaim{"claim_keys", R"sql(
 WITH asked AS MATERIALIZED (
   SELECT asked.*, users.id AS user_id
     FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::jsonb[], $7::inet[], $8::uuid[],
-                $9::int[]) WITH ORDINALITY
-         AS asked (email, id, key, method, path, params, origin_ip, lease, lease_time, n)
+                $9::int[], $10::text[]) WITH ORDINALITY
+         AS asked (email, id, key, method, path, params, origin_ip, lease, lease_time, doubtful, n)
     LEFT JOIN users ON users.email = asked.email
 ), claimed AS (
   INSERT INTO idempotency_keys AS k
@@ -33,6 +33,7 @@ WITH asked AS MATERIALIZED (
    WHERE k.finished_at IS NULL
      AND k.parked_at IS NULL
      AND (k.lease IS NULL OR k.lease = excluded.lease
+          OR k.lease IN (SELECT unnest(doubtful::uuid[]) FROM asked)
           OR k.locked_at < now() - make_interval(secs => (SELECT max(lease_time) FROM asked)))
      AND k.request_method = excluded.request_method
      AND k.request_path = excluded.request_path
@@ -69,7 +70,8 @@ RETURNING recovery_point, response_code, response_body
 constexpr pg::Statement kRelease{"release_key", R"sql(
 UPDATE idempotency_keys
    SET lease = NULL, locked_at = NULL, last_run_at = now(), last_error = left($4, 500)
- WHERE user_id = (SELECT id FROM users WHERE email = $1) AND idempotency_key = $2 AND lease = $3
+ WHERE user_id = (SELECT id FROM users WHERE email = $1) AND idempotency_key = $2
+   AND lease = ANY ($3::uuid[])
 )sql"};
 
 constexpr pg::Statement kPark{"park_key", R"sql(
@@ -84,12 +86,22 @@ UPDATE idempotency_keys
  WHERE id = ANY ($1::uuid[]) AND lease = ANY ($2::uuid[])
 )sql"};
 
+// UUIDs need no quoting inside an array.
+std::string array_of(const std::vector<std::string>& uuids) {
+  std::string array = "{";
+  for (const std::string& uuid : uuids) {
+    if (array.size() > 1) array += ',';
+    array += uuid;
+  }
+  return array + '}';
+}
+
 }  // namespace
 
 pg::Query claim(const Request& request, const Lease& lease, std::chrono::seconds lease_time) {
   return {kClaim,
           {request.user_email, lease.key_id, request.key, request.method, request.path, request.params,
-           request.origin_ip, lease.token, std::to_string(lease_time.count())}};
+           request.origin_ip, lease.token, std::to_string(lease_time.count()), array_of(lease.doubtful)}};
 }
 
 ClaimResult read_claim(const pg::Result& result, const Lease& lease) {
@@ -119,7 +131,9 @@ pg::Query finish(const Lease& lease, const std::string& recovery_point, int stat
 }
 
 pg::Query release(const Lease& lease, const std::string& error) {
-  return {kRelease, {lease.user_email, lease.key, lease.token, error}};
+  std::vector<std::string> tokens = lease.doubtful;
+  tokens.push_back(lease.token);
+  return {kRelease, {lease.user_email, lease.key, array_of(tokens), error}};
 }
 
 pg::Query park(const Lease& lease, const std::string& error) {
@@ -127,18 +141,13 @@ pg::Query park(const Lease& lease, const std::string& error) {
 }
 
 pg::Query release_all(const std::vector<Lease>& leases) {
-  // UUIDs need no quoting inside an array.
-  std::string ids = "{";
-  std::string tokens = "{";
+  std::vector<std::string> ids;
+  std::vector<std::string> tokens;
   for (const Lease& lease : leases) {
-    if (ids.size() > 1) {
-      ids += ',';
-      tokens += ',';
-    }
-    ids += lease.key_id;
-    tokens += lease.token;
+    ids.push_back(lease.key_id);
+    tokens.push_back(lease.token);
   }
-  return {kReleaseAll, {ids + '}', tokens + '}'}};
+  return {kReleaseAll, {array_of(ids), array_of(tokens)}};
 }
 
 }  // namespace rocket::idempotency

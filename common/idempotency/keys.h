@@ -22,6 +22,8 @@ struct Lease {
   std::string key_id;
   // The fencing token: random, so it can never be somebody else's. See docs/design.md.
   std::string token;
+  // Tokens that the same attempt had before, until a commit was in doubt.
+  std::vector<std::string> doubtful{};
 };
 
 // We hold the lease and go on at this recovery point.
@@ -34,12 +36,14 @@ struct Claimed {
 struct ClaimAgain {};
 using ClaimResult = std::variant<Claimed, Response, Refusal, ClaimAgain>;
 
-// Takes the lease of the request's key, creating the key if it is new. Repeating it with the same lease is
-// harmless and says how far that lease got: this is how a commit in doubt is resolved.
+// Takes the lease of the request's key, creating the key if it is new, and says how far the key got. From a
+// doubtful token it takes over at once: this is how a commit in doubt is resolved. What may still be under
+// way in that token's name can write nothing afterwards. Repeating it with the same lease is harmless.
 pg::Query claim(const Request& request, const Lease& lease, std::chrono::seconds lease_time);
 ClaimResult read_claim(const pg::Result& result, const Lease& lease);
 
-// All of these do nothing when the lease is not the key's any more.
+// All of these do nothing when the lease is not the key's any more. A doubtful token is good for release
+// alone.
 pg::Query finish(const Lease& lease, const std::string& recovery_point, int status, const std::string& body);
 pg::Query release(const Lease& lease, const std::string& error);
 pg::Query park(const Lease& lease, const std::string& error);

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cstdint>
 #include <future>
 #include <limits>
 #include <string>
@@ -68,6 +69,28 @@ INSTANTIATE_TEST_SUITE_P(Going, CutAtEachMessage,
                          [](const auto& each) {
                            return each.param == CuttingProxy::To::kServer ? "ToServer" : "ToClient";
                          });
+
+// The server may still be at work on what the connection was cut from, however long that takes.
+TEST(CommitInDoubt, WhatIsUnderWayCanWriteNothingOnceTheAttemptGoesOn) {
+  TestDatabase database;
+  CuttingProxy proxy(database.url());
+  EngineRig rig(proxy.url(), RigOptions{.lanes = 1, .batch_limit = 64, .rides = {}, .engine = {}});
+  const std::string key = new_key();
+  std::vector<std::string> tokens;
+  std::vector<std::int64_t> written;
+  rig.gateway().on_charge([&](const payments::ChargeRequest&) {
+    tokens.push_back(database.of_key(key, "lease"));
+    if (tokens.size() == 1) proxy.cut_after(CuttingProxy::To::kServer, 1);
+    // As what was cut off would write, if it arrived now.
+    written.push_back(database.execute(
+        "UPDATE idempotency_keys SET last_error = 'late' WHERE lease = $1::uuid", {tokens[0]}));
+  });
+  EXPECT_EQ(describe(rig.run(engine_ride(key))), "201");
+  EXPECT_TRUE(proxy.has_acted());
+  EXPECT_EQ(written, (std::vector<std::int64_t>{1, 0}));
+  EXPECT_EQ(database.count("rides"), 1);
+  EXPECT_EQ(database.count("staged_jobs"), 1);
+}
 
 }  // namespace
 }  // namespace rocket::spec
