@@ -37,7 +37,9 @@ std::optional<Caller::Reply> Caller::send(Errand& errand, const Attempt& attempt
     return reply;
   }
   const auto& answer = std::get<HttpAnswer>(reply);
-  stage_.statistics.add(answer);
+  // A failure that was asked for is none of the api's.
+  const bool as_asked = attempt.raise_error && answer.status == 500;
+  stage_.statistics.add(answer, as_asked ? "raise_error" : code_of(answer));
   result.status = answer.status;
   const Witness::Asked asked{errand.plan, attempt, errand.key, request_id, was_final};
   const bool allowed = stage_.witness.judge(asked, errand.history, answer);

@@ -1,7 +1,9 @@
 // Sends random traffic to the api, and checks what comes of it.
 
 #include <optional>
+#include <stop_token>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "base/log.h"
@@ -10,6 +12,7 @@
 #include "process/stop_signal.h"
 #include "simulator/database.h"
 #include "simulator/options.h"
+#include "simulator/pacer.h"
 #include "simulator/statistics.h"
 #include "simulator/traffic.h"
 #include "simulator/users.h"
@@ -36,6 +39,15 @@ VerificationOptions verification_options(const Options& options) {
           .ledger = options.ledger};
 }
 
+// Prints what came back so far, again and again for as long as the thread lives, and once at its end.
+std::jthread print_progress(const Options& options, const Statistics& statistics, const Log& report) {
+  if (options.progress.count() == 0) return {};
+  return std::jthread([&options, &statistics, &report](const std::stop_token& stop) {
+    while (pause(stop, options.progress)) statistics.print_progress(report);
+    statistics.print_progress(report);
+  });
+}
+
 void send(const Options& options, Database* database, const Log& log, const Log& report, Witness& witness,
           process::StopSignal& stop) {
   if (database == nullptr) log.info("no users of our own: DATABASE_URL is not set");
@@ -48,7 +60,10 @@ void send(const Options& options, Database* database, const Log& log, const Log&
                        {"concurrency", options.concurrency},
                        {"users", users.paying.size()}});
   Statistics statistics;
-  send_traffic(options, users, log, stop, statistics, witness);
+  {
+    const std::jthread progress = print_progress(options, statistics, report);
+    send_traffic(options, users, log, stop, statistics, witness);
+  }
   statistics.print(report);
   report.info("violations", {{"count", witness.violations()}});
 }

@@ -47,6 +47,8 @@ void add_traffic(Settings& settings, Options& options, Address& address) {
                INT64_MAX);
   settings.add("request-timeout", {"SIMULATOR_REQUEST_TIMEOUT_S"}, "how long to wait for an answer",
                options.request_timeout, seconds(1), seconds(3600));
+  settings.add("progress", {"SIMULATOR_PROGRESS_MS"}, "how often to print what came back so far; 0: never",
+               options.progress, std::chrono::milliseconds(0), std::chrono::milliseconds(3'600'000));
 }
 
 void add_verification(Settings& settings, Options& options) {

@@ -24,6 +24,8 @@ struct Options {
   // Read as 0 when none was chosen; see read_options.
   std::int64_t seed = 0;
   std::chrono::seconds request_timeout{10};
+  // 0: not before the end.
+  std::chrono::milliseconds progress{0};
   // Empty: no database.
   std::string database_url;
 

@@ -36,11 +36,11 @@ std::string_view name_of(Ending ending) {
   return "unknown";
 }
 
-void Statistics::add(const HttpAnswer& answer) {
+void Statistics::add(const HttpAnswer& answer, const std::string& code) {
   const double ms = std::chrono::duration<double, std::milli>(answer.duration).count();
   const double bucket = std::log(std::max(ms, kShortestMs) / kShortestMs) / std::log(kGrowth);
   const std::lock_guard lock(mutex_);
-  ++statuses_[answer.status];
+  ++statuses_[{answer.status, code}];
   ++latencies_[std::min(static_cast<std::size_t>(bucket), kBuckets - 1)];
   ++answers_;
 }
@@ -74,8 +74,8 @@ void Statistics::print(const Log& log) const {
     log.info("scenarios",
              {{"scenario", name_of(ended.first)}, {"ending", name_of(ended.second)}, {"count", count}});
   }
-  for (const auto& [status, count] : statuses_) {
-    log.info("answers", {{"status", status}, {"count", count}});
+  for (const auto& [seen, count] : statuses_) {
+    log.info("answers", {{"status", seen.first}, {"code", seen.second}, {"count", count}});
   }
   std::int64_t scenario_count = 0;
   for (const auto& [ended, count] : scenarios_) scenario_count += count;
@@ -94,6 +94,26 @@ void Statistics::print(const Log& log) const {
                        {"p99_ms", latency_ms(0.99)},
                        {"duration_s", duration.count()},
                        {"requests_per_s", static_cast<double>(requests) / duration.count()}});
+}
+
+void Statistics::print_progress(const Log& log) const {
+  std::string seen;
+  const auto add = [&seen](const std::string& name, std::int64_t count) {
+    if (count == 0) return;
+    if (!seen.empty()) seen += ',';
+    seen += name + ':' + std::to_string(count);
+  };
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [answer, count] : statuses_) {
+      const auto& [status, code] = answer;
+      add(std::to_string(status) + (code.empty() ? "" : '_' + code), count);
+    }
+    add("refused", count_of(silences_, Silence::kNotConnected));
+    add("lost", count_of(silences_, Silence::kLost));
+    add("hung_up", count_of(silences_, Silence::kHungUp));
+  }
+  log.info("progress", {{"seen", seen}});
 }
 
 }  // namespace rocket::simulator

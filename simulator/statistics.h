@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -29,12 +30,15 @@ std::string_view name_of(Ending ending);
 // Counts what was sent and what came back. Thread safe.
 class Statistics {
  public:
-  void add(const HttpAnswer& answer);
+  // `code` tells answers with the same status apart; may be empty.
+  void add(const HttpAnswer& answer, const std::string& code);
   void add(Silence silence);
   void add(Scenario scenario, Ending ending);
 
   // One line per scenario and status seen, and one for the whole.
   void print(const Log& log) const;
+  // One line: how often each answer, or none, was seen so far.
+  void print_progress(const Log& log) const;
 
  private:
   // Bucket n holds latencies of about 10 µs · 1.02ⁿ: exact enough for percentiles, and bounded.
@@ -45,7 +49,8 @@ class Statistics {
   mutable std::mutex mutex_;
   std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
   std::map<std::pair<Scenario, Ending>, std::int64_t> scenarios_;
-  std::map<int, std::int64_t> statuses_;
+  // By status and code.
+  std::map<std::pair<int, std::string>, std::int64_t> statuses_;
   std::map<Silence, std::int64_t> silences_;
   std::array<std::int64_t, kBuckets> latencies_{};
   std::int64_t answers_ = 0;

@@ -45,6 +45,7 @@ Verification::Verification(Database& database, VerificationOptions options, cons
 std::optional<int> Verification::run(const std::vector<Acknowledged>& acknowledged) {
   broken_ = 0;
   if (!settle()) return std::nullopt;
+  report_.info("checking", {{"acknowledged", acknowledged.size()}});
   for (const Promise& promise : promises()) {
     const pg::Query query = promise.query(options_.limits);
     if (!check(promise.name, [&] { return offenders_of(query); })) return std::nullopt;
