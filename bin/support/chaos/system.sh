@@ -1,0 +1,203 @@
+# shellcheck shell=bash
+# The system that bin/chaos torments: a PostgreSQL, two of each process, and their traffic. bin/chaos sets $work (a
+# directory), $bin (the executables), $seed and $traffic_s.
+# shellcheck disable=SC2034,SC2154
+
+programs=(api completer enqueuer reaper)
+# Flushes are real: an acknowledged ride must survive a crash of the server.
+server_settings=(fsync=on synchronous_commit=on max_connections=60 shared_buffers=128MB)
+requests_per_s=60
+
+# By name, as api1: the pid, and the port of who has one.
+declare -A pid=() port=()
+# The most memory that each program was seen to use, in MB.
+declare -A peak_mb=()
+problems=()
+
+wrong() { problems+=("$*"); say "WRONG: $*"; }
+
+now_ms() { local now=${EPOCHREALTIME/./}; printf '%s' "$((now / 1000))"; }
+pause_ms() { (($1 <= 0)) || sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"; }
+wait_until() { pause_ms $(($1 - $(now_ms))); }
+
+# As the server's owner, who is let in when the connection limit is reached.
+sql() { PGOPTIONS='-c client_min_messages=warning' "$psql" -X -q -A -t -v ON_ERROR_STOP=1 -d "$admin_url" "$@"; }
+
+start_server() { "$private_postgres" start "$work/postgres" "${server_settings[@]}" >/dev/null; }
+
+# within SECONDS COMMAND...: repeats the command until it succeeds.
+within() {
+  local until=$(($(now_ms) + $1 * 1000))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    (($(now_ms) < until)) || return 1
+    sleep 0.1
+  done
+}
+
+free_port() {
+  local candidate
+  # Below those that outgoing connections get: one must not take it while the api is dead.
+  for ((;;)); do
+    candidate=$((20000 + SRANDOM % 12000))
+    (exec 3<>"/dev/tcp/127.0.0.1/$candidate") 2>/dev/null || break
+  done
+  printf '%s' "$candidate"
+}
+
+start_system() {
+  local program i
+  start_server
+  admin_url=$("$private_postgres" url "$work/postgres" postgres)
+  sql -c 'CREATE ROLE rocket LOGIN' -c 'CREATE DATABASE chaos OWNER rocket'
+  admin_url=$("$private_postgres" url "$work/postgres" chaos)
+  export DATABASE_URL=${admin_url/postgres@/rocket@}
+  PGOPTIONS='-c client_min_messages=warning' \
+    "$psql" -X -q -v ON_ERROR_STOP=1 -d "$DATABASE_URL" -f "$root/schema.sql" >/dev/null
+  # What is needed to see recovery in seconds; nothing is ever given up, so no key may be parked.
+  export COMPLETER_GRACE_S=1 COMPLETER_PAUSE_S=1 COMPLETER_LONGEST_PAUSE_S=4 \
+    COMPLETER_MOST_ATTEMPTS=1000 COMPLETER_IDLE_MS=200 ENQUEUER_IDLE_MS=100 ENQUEUER_BATCH=50 REAPER_IDLE_MS=200 \
+    REAPER_BATCH=50 API_LINE_LIMIT=64 LOG_FORMAT=text
+  start_provider
+  for i in 1 2; do
+    port[api$i]=$(free_port)
+    for program in "${programs[@]}"; do start "$program$i"; done
+  done
+  add_old_keys
+}
+
+# launch NAME COMMAND...: in the background. Should this script itself be killed, nothing stays.
+launch() {
+  local name=$1
+  shift
+  setpriv --pdeathsig KILL "$@" >>"$work/$name.log" 2>&1 &
+  pid[$name]=$!
+}
+
+# The provider outside of all processes, which remembers what it charged.
+start_provider() {
+  port[provider]=$(free_port)
+  export CHARGE_GATEWAY=stripe STRIPE_API_KEY=sk_test_of_specs STRIPE_API_BASE=http://127.0.0.1:${port[provider]} \
+    STRIPE_CONNECT_TIMEOUT_MS=500 STRIPE_TIMEOUT_MS=1000 STRIPE_TOTAL_TIMEOUT_MS=3000 CIRCUIT_PAUSE_MS=500
+  launch provider "$bin/payment_provider" --port "${port[provider]}"
+  within 20 tell_provider heal || die "the payment provider does not start"
+}
+
+# tell_provider WHAT [FORM]
+tell_provider() { curl -sf -m 5 -o /dev/null -d "${2:-}" "http://127.0.0.1:${port[provider]}/test/$1"; }
+
+# start NAME: returns when it can work.
+start() {
+  local name=$1 level=warn
+  [[ $name != enqueuer* ]] || level=info # its log is the queue
+  launch "$name" env LOG_LEVEL="$level" API_PORT="${port[$name]:-}" "$bin/${name%?}"
+  if [[ $name == api* ]]; then
+    within 20 curl -sf -m 2 "http://127.0.0.1:${port[$name]}/healthz" || wrong "$name does not start"
+  fi
+}
+
+note_memory() {
+  local mb
+  mb=$(awk '/^VmHWM/ { print int($2 / 1024) }' "/proc/${pid[$1]}/status" 2>/dev/null) || return 0
+  ((${mb:-0} <= ${peak_mb[${1%?}]:-0})) || peak_mb[${1%?}]=$mb
+}
+
+# status_of PID: waits for its end. In a word, as bash would say it on its own otherwise.
+status_of() { { wait "$1" && status=0 || status=$?; } 2>/dev/null; }
+
+# kill_hard NAME
+kill_hard() {
+  note_memory "$1"
+  kill -KILL "${pid[$1]}" 2>/dev/null || true
+  status_of "${pid[$1]}"
+  ((status == 137)) || wrong "$1 ended by itself with status $status"
+}
+
+# stop NAME...: as a deployment does; all must end properly and in time.
+stop() {
+  local name
+  for name in "$@"; do
+    note_memory "$name"
+    kill -TERM "${pid[$name]}" 2>/dev/null || true
+  done
+  for name in "$@"; do
+    # 10 s, and some for a machine under load.
+    within 15 ended "${pid[$name]}" || { wrong "$name did not stop in time"; kill -KILL "${pid[$name]}"; }
+    status_of "${pid[$name]}"
+    ((status == 0)) || wrong "$name stopped with status $status"
+  done
+}
+
+ended() { ! kill -0 "$1" 2>/dev/null; }
+
+# Whoever ended without us is wrong, and is started again.
+check_alive() {
+  local name
+  for name in "${!pid[@]}"; do
+    [[ $name != simulator* && $name != provider ]] || continue
+    ended "${pid[$name]}" || { note_memory "$name"; continue; }
+    status_of "${pid[$name]}"
+    wrong "$name ended by itself with status $status"
+    start "$name"
+  done
+}
+
+# simulate NAME API ARGUMENTS...
+simulate() {
+  local name=$1 api=$2
+  shift 2
+  launch "$name" env LOG_LEVEL=warn "$bin/simulator" --url "http://127.0.0.1:${port[$api]}" \
+    --request-timeout 3 --progress 200 --verify --overdue 60 "$@"
+}
+
+start_traffic() {
+  local i
+  for i in 1 2; do
+    simulate "simulator$i" "api$i" --rate "$requests_per_s" --concurrency 12 --duration "$traffic_s" \
+      --seed "$seed$i" --settle 120
+  done
+}
+
+end_processes() {
+  local each
+  for each in "${pid[@]}"; do kill -KILL "$each" 2>/dev/null || true; done
+  for each in "${pid[@]}"; do status_of "$each"; done
+}
+
+# As if the lease time had passed for those who hold a key for longer than so many seconds.
+expire_leases() {
+  sql -c "UPDATE idempotency_keys SET locked_at = locked_at - interval '90 seconds'
+           WHERE id IN (SELECT id FROM idempotency_keys
+                         WHERE finished_at IS NULL AND parked_at IS NULL AND locked_at < now() - interval '$1 seconds'
+                           FOR UPDATE SKIP LOCKED)"
+}
+
+# Something to do for the reapers.
+add_old_keys() {
+  sql -c "INSERT INTO idempotency_keys (id, user_id, idempotency_key, request_method, request_path, request_params,
+                                        recovery_point, created_at, response_code, response_body, finished_at)
+          SELECT gen_random_uuid(), 1, gen_random_uuid(), 'POST', '/old', '{}', 'finished', at, 201, '', at
+            FROM generate_series(1, 2000), (SELECT now() - interval '4 days' AS at) old"
+}
+
+# What clients have seen until now, as label:count, one a line, for all simulators.
+seen_by_clients() {
+  local name
+  for name in "$work"/simulator*.log; do
+    [[ ! -f $name ]] || sed -n '/ progress seen=/ h; $ { g; s/.*seen="\?//; s/"//; s/,/\n/g; p }' "$name"
+  done
+}
+
+seen_since() { pause_ms 300; seen_by_clients >"$work/seen"; }
+
+# seen_until KIND: adds what was seen since the last call to the faults of this kind, and tells it in $seen.
+seen_until() {
+  mv "$work/seen" "$work/seen.before"
+  seen_since
+  awk -F: -v kind="$1" 'FILENAME == ARGV[1] { count[$1] -= $2; next } NF == 2 { count[$1] += $2 }
+    END { for (label in count) if (count[label] > 0) print kind "\t" label "\t" count[label] }' \
+    "$work/seen.before" "$work/seen" >"$work/seen.now"
+  [[ ! -f $work/seen.misfits ]] || { cat "$work/seen.misfits" >>"$work/seen.now"; rm "$work/seen.misfits"; }
+  cat "$work/seen.now" >>"$work/seen.all"
+  seen=$(told <"$work/seen.now")
+}
