@@ -86,8 +86,18 @@ inflict() {
 
 # --- processes
 
+# catch_at_work COMMAND...: does it to the target while charges are under way, if it is one of those that make them.
+catch_at_work() {
+  if [[ $target == api* || $target == completer* ]]; then
+    provider_takes 400
+    pause_ms 600
+  fi
+  "$@"
+  provider_takes 0
+}
+
 fault_kill() {
-  kill_hard "$target"
+  catch_at_work kill_hard "$target"
   [[ $target != reaper* ]] || add_old_keys
   pause_ms "$hold"
   # What it held may be taken over now, rather than in 90 seconds.
@@ -105,11 +115,12 @@ fault_deployed() {
 
 fault_stall() {
   [[ $target != reaper* ]] || add_old_keys
-  kill -STOP "${pid[$target]}"
+  catch_at_work kill -STOP "${pid[$target]}"
   pause_ms $((hold / 2))
   # Of those that work, too; so somebody else takes over what they are in the middle of.
   expire_leases 0
-  pause_ms "$hold"
+  # Time for the completers to take over.
+  pause_ms $((hold + 1000))
   kill -CONT "${pid[$target]}"
 }
 
@@ -153,7 +164,7 @@ fault_locked() {
 }
 
 fault_killed_and_crash() {
-  kill_hard "$target"
+  catch_at_work kill_hard "$target"
   fault_crash
   expire_leases 0
   start "$target"
@@ -168,10 +179,13 @@ provider_fails() {
   tell_provider heal || wrong "the provider does not heal"
 }
 
+# provider_takes MILLISECONDS: for each call.
+provider_takes() { tell_provider latency "ms=$1" || wrong "the provider does not take $1 ms"; }
+
 fault_provider_slow() {
-  tell_provider latency ms=700 || wrong "the provider does not slow down"
+  provider_takes 700
   pause_ms "$hold"
-  tell_provider latency ms=0 || wrong "the provider stays slow"
+  provider_takes 0
 }
 
 fault_provider_silent() { provider_fails 'kind=silence'; }
