@@ -166,12 +166,15 @@ TEST_F(StripeGatewaySpec, DoesNotTakeAnOutageForAChargeNeverMade) {
 
 TEST_F(StripeGatewaySpec, KeepsHundredsUnderWayOnOneThreadAndItsConnectionsOpen) {
   constexpr int kAtOnce = 300;
+  StripeOptions patient = options_for(provider_);
+  patient.timeout = std::chrono::seconds(10);
+  StripeGateway gateway(patient);
   provider_.answer_after(200);
   asio::io_context context{1};
   int charged = 0;
   const auto run_all = [&] {
     for (int i = 0; i < kAtOnce; ++i) {
-      asio::co_spawn(context, gateway_.charge(request()),
+      asio::co_spawn(context, gateway.charge(request()),
                      [&](const std::exception_ptr& error, const ChargeResult& result) {
                        if (!error && std::holds_alternative<Charged>(result)) ++charged;
                      });
