@@ -5,8 +5,8 @@
 #include <string>
 #include <variant>
 
-#include "http/messages.h"
 #include "http/library.h"
+#include "http/messages.h"
 #include "payments/charge_gateway.h"
 
 namespace rocket {
