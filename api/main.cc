@@ -26,7 +26,8 @@ constexpr std::chrono::seconds kDrainTime{6};
 
 struct Options {
   LogOptions log;
-  process::DatabaseSettings database{.url = {}, .lanes = 2};
+  // While the database is away, a client is to know within two seconds.
+  process::DatabaseSettings database{.url = {}, .timeout = std::chrono::milliseconds(1200), .lanes = 2};
   api::ServerOptions server;
   std::int64_t port = 5000;
   std::int64_t server_threads = 1;

@@ -144,23 +144,30 @@ struct Engine::Position {
 
 asio::awaitable<Outcome> Engine::run(pg::Lane& lane, const Flow& flow, Request request) const {
   Lease lease = new_lease(request);
+  // Whether there is anything to hand back.
+  bool may_hold = false;
   std::exception_ptr doubt;
   for (int claims = 0; claims < kMostClaims; ++claims) {
     std::exception_ptr error;
     try {
-      std::optional<Outcome> outcome = co_await attempt(lane, flow, request, lease);
+      std::optional<Outcome> outcome = co_await attempt(lane, flow, request, lease, may_hold);
       if (outcome) co_return std::move(*outcome);
       start_anew(lease);
+      may_hold = false;
     } catch (...) {
       error = std::current_exception();
     }
     if (error && !is_in_doubt(error)) {
+      if (!may_hold) co_return refuse(error, lease);
       co_return co_await give_up(lane, std::move(lease), error);
     }
     // In doubt, claiming again reads the key and tells how far we got. It takes a new token, because what is
     // still under way in the old one's name may hold another answer than the one that we shall get.
     doubt = error;
-    if (doubt) replace_token(lease);
+    if (doubt) {
+      replace_token(lease);
+      may_hold = true;
+    }
   }
   if (doubt) {
     co_return co_await give_up(lane, std::move(lease), doubt);
@@ -198,12 +205,13 @@ asio::awaitable<std::size_t> Engine::hand_back_all(pg::Lane& lane) const {
   co_return leases.size();
 }
 
-// One claim and what follows from it. Nothing: claim again.
+// One claim and what follows from it. Nothing: claim again. `may_hold` becomes true once the lease is ours.
 //
 // The claim and the first stretch of a new request travel together: behind a claim that did not make a new
 // key, the stretch finds no row with this id and does nothing.
 asio::awaitable<std::optional<Outcome>> Engine::attempt(pg::Lane& lane, const Flow& flow,
-                                                        const Request& request, Lease& lease) const {
+                                                        const Request& request, Lease& lease,
+                                                        bool& may_hold) const {
   Stretch opening;
   opening.queries.push_back(claim(request, lease, options_.lease_time));
   append_stretch(opening, flow, 0, lease);
@@ -215,6 +223,7 @@ asio::awaitable<std::optional<Outcome>> Engine::attempt(pg::Lane& lane, const Fl
   if (const auto* refusal = std::get_if<Refusal>(&result)) co_return *refusal;
   const auto& claimed = std::get<Claimed>(result);
   lease.key_id = claimed.key_id;
+  may_hold = true;
   const HeldLeases::Entry held(held_, lease);
 
   std::optional<Position> position = Position::after(opening, results);
@@ -263,18 +272,24 @@ asio::awaitable<std::optional<Outcome>> Engine::advance(pg::Lane& lane, const Fl
   co_return std::get<Response>(std::move(position.next));
 }
 
-// Ends an attempt that failed, and leaves the key at its recovery point for the next one.
-asio::awaitable<Outcome> Engine::give_up(pg::Lane& lane, Lease lease, std::exception_ptr error) const {
+Refusal Engine::refuse(const std::exception_ptr& error, const Lease& lease) const {
   const Failure failure = describe(error);
   log_.warn("attempt failed", {{"key_id", lease.key_id}, {"error", failure.text}});
-  if (failure.kind == RefusalKind::kDatabaseUnavailable) {
+  return {failure.kind};
+}
+
+// Ends an attempt that failed, and leaves the key at its recovery point for the next one.
+asio::awaitable<Outcome> Engine::give_up(pg::Lane& lane, Lease lease, std::exception_ptr error) const {
+  const Refusal refusal = refuse(error, lease);
+  std::string text = describe(error).text;
+  if (refusal.kind == RefusalKind::kDatabaseUnavailable) {
     asio::co_spawn(lane.executor(),
-                   release_when_possible(lane, std::move(lease), failure.text, options_.lease_time),
+                   release_when_possible(lane, std::move(lease), std::move(text), options_.lease_time),
                    asio::detached);
   } else {
-    co_await release_when_possible(lane, std::move(lease), failure.text, options_.lease_time);
+    co_await release_when_possible(lane, std::move(lease), std::move(text), options_.lease_time);
   }
-  co_return Refusal{failure.kind};
+  co_return refusal;
 }
 
 }  // namespace rocket::idempotency

@@ -47,9 +47,10 @@ class Engine {
   struct Position;
 
   asio::awaitable<std::optional<Outcome>> attempt(pg::Lane& lane, const Flow& flow, const Request& request,
-                                                  Lease& lease) const;
+                                                  Lease& lease, bool& may_hold) const;
   asio::awaitable<std::optional<Outcome>> advance(pg::Lane& lane, const Flow& flow, const Lease& lease,
                                                   Position position, bool raise_error) const;
+  Refusal refuse(const std::exception_ptr& error, const Lease& lease) const;
   asio::awaitable<Outcome> give_up(pg::Lane& lane, Lease lease, std::exception_ptr error) const;
 
   EngineOptions options_;

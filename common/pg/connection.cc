@@ -2,11 +2,14 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <asio/experimental/awaitable_operators.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
+#include <map>
+#include <string_view>
 
 #include "pg/errors.h"
 
@@ -22,16 +25,29 @@ constexpr Statement kCommit{"commit", "COMMIT"};
 constexpr Statement kRollBack{"roll_back", "ROLLBACK"};
 constexpr Statement kPlanAnew{"plan_anew", "DISCARD PLANS"};
 
-// The server gives up before we do, so that a cut connection leaves nothing running behind it.
+// The server gives up before we do, so that a cut connection leaves nothing running behind it; earlier still
+// when its operator says so. Others wait behind whoever waits for a lock, so that may take only a part.
 //
 // All statements of ours go by index, for a few rows each; the planner, asked while tables are young, would
 // choose otherwise.
 std::string session_settings(std::chrono::milliseconds transaction_timeout) {
   const auto share = [&](int percent) { return std::to_string(transaction_timeout.count() * percent / 100); };
-  return "SET statement_timeout = " + share(80) + "; SET lock_timeout = " + share(40) +
-         "; SET idle_in_transaction_session_timeout = " + share(100) +
+  return "SELECT set_config(name, least(nullif(setting::bigint, 0), ours)::text, false) "
+         "FROM pg_settings JOIN (VALUES ('statement_timeout', " +
+         share(80) + "), ('lock_timeout', " + share(25) + "), ('idle_in_transaction_session_timeout', " +
+         share(100) +
+         ")) AS limits (name, ours) USING (name)"
          "; SET client_encoding = 'UTF8'; SET TimeZone = 'UTC'"
          "; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off";
+}
+
+// PostgreSQL 14 and later say so when a connection begins; an earlier one refuses the first write.
+bool is_read_only(const PGconn* connection) {
+  constexpr std::array<const char*, 2> kParameters{"in_hot_standby", "default_transaction_read_only"};
+  return std::any_of(kParameters.begin(), kParameters.end(), [&](const char* name) {
+    const char* value = PQparameterStatus(connection, name);
+    return value != nullptr && std::string_view(value) == "on";
+  });
 }
 
 struct FreeOptions {
@@ -47,6 +63,51 @@ std::string trimmed(const char* message) {
 std::string field(const PGresult* result, int code) {
   const char* value = PQresultErrorField(result, code);
   return value == nullptr ? "" : value;
+}
+
+// Of any other severity, the session is over.
+StatementFailed::Session session_after(const PGresult* error) {
+  return field(error, PG_DIAG_SEVERITY_NONLOCALIZED) == "ERROR" ? StatementFailed::Session::kGoesOn
+                                                                : StatementFailed::Session::kEnded;
+}
+
+// The socket stays ours until PQfinish.
+void hang_up(const PGconn* connection) { ::shutdown(PQsocket(connection), SHUT_RDWR); }
+
+// What libpq is to be called with: keywords and their values.
+using Keywords = std::map<std::string, std::string>;
+
+std::vector<std::string> parts_of(const std::string& list) {
+  std::vector<std::string> parts(1);
+  for (const char character : list) {
+    if (character == ',') {
+      parts.emplace_back();
+    } else {
+      parts.back() += character;
+    }
+  }
+  return parts;
+}
+
+// A connection string may name several servers. libpq tries them in turn, but stays for ever at one that does
+// not answer at all; so it is given one after another, each for a limited time.
+std::vector<Keywords> servers_of(const std::string& url) {
+  const std::unique_ptr<PQconninfoOption, FreeOptions> parsed(PQconninfoParse(url.c_str(), nullptr));
+  if (!parsed) throw Unavailable("not a PostgreSQL connection string");
+  Keywords all;
+  for (const PQconninfoOption* option = parsed.get(); option->keyword != nullptr; ++option) {
+    if (option->val != nullptr) all[option->keyword] = option->val;
+  }
+  const std::size_t count = parts_of(all[all.contains("hostaddr") ? "hostaddr" : "host"]).size();
+  std::vector<Keywords> servers(count, all);
+  for (const char* keyword : {"host", "hostaddr", "port"}) {
+    if (!all.contains(keyword)) continue;
+    const std::vector<std::string> parts = parts_of(all[keyword]);
+    // One port may stand for all of them. Of other numbers libpq complains.
+    if (parts.size() != count) continue;
+    for (std::size_t i = 0; i < count; ++i) servers[i][keyword] = parts[i];
+  }
+  return servers;
 }
 
 // The connection ended while we were using it. What that means depends on what was under way.
@@ -85,18 +146,32 @@ Connection::~Connection() {
 }
 
 asio::awaitable<std::unique_ptr<Connection>> Connection::open(ConnectionOptions options) {
-  const std::array<const char*, 4> keywords{"dbname", "fallback_application_name", "connect_timeout",
-                                            nullptr};
-  const std::array<const char*, 4> values{options.url.c_str(), options.application_name.c_str(), "10",
-                                          nullptr};
-  std::shared_ptr<PGconn> started(PQconnectStartParams(keywords.data(), values.data(), 1), PQfinish);
-  // libpq would print what the server remarks, past our log. What matters comes as an error too.
-  PQsetNoticeProcessor(
-      started.get(), [](void*, const char*) {}, nullptr);
   const auto executor = co_await asio::this_coro::executor;
-  std::unique_ptr<Connection> opened(new Connection(std::move(started), options, executor));
-  co_await opened->connect(options.connect_timeout);
-  co_return opened;
+  const std::vector<Keywords> servers = servers_of(options.url);
+  const auto time_for_each = options.connect_timeout / static_cast<std::int64_t>(servers.size());
+  std::string mistakes;
+  for (const Keywords& server : servers) {
+    std::vector<const char*> keywords;
+    std::vector<const char*> values;
+    for (const auto& [keyword, value] : server) {
+      keywords.push_back(keyword.c_str());
+      values.push_back(value.c_str());
+    }
+    keywords.insert(keywords.end(), {"fallback_application_name", nullptr});
+    values.insert(values.end(), {options.application_name.c_str(), nullptr});
+    std::shared_ptr<PGconn> started(PQconnectStartParams(keywords.data(), values.data(), 0), PQfinish);
+    // libpq would print what the server remarks, past our log. What matters comes as an error too.
+    PQsetNoticeProcessor(
+        started.get(), [](void*, const char*) {}, nullptr);
+    std::unique_ptr<Connection> opened(new Connection(std::move(started), options, executor));
+    try {
+      co_await opened->connect(time_for_each);
+      co_return opened;
+    } catch (const Unavailable& unavailable) {
+      mistakes.append(mistakes.empty() ? "" : "; ").append(unavailable.what());
+    }
+  }
+  throw Unavailable(mistakes);
 }
 
 asio::awaitable<void> Connection::connect(std::chrono::milliseconds time_limit) {
@@ -123,12 +198,14 @@ asio::awaitable<void> Connection::greet() {
   }
   if (socket_.is_open()) socket_.release();
   socket_.assign(PQsocket(connection));
+  if (is_read_only(connection)) throw Unavailable("the server is read-only");
 
   PQsetnonblocking(connection, 1);
   if (PQsendQuery(connection, session_settings(transaction_timeout_).c_str()) == 0) throw Broken();
   while (!co_await flush()) co_await wait(Wait::wait_write);
   for (auto result = co_await receive(); result; result = co_await receive()) {
-    if (PQresultStatus(result->get()) != PGRES_COMMAND_OK) throw Broken();
+    const auto status = PQresultStatus(result->get());
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) throw Broken();
   }
   if (PQenterPipelineMode(connection) == 0) throw Broken();
 }
@@ -192,6 +269,11 @@ bool Connection::plans_are_due() {
 // Turns what went wrong into the exception that says what the caller can rely on.
 asio::awaitable<void> Connection::settle(const Exchanged& exchanged) {
   if (exchanged.complete) {
+    if (exchanged.failure && exchanged.failure->server_is_read_only()) {
+      // Elsewhere, or at another server under the same name, there is one that writes.
+      hang_up(connection_.get());
+      throw Unavailable(exchanged.failure->what());
+    }
     if (PQtransactionStatus(connection_.get()) == PQTRANS_INERROR) {
       co_await roll_back();
     }
@@ -251,7 +333,7 @@ asio::awaitable<void> Connection::collect(Exchanged& exchanged, const std::vecto
     const bool done = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
     if (status == PGRES_FATAL_ERROR && !exchanged.failure) {
       exchanged.failure.emplace(statement->name, field(result->get(), PG_DIAG_SQLSTATE),
-                                field(result->get(), PG_DIAG_MESSAGE_PRIMARY));
+                                field(result->get(), PG_DIAG_MESSAGE_PRIMARY), session_after(result->get()));
     }
     if (is_preparation) {
       if (!done) prepared_.erase(statement->name);
@@ -320,7 +402,7 @@ void Connection::start_deadline(std::chrono::milliseconds time_limit) {
     const auto connection = weak.lock();
     if (error || !connection) return;
     // Whoever waits on the socket now finds it closed.
-    ::shutdown(PQsocket(connection.get()), SHUT_RDWR);
+    hang_up(connection.get());
   });
 }
 

@@ -26,8 +26,10 @@ struct ConnectionOptions {
   std::string url;
   // What pg_stat_activity shows.
   std::string application_name = "rocket-rides";
+  // For all the servers that the connection string names together.
   std::chrono::milliseconds connect_timeout{1500};
-  // Longest time that one transaction may take, waiting for locks included.
+  // Longest time that one transaction may take. One statement may take 80 % of it, and waiting for one lock
+  // 25 %, unless the server's own settings (of the role, say) allow less.
   std::chrono::milliseconds transaction_timeout{5000};
 };
 
@@ -39,7 +41,8 @@ std::optional<std::string> url_mistake(const std::string& url);
 // trip per transaction. After Unavailable or InDoubt the connection is dead: open a new one.
 class Connection {
  public:
-  // Throws Unavailable when the server cannot be reached in time.
+  // Tries the servers that the connection string names, in turn. Throws Unavailable when none of them that may
+  // be written to can be reached in time.
   static asio::awaitable<std::unique_ptr<Connection>> open(ConnectionOptions options);
 
   Connection(const Connection&) = delete;

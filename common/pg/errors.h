@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -24,8 +26,15 @@ class InDoubt : public Unavailable {
 // The server refused a statement; its transaction was rolled back.
 class StatementFailed : public std::runtime_error {
  public:
-  StatementFailed(std::string query, std::string sqlstate, const std::string& message)
-      : std::runtime_error(message), query_(std::move(query)), sqlstate_(std::move(sqlstate)) {}
+  // What the server did besides refusing.
+  enum class Session { kGoesOn, kEnded };
+
+  StatementFailed(std::string query, std::string sqlstate, const std::string& message,
+                  Session session = Session::kGoesOn)
+      : std::runtime_error(message),
+        query_(std::move(query)),
+        sqlstate_(std::move(sqlstate)),
+        session_(session) {}
 
   // The name of the statement, as in its constant.
   const std::string& query() const { return query_; }
@@ -35,20 +44,29 @@ class StatementFailed : public std::runtime_error {
   // Serialization failure or deadlock: the same work may pass when run again at once.
   bool may_pass_when_repeated() const { return sqlstate_ == "40001" || sqlstate_ == "40P01"; }
 
-  // Nothing is wrong with the work; the server cannot do it now. It is stopping, short of something,
-  // read-only, or had to wait too long.
+  // Nothing is wrong with the work; the server, or a pooler before it, cannot do it now. It is stopping, short
+  // of something, read-only, or had to wait too long.
   bool is_temporary() const {
-    const std::string_view state_class = std::string_view(sqlstate_).substr(0, 2);
-    return state_class == "40" || state_class == "53" || state_class == "57" || state_class == "58" ||
-           sqlstate_ == "55P03" || sqlstate_ == "25006";
+    constexpr std::array<std::string_view, 5> kClasses{"08", "40", "53", "57", "58"};
+    constexpr std::array<std::string_view, 3> kStates{"25006", "25P03", "55P03"};
+    const std::string_view state = sqlstate_;
+    return std::find(kClasses.begin(), kClasses.end(), state.substr(0, 2)) != kClasses.end() ||
+           std::find(kStates.begin(), kStates.end(), state) != kStates.end();
   }
 
+  // It waited for a lock, or for anything else, as long as it may.
+  bool waited_too_long() const { return sqlstate_ == "55P03" || sqlstate_ == "57014"; }
+
+  // A standby, or a primary that was demoted: no use to us, now or later.
+  bool server_is_read_only() const { return sqlstate_ == "25006"; }
+
   // The server ended the session with this report, which may follow a commit.
-  bool ended_session() const { return sqlstate_.starts_with("57P"); }
+  bool ended_session() const { return session_ == Session::kEnded; }
 
  private:
   std::string query_;
   std::string sqlstate_;
+  Session session_;
 };
 
 }  // namespace rocket::pg

@@ -17,6 +17,13 @@ namespace {
 constexpr int kRunsAlone = 3;
 constexpr std::chrono::milliseconds kFirstBackoff{50};
 constexpr std::chrono::milliseconds kLongestBackoff{500};
+// Units that wait for a connection longer than this are refused; connecting goes on.
+constexpr std::chrono::milliseconds kPatience{500};
+// How long units of a batch that failed run alone, once some of them have to wait in vain.
+constexpr std::chrono::milliseconds kPatienceAlone{250};
+
+// A unit that runs alone has waited for its locks before, and the others of its batch wait behind it.
+constexpr Statement kLittlePatience{"little_patience", "SET LOCAL lock_timeout = '50ms'"};
 
 // Full jitter: processes that lost the same server must not all come back at the same moment.
 std::chrono::milliseconds jittered(std::chrono::milliseconds longest) {
@@ -71,6 +78,10 @@ asio::awaitable<void> Lane::run() {
 asio::awaitable<void> Lane::connect() {
   connection_.reset();
   for (auto backoff = kFirstBackoff;; backoff = std::min(backoff * 2, kLongestBackoff)) {
+    asio::steady_timer patience(executor_, kPatience);
+    patience.async_wait([this](std::error_code ended) {
+      if (!ended && !connection_) refuse_until_connected("connecting takes long");
+    });
     std::string mistake;
     try {
       connection_ = co_await Connection::open(options_.connection);
@@ -80,11 +91,15 @@ asio::awaitable<void> Lane::connect() {
     } catch (const std::exception& error) {
       mistake = error.what();
     }
-    if (!away_) log_.warn("database is away", {{"error", mistake}});
-    away_ = std::make_exception_ptr(Unavailable(mistake));
-    refuse_waiting(away_);
+    refuse_until_connected(mistake);
     co_await sleep(jittered(backoff));
   }
+}
+
+void Lane::refuse_until_connected(const std::string& mistake) {
+  if (!away_) log_.warn("database is away", {{"error", mistake}});
+  away_ = std::make_exception_ptr(Unavailable(mistake));
+  refuse_waiting(away_);
 }
 
 std::vector<Lane::Waiting> Lane::take_batch() {
@@ -114,10 +129,16 @@ std::vector<Lane::Waiting> Lane::take_batch() {
   return batch;
 }
 
-asio::awaitable<std::vector<std::vector<Result>>> Lane::transact(std::vector<const Unit*> units) {
+asio::awaitable<std::vector<std::vector<Result>>> Lane::transact(std::vector<const Unit*> units,
+                                                                 Patience for_locks) {
   if (!connection_) throw Unavailable("the connection was lost");
   const Batch batch(std::move(units));
-  const std::vector<Result> results = co_await connection_->transact(batch.queries());
+  std::vector<const Query*> queries = batch.queries();
+  const Query little_patience(kLittlePatience, {});
+  const bool is_impatient = for_locks == Patience::kLittle;
+  if (is_impatient) queries.insert(queries.begin(), &little_patience);
+  std::vector<Result> results = co_await connection_->transact(queries);
+  if (is_impatient) results.erase(results.begin());
   co_return batch.share_out(results);
 }
 
@@ -126,40 +147,42 @@ asio::awaitable<void> Lane::run_batch(std::vector<Waiting> batch) {
   units.reserve(batch.size());
   for (const Waiting& each : batch) units.push_back(&each.unit);
   std::exception_ptr failure;
-  bool statement_failed = false;
+  bool again = false;
   std::vector<std::vector<Result>> results(batch.size());
   try {
-    results = co_await transact(std::move(units));
-  } catch (const StatementFailed&) {
-    statement_failed = true;
+    results = co_await transact(std::move(units), Patience::kWhole);
+  } catch (const StatementFailed& error) {
+    again = batch.size() > 1 || error.may_pass_when_repeated();
+    failure = std::current_exception();
+    if (!again) log_failure(error);
   } catch (...) {
     failure = std::current_exception();
+    connection_.reset();
   }
-  if (statement_failed) {
+  if (again) {
     co_await run_each_alone(std::move(batch));
     co_return;
   }
-  if (failure) connection_.reset();
   for (std::size_t i = 0; i < batch.size(); ++i) batch[i].complete(failure, std::move(results[i]));
 }
 
 asio::awaitable<void> Lane::run_each_alone(std::vector<Waiting> batch) {
+  const auto end = std::chrono::steady_clock::now() + kPatienceAlone;
+  std::exception_ptr given_up;
   for (Waiting& each : batch) {
-    std::exception_ptr failure;
+    std::exception_ptr failure = given_up;
     std::vector<std::vector<Result>> results(1);
-    for (int run = 1;; ++run) {
+    for (int run = 1; !given_up; ++run) {
       bool again = false;
       failure = nullptr;
       try {
         std::vector<const Unit*> itself(1, &each.unit);
-        results = co_await transact(std::move(itself));
+        results = co_await transact(std::move(itself), Patience::kLittle);
       } catch (const StatementFailed& error) {
         failure = std::current_exception();
         again = error.may_pass_when_repeated() && run < kRunsAlone;
-        if (!again) {
-          log_.error("statement failed",
-                     {{"query", error.query()}, {"sqlstate", error.sqlstate()}, {"error", error.what()}});
-        }
+        if (!again) log_failure(error);
+        if (error.waited_too_long() && std::chrono::steady_clock::now() > end) given_up = failure;
       } catch (...) {
         failure = std::current_exception();
         connection_.reset();
@@ -168,6 +191,11 @@ asio::awaitable<void> Lane::run_each_alone(std::vector<Waiting> batch) {
     }
     each.complete(failure, std::move(results.front()));
   }
+}
+
+void Lane::log_failure(const StatementFailed& error) {
+  log_.error("statement failed",
+             {{"query", error.query()}, {"sqlstate", error.sqlstate()}, {"error", error.what()}});
 }
 
 asio::awaitable<void> Lane::sleep(std::chrono::milliseconds duration) {

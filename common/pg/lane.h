@@ -31,7 +31,8 @@ struct LaneOptions {
 // waited longest, and no two that lock the same rows. So a set statement runs once for all of them.
 //
 // If any statement fails, the batch is rolled back and each of its units runs again alone, so that a bad one
-// hurts only itself: a unit must be safe to run again after a rollback.
+// hurts only itself: a unit must be safe to run again after a rollback. Where several have to wait in vain for a
+// lock, the rest is refused untried, so that what comes behind does not wait long.
 //
 // Everything happens on one single-threaded executor; use it from there only.
 class Lane {
@@ -61,7 +62,11 @@ class Lane {
   asio::awaitable<void> run_each_alone(std::vector<Waiting> batch);
   asio::awaitable<void> sleep(std::chrono::milliseconds duration);
   std::vector<Waiting> take_batch();
-  asio::awaitable<std::vector<std::vector<Result>>> transact(std::vector<const Unit*> units);
+  enum class Patience { kWhole, kLittle };
+  asio::awaitable<std::vector<std::vector<Result>>> transact(std::vector<const Unit*> units,
+                                                             Patience for_locks);
+  void refuse_until_connected(const std::string& mistake);
+  void log_failure(const StatementFailed& error);
   void refuse_waiting(const std::exception_ptr& reason);
 
   asio::any_io_executor executor_;

@@ -7,6 +7,9 @@ namespace rocket::process {
 void DatabaseSettings::add_to(Settings& settings) {
   // Environment only: a connection string may hold a password, and command lines are visible to others.
   settings.add_secret({"DATABASE_URL"}, "PostgreSQL connection string or URI", url);
+  settings.add("database-timeout", {"DATABASE_TIMEOUT_MS"},
+               "longest transaction; a statement may take 80 % of it, waiting for a lock 25 %", timeout,
+               std::chrono::milliseconds(100), std::chrono::milliseconds(600'000));
   settings.require([this]() -> std::optional<std::string> {
     if (url.empty()) return "DATABASE_URL is not set";
     if (auto mistake = pg::url_mistake(url)) return "DATABASE_URL " + *mistake;
@@ -22,7 +25,7 @@ void DatabaseSettings::add_lanes_to(Settings& settings) {
 }
 
 pg::ConnectionOptions DatabaseSettings::connection_options(const std::string& process) const {
-  return {.url = url, .application_name = "rocket-rides " + process};
+  return {.url = url, .application_name = "rocket-rides " + process, .transaction_timeout = timeout};
 }
 
 pg::LaneOptions DatabaseSettings::lane_options(const std::string& process) const {

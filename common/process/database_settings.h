@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -11,6 +12,8 @@ namespace rocket::process {
 // How a process reaches its database: DATABASE_URL and what goes with it.
 struct DatabaseSettings {
   std::string url;
+  // Longest transaction; see ConnectionOptions.
+  std::chrono::milliseconds timeout{5000};
   // Connections, each with a thread.
   std::int64_t lanes = 1;
   std::int64_t batch_limit = 64;
