@@ -24,9 +24,10 @@ Lease new_lease(const Request& request) {
   return {request.user_email, request.key, time_ordered_uuid(), random_uuid()};
 }
 
-// After a lease was lost.
+// After a lease was lost. If it was lost to a transaction of our own that was cut off and went on behind us, what
+// that one finished is no replay, so the key keeps the id by which we know it.
 void start_anew(Lease& lease) {
-  lease.key_id = time_ordered_uuid();
+  if (lease.doubtful.empty()) lease.key_id = time_ordered_uuid();
   lease.token = random_uuid();
 }
 
@@ -153,7 +154,7 @@ asio::awaitable<Outcome> Engine::run(pg::Lane& lane, const Flow& flow, Request r
       std::optional<Outcome> outcome = co_await attempt(lane, flow, request, lease, may_hold);
       if (outcome) co_return std::move(*outcome);
       start_anew(lease);
-      may_hold = false;
+      may_hold = !lease.doubtful.empty();
     } catch (...) {
       error = std::current_exception();
     }

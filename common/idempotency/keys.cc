@@ -51,7 +51,8 @@ SELECT asked.n,
               OR k.request_params <> asked.params THEN 'reused'
             WHEN k.finished_at IS NOT NULL THEN 'finished'
             WHEN k.parked_at IS NOT NULL THEN 'parked'
-            WHEN k.lease IS NOT NULL AND k.locked_at >= now() - make_interval(secs => lease_time) THEN 'in_progress'
+            WHEN k.lease <> ALL (asked.lease || doubtful::uuid[])
+             AND k.locked_at >= now() - make_interval(secs => lease_time) THEN 'in_progress'
             ELSE 'claim_again' END,
        k.id, k.recovery_point, k.attempts, k.response_code, k.response_body
   FROM asked LEFT JOIN idempotency_keys k ON k.user_id = asked.user_id AND k.idempotency_key = asked.key
