@@ -41,8 +41,8 @@ std::optional<std::string> url_mistake(const std::string& url);
 // trip per transaction. After Unavailable or InDoubt the connection is dead: open a new one.
 class Connection {
  public:
-  // Tries the servers that the connection string names, in turn. Throws Unavailable when none of them that may
-  // be written to can be reached in time.
+  // Tries the servers that the connection string names, in turn. Throws Unavailable when none of them that
+  // may be written to can be reached in time.
   static asio::awaitable<std::unique_ptr<Connection>> open(ConnectionOptions options);
 
   Connection(const Connection&) = delete;

@@ -44,8 +44,8 @@ class StatementFailed : public std::runtime_error {
   // Serialization failure or deadlock: the same work may pass when run again at once.
   bool may_pass_when_repeated() const { return sqlstate_ == "40001" || sqlstate_ == "40P01"; }
 
-  // Nothing is wrong with the work; the server, or a pooler before it, cannot do it now. It is stopping, short
-  // of something, read-only, or had to wait too long.
+  // Nothing is wrong with the work; the server, or a pooler before it, cannot do it now. It is stopping,
+  // short of something, read-only, or had to wait too long.
   bool is_temporary() const {
     constexpr std::array<std::string_view, 5> kClasses{"08", "40", "53", "57", "58"};
     constexpr std::array<std::string_view, 3> kStates{"25006", "25P03", "55P03"};

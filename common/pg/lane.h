@@ -31,8 +31,8 @@ struct LaneOptions {
 // waited longest, and no two that lock the same rows. So a set statement runs once for all of them.
 //
 // If any statement fails, the batch is rolled back and each of its units runs again alone, so that a bad one
-// hurts only itself: a unit must be safe to run again after a rollback. Where several have to wait in vain for a
-// lock, the rest is refused untried, so that what comes behind does not wait long.
+// hurts only itself: a unit must be safe to run again after a rollback. Where several have to wait in vain
+// for a lock, the rest is refused untried, so that what comes behind does not wait long.
 //
 // Everything happens on one single-threaded executor; use it from there only.
 class Lane {

@@ -1,20 +1,12 @@
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <atomic>
 #include <csignal>
-#include <map>
-#include <mutex>
-#include <set>
 #include <string>
-#include <thread>
-#include <vector>
 
 #include "spec/fault/effects.h"
 #include "spec/fault/ledger.h"
-#include "spec/fault/patient_client.h"
 #include "spec/fault/private_cluster.h"
+#include "spec/fault/traffic.h"
 #include "spec/support/api_process.h"
 #include "spec/support/eventually.h"
 #include "spec/support/requests.h"
@@ -24,62 +16,6 @@ namespace rocket::spec {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// Clients that send rides, each with a key of its own, until they are told that it is enough.
-class Traffic {
- public:
-  struct Ride {
-    std::string key;
-    ClientResponse answer;
-  };
-
-  Traffic(const std::vector<std::uint16_t>& ports, int clients) {
-    for (int i = 0; i < clients; ++i) threads_.emplace_back([this, ports] { send(ports); });
-  }
-  ~Traffic() { end(); }
-  Traffic(const Traffic&) = delete;
-  Traffic& operator=(const Traffic&) = delete;
-
-  int done() const { return done_; }
-  // Rides whose first attempt got no answer.
-  int retried() const { return retried_; }
-  std::chrono::milliseconds longest() const { return std::chrono::milliseconds(longest_.load()); }
-  // Each client ends the ride it is at.
-  void end() {
-    enough_ = true;
-    for (auto& each : threads_) {
-      if (each.joinable()) each.join();
-    }
-  }
-  // All answers; call after end().
-  const std::vector<Ride>& rides() const { return rides_; }
-
- private:
-  void send(const std::vector<std::uint16_t>& ports) {
-    PatientClient client(ports);
-    while (!enough_) {
-      const std::string key = new_key();
-      const auto outcome = client.insist(ride_request(key));
-      EXPECT_EQ(outcome.answer.status, 201)
-          << outcome.answer.body << testing::PrintToString(outcome.refusals);
-      // 500 would mean that an outage was not recognised as one.
-      EXPECT_THAT(outcome.refusals, testing::Each(testing::AnyOf(0, 409, 503)));
-      if (!outcome.refusals.empty()) ++retried_;
-      const std::lock_guard lock(mutex_);
-      longest_ = std::max<std::int64_t>(longest_, outcome.duration.count());
-      rides_.push_back({key, outcome.answer});
-      ++done_;
-    }
-  }
-
-  std::atomic<bool> enough_{false};
-  std::atomic<int> done_{0};
-  std::atomic<int> retried_{0};
-  std::atomic<std::int64_t> longest_{0};
-  std::mutex mutex_;
-  std::vector<Ride> rides_;
-  std::vector<std::thread> threads_;
-};
 
 TEST(DatabaseOutage, AnApiMayStartBeforeItsDatabase) {
   Ledger ledger;
@@ -179,13 +115,7 @@ TEST(DatabaseOutage, RestartsUnderTrafficLoseNothingAndDoubleNothing) {
   // A restart takes a few seconds. A lease that nobody gave back would block its key for 90.
   EXPECT_LT(traffic.longest(), std::chrono::seconds(20));
   SqlSession session(cluster.url());
-  std::map<std::string, std::string> stored;
-  for (const auto& row : session.rows("SELECT idempotency_key, response_body FROM idempotency_keys")) {
-    stored[*row[0]] = row[1].value_or("");
-  }
-  for (const auto& ride : traffic.rides()) {
-    EXPECT_EQ(stored[ride.key], ride.answer.body) << "an acknowledged ride was lost or changed";
-  }
+  expect_same_bytes(session, traffic.rides());
   expect_one_effect_per_key(session, ledger, traffic.done());
 }
 
@@ -219,23 +149,9 @@ TEST(DatabaseOutage, WholeHouseSurvivesRestarts) {
   SqlSession session(url);
   ASSERT_TRUE(eventually([&] { return session.number("SELECT count(*) FROM staged_jobs") == 0; }))
       << enqueuer.output();
-  EXPECT_EQ(session.number("SELECT count(*) FROM idempotency_keys WHERE finished_at IS NULL"), 0);
-  EXPECT_EQ(session.number("SELECT count(*) FROM rides"), traffic.done());
-  const auto charges = ledger.charges();
-  EXPECT_EQ(charges.size(), static_cast<std::size_t>(traffic.done()));
-  for (const auto& [ride, ids] : charges) EXPECT_EQ(ids.size(), 1U) << "ride " << ride;
-  // Every receipt has arrived, and however often it did, with one id.
-  std::map<std::string, std::set<std::string>> ids_by_args;
-  std::istringstream lines(enqueuer.output());
-  for (std::string line; std::getline(lines, line);) {
-    const auto id = line.find("job_id=");
-    const auto args = line.find("job_args=");
-    if (id != std::string::npos && args != std::string::npos) {
-      ids_by_args[line.substr(args)].insert(line.substr(id, 43));
-    }
-  }
-  EXPECT_EQ(ids_by_args.size(), static_cast<std::size_t>(traffic.done()));
-  for (const auto& [args, ids] : ids_by_args) EXPECT_EQ(ids.size(), 1U) << args;
+  expect_same_bytes(session, traffic.rides());
+  expect_one_effect_per_key(session, ledger, traffic.done(), Receipts::kDelivered);
+  expect_receipts_delivered(enqueuer, traffic.done());
 }
 
 TEST(DatabaseOutage, CutConnectionsLoseNothingAndDoubleNothing) {
@@ -257,9 +173,7 @@ TEST(DatabaseOutage, CutConnectionsLoseNothingAndDoubleNothing) {
 
   EXPECT_GE(cut_at_work, kCuts / 4) << "some should have hit a transaction";
   EXPECT_LT(traffic.longest(), std::chrono::seconds(10));
-  for (const auto& ride : traffic.rides()) {
-    EXPECT_EQ(database.of_key(ride.key, "response_body"), ride.answer.body);
-  }
+  expect_same_bytes(cutter, traffic.rides());
   expect_one_effect_per_key(cutter, ledger, traffic.done());
 }
 

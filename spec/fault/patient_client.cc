@@ -1,5 +1,6 @@
 #include "spec/fault/patient_client.h"
 
+#include <algorithm>
 #include <exception>
 #include <thread>
 
@@ -24,7 +25,10 @@ PatientClient::Outcome PatientClient::insist(const ClientRequest& request, std::
   Outcome outcome;
   for (; passed() < limit; std::this_thread::sleep_for(kPause)) {
     ++outcome.attempts;
-    if (auto answer = attempt(request); answer && is_definite(*answer)) {
+    const auto before = passed();
+    auto answer = attempt(request);
+    outcome.slowest_attempt = std::max(outcome.slowest_attempt, passed() - before);
+    if (answer && is_definite(*answer)) {
       outcome.answer = std::move(*answer);
       break;
     } else {

@@ -25,6 +25,7 @@ class PatientClient {
     // Statuses on the way; 0 for a broken connection.
     std::vector<int> refusals;
     std::chrono::milliseconds duration{0};
+    std::chrono::milliseconds slowest_attempt{0};
   };
   // Repeats after 409 request_in_progress, 500 and 503, and when there is no answer at all.
   Outcome insist(const ClientRequest& request, std::chrono::milliseconds limit = std::chrono::seconds(30));

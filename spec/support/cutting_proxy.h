@@ -28,6 +28,8 @@ class CuttingProxy {
 
   // The same database, by way of this proxy.
   std::string url() const;
+  // Itself, in the list of servers of a URI.
+  std::string address() const { return "127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()); }
   // Counts anew from here. Of the messages that go this way, over all connections, so many still pass; before
   // the next one the proxy does what it is told, once, on its own thread.
   void after(To direction, std::size_t messages, std::function<void(CuttingProxy&)> act);

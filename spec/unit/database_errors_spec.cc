@@ -12,13 +12,13 @@ StatementFailed failed(const std::string& sqlstate) { return {"claim", sqlstate,
 
 TEST(DatabaseErrors, ThatPassByThemselvesAreTemporary) {
   for (const char* sqlstate : {
-           "08000", "08003", "08006", "08P01",            // connections, as poolers report them
-           "25006", "25P03",                              // read-only; left idle in a transaction
-           "40000", "40001", "40P01",                     // rolled back, serialization, deadlock
-           "53000", "53100", "53200", "53300", "53400",   // disk, memory, connections, temp_file_limit
-           "55P03",                                       // waited for a lock
+           "08000", "08003", "08006", "08P01",           // connections, as poolers report them
+           "25006", "25P03",                             // read-only; left idle in a transaction
+           "40000", "40001", "40P01",                    // rolled back, serialization, deadlock
+           "53000", "53100", "53200", "53300", "53400",  // disk, memory, connections, temp_file_limit
+           "55P03",                                      // waited for a lock
            "57000", "57014", "57P01", "57P02", "57P03", "57P05",  // cancelled, stopping, starting, idle
-           "58000", "58030",                              // the operating system
+           "58000", "58030",                                      // the operating system
        }) {
     EXPECT_TRUE(failed(sqlstate).is_temporary()) << sqlstate;
   }
@@ -60,7 +60,8 @@ TEST(DatabaseErrors, TellAServerThatCannotWrite) {
   }
 }
 
-// Whatever its code: a disk that is full fails a statement, or, as a panic, the server in the middle of a commit.
+// Whatever its code: a disk that is full fails a statement, or, as a panic, the server in the middle of a
+// commit.
 TEST(DatabaseErrors, LeaveACommitInDoubtWhenTheyEndTheSession) {
   for (const char* sqlstate : {"53100", "57P01", "08P01", "XX000"}) {
     EXPECT_FALSE(failed(sqlstate).ended_session()) << sqlstate;

@@ -1,0 +1,96 @@
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <csignal>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "spec/fault/effects.h"
+#include "spec/fault/private_cluster.h"
+#include "spec/fault/traffic.h"
+#include "spec/support/api_process.h"
+#include "spec/support/eventually.h"
+#include "spec/support/requests.h"
+#include "spec/support/time_limits.h"
+
+// The server has no connection left to give (SQLSTATE 53300).
+namespace rocket::spec {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+class NoConnectionLeft : public testing::Test {
+ protected:
+  // Takes what there is, and what ends meanwhile.
+  void take_all() {
+    for (;;) {
+      try {
+        crowd_.push_back(std::make_unique<SqlSession>(cluster_.url()));
+      } catch (const std::runtime_error& full) {
+        ASSERT_NE(std::string(full.what()).find("too many clients"), std::string::npos) << full.what();
+        return;
+      }
+    }
+  }
+
+  void end_connections_of_the_api() {
+    session_.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE 'rocket%'");
+  }
+
+  static void expect_refused(const ApiProcess& api) {
+    const auto before = Clock::now();
+    const ClientResponse refused = api.send(ride_request(new_key()));
+    EXPECT_LT(Clock::now() - before, kAnswersWithin);
+    EXPECT_EQ(refused.status, 503) << refused.body;
+    EXPECT_EQ(refused.code(), "database_unavailable");
+    EXPECT_NE(refused.header("retry-after"), "");
+    EXPECT_EQ(api.send(get_request("/healthz")).status, 200);
+    EXPECT_EQ(api.send(get_request("/readyz")).status, 503);
+  }
+
+  PrivateCluster cluster_{{"max_connections=30"}};
+  SqlSession session_{cluster_.url()};
+  Ledger ledger_;
+  std::vector<std::unique_ptr<SqlSession>> crowd_;
+};
+
+TEST_F(NoConnectionLeft, AnApiMayStartThen) {
+  take_all();
+  const ApiProcess api(cluster_.url(), {{"MOCK_LEDGER", ledger_.path()}});
+  expect_refused(api);
+  crowd_.clear();
+  const std::string key = new_key();
+  EXPECT_TRUE(eventually([&] { return api.send(ride_request(key)).status == 201; }, kServesWithin));
+  expect_one_effect_per_key(session_, ledger_, 1);
+}
+
+TEST_F(NoConnectionLeft, TrafficGoesOnAsSoonAsThereIsRoom) {
+  ApiProcess api(cluster_.url(), {{"MOCK_LEDGER", ledger_.path()}});
+  Traffic traffic({api.port()}, 4);
+  ASSERT_TRUE(eventually([&] { return traffic.done() > 50; }));
+  // It would be quicker than we are.
+  api.process().kill(SIGSTOP);
+  ASSERT_TRUE(eventually([&] {
+    end_connections_of_the_api();
+    take_all();
+    return session_.number("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'rocket%'") ==
+           0;
+  }));
+  api.process().kill(SIGCONT);
+  expect_refused(api);
+  const int before = traffic.done();
+  crowd_.clear();
+  EXPECT_TRUE(eventually([&] { return traffic.done() > before; }, kServesWithin));
+  traffic.end();
+
+  EXPECT_GE(traffic.retried(), 1);
+  EXPECT_LT(traffic.slowest_attempt(), kAnswersWithin);
+  expect_same_bytes(session_, traffic.rides());
+  expect_one_effect_per_key(session_, ledger_, traffic.done());
+}
+
+}  // namespace
+}  // namespace rocket::spec

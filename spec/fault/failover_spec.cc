@@ -1,0 +1,252 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <future>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <tuple>
+
+#include "spec/fault/effects.h"
+#include "spec/fault/private_cluster.h"
+#include "spec/fault/traffic.h"
+#include "spec/support/api_process.h"
+#include "spec/support/cutting_proxy.h"
+#include "spec/support/engine_rig.h"
+#include "spec/support/eventually.h"
+#include "spec/support/mute_server.h"
+#include "spec/support/requests.h"
+#include "spec/support/time_limits.h"
+
+// The primary dies, and a replica takes its place under the eyes of everybody.
+namespace rocket::spec {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// What a commit waits for is on both servers.
+class Failover : public testing::Test {
+ protected:
+  Failover() {
+    SqlSession session(primary_.url());
+    // After the copy was made, so that the replica will not wait for one of its own.
+    session.execute("ALTER SYSTEM SET synchronous_standby_names = '*'");
+    session.execute("SELECT pg_reload_conf()");
+    if (!eventually([&] {
+          return session.number("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == 1;
+        })) {
+      throw std::runtime_error("the replica does not follow");
+    }
+  }
+
+  // The first server need not be the primary itself.
+  std::string url_by(const std::string& first) const {
+    return "postgresql://postgres@" + first + "," + replica_.address() +
+           "/rides?target_session_attrs=read-write&sslmode=disable&gssencmode=disable";
+  }
+
+  PrivateCluster primary_;
+  PrivateCluster replica_{PrivateCluster::ReplicaOf{primary_}};
+  Ledger ledger_;
+};
+
+TEST_F(Failover, LosesNothingAndNeedsNoRestart) {
+  const std::string url = url_by(primary_.address());
+  const Environment provider{
+      {"MOCK_LEDGER", ledger_.path()}, {"MOCK_LATENCY_MS", "3"}, {"MOCK_LOST_PERCENT", "5"}};
+  Environment eager = provider;
+  eager.insert({{"DATABASE_URL", url},
+                {"COMPLETER_GRACE_S", "0"},
+                {"COMPLETER_PAUSE_S", "0"},
+                {"COMPLETER_IDLE_MS", "50"}});
+  const ApiProcess one(url, provider);
+  const ApiProcess other(url, provider);
+  const ChildProcess completer("completer", eager);
+  const ChildProcess enqueuer("enqueuer", {{"DATABASE_URL", url}});
+  Traffic traffic({one.port(), other.port()}, 8);
+  ASSERT_TRUE(eventually([&] { return traffic.done() > 200; }));
+
+  primary_.crash();
+  ASSERT_TRUE(eventually([&] { return one.send(get_request("/readyz")).status == 503; }, kAnswersWithin));
+  replica_.promote();
+  const int before = traffic.done();
+  EXPECT_TRUE(eventually([&] { return traffic.done() > before; }, kServesWithin));
+  ASSERT_TRUE(eventually([&] { return traffic.done() > before + 200; }));
+  traffic.end();
+
+  EXPECT_GE(traffic.retried(), 8);
+  EXPECT_LT(traffic.slowest_attempt(), kAnswersWithin);
+  SqlSession promoted(replica_.url());
+  ASSERT_TRUE(eventually([&] { return promoted.number("SELECT count(*) FROM staged_jobs") == 0; }))
+      << enqueuer.output();
+  expect_same_bytes(promoted, traffic.rides());
+  expect_one_effect_per_key(promoted, ledger_, traffic.done(), Receipts::kDelivered);
+  expect_receipts_delivered(enqueuer, traffic.done());
+  EXPECT_TRUE(completer.running()) << completer.output();
+}
+
+// Before the charge, or after it; and the primary dies when its client waits for the answer to a commit:
+// before it could know of that commit, or after it and its replica have it.
+enum class Commit { kOfTheRide, kOfTheAnswer };
+class FailoverInDoubt : public Failover,
+                        public testing::WithParamInterface<std::tuple<Commit, CuttingProxy::To>> {};
+
+using CommitAndCut = std::tuple<Commit, CuttingProxy::To>;
+std::string name_of(const testing::TestParamInfo<CommitAndCut>& each) {
+  const auto [commit, cut] = each.param;
+  return std::string(commit == Commit::kOfTheRide ? "Ride" : "Answer") +
+         (cut == CuttingProxy::To::kServer ? "Undone" : "Done");
+}
+
+INSTANTIATE_TEST_SUITE_P(OfCommit, FailoverInDoubt,
+                         testing::Combine(testing::Values(Commit::kOfTheRide, Commit::kOfTheAnswer),
+                                          testing::Values(CuttingProxy::To::kServer,
+                                                          CuttingProxy::To::kClient)),
+                         name_of);
+
+TEST_P(FailoverInDoubt, TheKeyGoesOnFromWhereItStands) {
+  const auto [commit, direction] = GetParam();
+  CuttingProxy proxy(primary_.url());
+  EngineRig rig(url_by(proxy.address()),
+                RigOptions{.lanes = 1, .batch_limit = 64, .rides = {}, .engine = {}});
+  // Statements are prepared with the first ride.
+  ASSERT_EQ(describe(rig.run(engine_ride(new_key()))), "201");
+
+  std::string known_to_replica;
+  const std::string key = new_key();
+  const auto fail_over = [&](CuttingProxy& cut) {
+    primary_.crash();
+    replica_.promote();
+    const auto rows =
+        SqlSession(replica_.url())
+            .rows("SELECT recovery_point FROM idempotency_keys WHERE idempotency_key = $1", {key});
+    known_to_replica = rows.empty() ? "nothing" : rows[0][0].value_or("NULL");
+    cut.cut();
+  };
+  Gate gate;
+  if (commit == Commit::kOfTheRide) {
+    gate.open();
+    proxy.after(direction, 0, fail_over);
+  }
+  rig.gateway().plan({{ScriptedGateway::Behaviour::kCharges, &gate}});
+  auto attempt = rig.start(engine_ride(key));
+  if (commit == Commit::kOfTheAnswer) {
+    ASSERT_TRUE(gate.wait_for_arrivals(1));
+    proxy.after(direction, 0, fail_over);
+    gate.open();
+  }
+  EXPECT_EQ(describe(answer_of(attempt)), "201");
+  ASSERT_TRUE(proxy.has_acted());
+
+  const bool done = direction == CuttingProxy::To::kClient;
+  if (commit == Commit::kOfTheRide) {
+    EXPECT_EQ(known_to_replica, done ? "ride_created" : "nothing");
+  } else {
+    EXPECT_EQ(known_to_replica, done ? "finished" : "ride_created");
+  }
+  SqlSession promoted(replica_.url());
+  EXPECT_EQ(promoted.number("SELECT count(*) FROM rides WHERE stripe_charge_id IS NOT NULL"), 2);
+  EXPECT_EQ(promoted.number("SELECT count(*) FROM idempotency_keys WHERE response_code = 201"), 2);
+  EXPECT_EQ(promoted.number("SELECT count(*) FROM staged_jobs"), 2);
+  EXPECT_EQ(rig.gateway().charges().size(), 2U);
+}
+
+// No list of servers: the one that the URL leads to becomes writable.
+TEST_F(Failover, AReplicaIsOfNoUseUntilItIsPromoted) {
+  const ApiProcess api(replica_.url(), {});
+  const ClientResponse refused = api.send(ride_request(new_key()));
+  EXPECT_EQ(refused.status, 503) << refused.body;
+  EXPECT_EQ(refused.code(), "database_unavailable");
+  EXPECT_EQ(api.send(get_request("/readyz")).status, 503);
+  replica_.promote();
+  EXPECT_TRUE(eventually([&] { return api.send(ride_request(new_key())).status == 201; }, kServesWithin));
+}
+
+TEST(Demotion, OfAServerMakesConnectionsToItUseless) {
+  PrivateCluster cluster;
+  Ledger ledger;
+  const ApiProcess api(cluster.url(), {{"MOCK_LEDGER", ledger.path()}});
+  const std::string key = new_key();
+  ASSERT_EQ(api.send(ride_request(key)).status, 201);
+  SqlSession session(cluster.url());
+  const auto set_read_only = [&](const std::string& value) {
+    session.execute("ALTER SYSTEM SET default_transaction_read_only = " + value);
+    session.execute("SELECT pg_reload_conf()");
+  };
+  const auto is_refused = [&] {
+    const ClientResponse answer = api.send(ride_request(new_key()));
+    EXPECT_THAT(answer.status, testing::AnyOf(201, 503)) << answer.body;
+    return answer.status == 503 && answer.code() == "database_unavailable";
+  };
+  set_read_only("on");
+  EXPECT_TRUE(eventually(is_refused, kAnswersWithin));
+  // Each lane has a connection, and finds out when it is used.
+  const auto connections = [&] {
+    is_refused();
+    return session.number(
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'rocket-rides%' AND backend_start "
+        "< "
+        "now() - interval '2 s'");
+  };
+  EXPECT_TRUE(eventually([&] { return connections() == 0; }, std::chrono::seconds(4)));
+  EXPECT_EQ(api.send(get_request("/readyz")).status, 503);
+  set_read_only("off");
+  EXPECT_TRUE(eventually([&] { return api.send(ride_request(new_key())).status == 201; }, kServesWithin));
+}
+
+// A machine that is gone refuses nothing; it just does not answer.
+TEST(ServerThatSaysNothing, DoesNotHideTheNextOne) {
+  const MuteServer mute(MuteServer::Manner::kSaysNothing);
+  PrivateCluster cluster;
+  Ledger ledger;
+  const ApiProcess api("postgresql://postgres@" + mute.address() + "," + cluster.address() + "/rides",
+                       {{"MOCK_LEDGER", ledger.path()}});
+  const std::string key = new_key();
+  const auto begin = Clock::now();
+  const ClientResponse first = api.send(ride_request(key));
+  EXPECT_LT(Clock::now() - begin, kAnswersWithin);
+  EXPECT_TRUE(first.status == 201 || first.status == 503) << first.body;
+  EXPECT_TRUE(eventually([&] { return api.send(ride_request(key)).status == 201; },
+                         kSlowness * std::chrono::seconds(3)));
+}
+
+TEST(ServerThatSaysNothing, LeavesNoClientWaiting) {
+  const MuteServer mute(MuteServer::Manner::kSaysNothing);
+  const ApiProcess api("postgresql://postgres@" + mute.address() + "/rides", {});
+  for (int i = 0; i < 5; ++i) {
+    const auto begin = Clock::now();
+    const ClientResponse refused = api.send(ride_request(new_key()));
+    EXPECT_LT(Clock::now() - begin, kAnswersWithin);
+    EXPECT_EQ(refused.status, 503);
+    EXPECT_EQ(refused.code(), "database_unavailable");
+  }
+}
+
+// Suspended in the middle of work, as by a host that is short of everything; or behind a network that drops
+// packets.
+TEST(ServerThatSaysNothing, IsLeftInTimeAndTakenUpAgain) {
+  TestDatabase database;
+  Ledger ledger;
+  CuttingProxy proxy(database.url());
+  const ApiProcess api(proxy.url(), {{"MOCK_LEDGER", ledger.path()}});
+  Traffic traffic({api.port()}, 8);
+  ASSERT_TRUE(eventually([&] { return traffic.done() > 50; }));
+  std::promise<void> end;
+  proxy.after(CuttingProxy::To::kServer, 10,
+              [ended = end.get_future().share()](CuttingProxy&) { ended.wait(); });
+  ASSERT_TRUE(eventually([&] { return api.send(get_request("/readyz")).status == 503; }, kAnswersWithin));
+  std::this_thread::sleep_for(std::chrono::seconds(2));
+  const int before = traffic.done();
+  end.set_value();
+  EXPECT_TRUE(eventually([&] { return traffic.done() > before; }, kServesWithin));
+  traffic.end();
+  EXPECT_GE(traffic.retried(), 8);
+  EXPECT_LT(traffic.slowest_attempt(), kAnswersWithin);
+  SqlSession session = database.open_session();
+  expect_same_bytes(session, traffic.rides());
+  expect_one_effect_per_key(session, ledger, traffic.done());
+}
+
+}  // namespace
+}  // namespace rocket::spec

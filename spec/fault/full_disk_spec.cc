@@ -1,0 +1,122 @@
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+#include <string>
+
+#include "spec/fault/effects.h"
+#include "spec/fault/private_cluster.h"
+#include "spec/fault/traffic.h"
+#include "spec/support/api_process.h"
+#include "spec/support/eventually.h"
+#include "spec/support/requests.h"
+#include "spec/support/time_limits.h"
+
+// The disk of the database is full (SQLSTATE 53100).
+namespace rocket::spec {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// A disk that a server believes to be full, whenever a test wants; see full_disk/full_disk.cc.
+class Disk {
+ public:
+  // With those files of the server on it whose path holds this.
+  explicit Disk(std::string part) : part_(std::move(part)) {
+    std::string made = (std::filesystem::temp_directory_path() / "rocket_disk_XXXXXX").string();
+    if (::mkdtemp(made.data()) == nullptr) throw std::runtime_error("cannot make " + made);
+    directory_ = made;
+    // The server may belong to another user, who cannot enter the folder that we build in.
+    using std::filesystem::perms;
+    std::filesystem::permissions(directory_, perms::owner_all | perms::group_exec | perms::others_exec |
+                                                 perms::group_read | perms::others_read);
+    std::filesystem::copy_file(SPEC_FULL_DISK, directory_ / "full_disk.so");
+  }
+  ~Disk() {
+    std::error_code ignored;
+    std::filesystem::remove_all(directory_, ignored);
+  }
+  Disk(const Disk&) = delete;
+  Disk& operator=(const Disk&) = delete;
+
+  Environment environment() const {
+    return {{"LD_PRELOAD", (directory_ / "full_disk.so").string()},
+            {"FULL_DISK", sign().string()},
+            {"FULL_DISK_PART", part_}};
+  }
+  void fill() const { std::ofstream file(sign()); }
+  void make_room() const { std::filesystem::remove(sign()); }
+
+ private:
+  std::filesystem::path sign() const { return directory_ / "full"; }
+
+  std::string part_;
+  std::filesystem::path directory_;
+};
+
+bool is_refused(const ClientResponse& answer) {
+  return answer.status == 503 && answer.code() == "database_unavailable" &&
+         !answer.header("retry-after").empty();
+}
+
+TEST(FullDisk, OfTablesRefusesWritesUntilThereIsRoom) {
+  const Disk disk("/data/base/");
+  PrivateCluster cluster({}, disk.environment());
+  Ledger ledger;
+  ApiProcess api(cluster.url(), {{"MOCK_LEDGER", ledger.path()}});
+  const ClientResponse first = api.send(ride_request(new_key()));
+  ASSERT_EQ(first.status, 201);
+  Traffic traffic({api.port()}, 8);
+  ASSERT_TRUE(eventually([&] { return traffic.done() > 100; }));
+
+  disk.fill();
+  // Pages that are there take some more.
+  ASSERT_TRUE(eventually([&] { return is_refused(api.send(ride_request(new_key()))); }));
+  EXPECT_NE(api.process().output().find("sqlstate=53100"), std::string::npos);
+  EXPECT_EQ(api.send(get_request("/rides/1")).status, 200) << "reading needs no room";
+
+  disk.make_room();
+  const int before = traffic.done();
+  EXPECT_TRUE(eventually([&] { return traffic.done() > before + 8; }, kServesWithin));
+  traffic.end();
+  EXPECT_GE(traffic.retried(), 8);
+  EXPECT_LT(traffic.slowest_attempt(), kAnswersWithin);
+  SqlSession session(cluster.url());
+  expect_same_bytes(session, traffic.rides());
+  EXPECT_EQ(session.number("SELECT count(*) FROM idempotency_keys WHERE lease IS NOT NULL"), 0);
+}
+
+// The server gives itself up, and does not come back before there is room: in the middle of commits.
+TEST(FullDisk, OfTheLogEndsTheServerAndLosesNothing) {
+  const Disk disk("/data/pg_wal/");
+  PrivateCluster cluster({}, disk.environment());
+  Ledger ledger;
+  ApiProcess api(cluster.url(), {{"MOCK_LEDGER", ledger.path()}});
+  Traffic traffic({api.port()}, 8);
+  ASSERT_TRUE(eventually([&] { return traffic.done() > 100; }));
+
+  disk.fill();
+  EXPECT_ANY_THROW({
+    SqlSession session(cluster.url());
+    while (true) session.value("SELECT pg_switch_wal()");
+  }) << "there should be no next file";
+  const auto begin = Clock::now();
+  EXPECT_TRUE(eventually([&] { return is_refused(api.send(ride_request(new_key()))); }, kAnswersWithin));
+  EXPECT_LT(Clock::now() - begin, kAnswersWithin);
+
+  disk.make_room();
+  cluster.start();
+  const int before = traffic.done();
+  EXPECT_TRUE(eventually([&] { return traffic.done() > before + 8; }, kServesWithin));
+  traffic.end();
+  EXPECT_GE(traffic.retried(), 8);
+  EXPECT_LT(traffic.slowest_attempt(), kAnswersWithin);
+  SqlSession session(cluster.url());
+  expect_same_bytes(session, traffic.rides());
+  EXPECT_EQ(session.number("SELECT count(*) FROM idempotency_keys WHERE lease IS NOT NULL"), 0);
+}
+
+}  // namespace
+}  // namespace rocket::spec

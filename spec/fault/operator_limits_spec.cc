@@ -1,0 +1,141 @@
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "jobs/drain.h"
+#include "process/event_loop.h"
+#include "spec/fault/effects.h"
+#include "spec/fault/traffic.h"
+#include "spec/support/api_process.h"
+#include "spec/support/eventually.h"
+#include "spec/support/requests.h"
+#include "spec/support/time_limits.h"
+
+// Whoever operates the database has set limits that are smaller than ours. They hold, and reaching one is no
+// more than a reason to try again.
+namespace rocket::spec {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+class OperatorLimit : public testing::Test {
+ protected:
+  void set(const std::string& setting, const std::string& value) {
+    database_.execute("DO $$BEGIN EXECUTE 'ALTER DATABASE ' || quote_ident(current_database()) || ' SET " +
+                      setting + " = ''" + value + "'''; END$$");
+  }
+
+  TestDatabase database_;
+  Ledger ledger_;
+};
+
+class OperatorLimitOnWaiting : public OperatorLimit, public testing::WithParamInterface<const char*> {};
+
+INSTANTIATE_TEST_SUITE_P(OfA, OperatorLimitOnWaiting, testing::Values("statement_timeout", "lock_timeout"),
+                         [](const auto& each) { return std::string(each.param); });
+
+TEST_P(OperatorLimitOnWaiting, MakesARequestThatReachesItTemporarilyUnavailable) {
+  set(GetParam(), "100ms");
+  const ApiProcess api(database_, {{"MOCK_LEDGER", ledger_.path()}});
+  SqlSession locker = database_.open_session();
+  locker.execute("BEGIN; LOCK TABLE rides IN ACCESS EXCLUSIVE MODE");
+  const std::string key = new_key();
+  const auto begin = Clock::now();
+  const ClientResponse refused = api.send(ride_request(key));
+  // Our own limits allow more.
+  EXPECT_LT(Clock::now() - begin, kSlowness * std::chrono::milliseconds(280));
+  EXPECT_EQ(refused.status, 503) << refused.body;
+  EXPECT_EQ(refused.code(), "database_unavailable");
+  EXPECT_NE(refused.header("retry-after"), "");
+  locker.execute("ROLLBACK");
+
+  EXPECT_EQ(api.send(ride_request(key)).status, 201);
+  SqlSession session = database_.open_session();
+  expect_one_effect_per_key(session, ledger_, 1);
+}
+
+// In the second half of a request, when the key is ours and the card is charged.
+TEST_P(OperatorLimitOnWaiting, ReleasesAKeyThatWasHeld) {
+  set(GetParam(), "100ms");
+  const ApiProcess api(database_, {{"MOCK_LEDGER", ledger_.path()}, {"MOCK_LATENCY_MS", "300"}});
+  const std::string key = new_key();
+  HttpConnection connection = api.connect();
+  connection.send(ride_request(key).to_bytes());
+  ASSERT_TRUE(eventually([&] { return !ledger_.calls().empty(); }));
+  SqlSession locker = database_.open_session();
+  locker.execute("BEGIN; LOCK TABLE rides IN ACCESS EXCLUSIVE MODE");
+  const ClientResponse refused = connection.receive();
+  EXPECT_EQ(refused.status, 503) << refused.body;
+  EXPECT_EQ(refused.code(), "database_unavailable");
+  // Releasing needs no ride.
+  EXPECT_TRUE(eventually([&] { return database_.of_key(key, "lease") == "NULL"; }));
+  EXPECT_EQ(database_.of_key(key, "recovery_point"), "ride_created");
+  locker.execute("ROLLBACK");
+
+  EXPECT_EQ(api.send(ride_request(key)).status, 201);
+  SqlSession session = database_.open_session();
+  expect_one_effect_per_key(session, ledger_, 1);
+}
+
+TEST_F(OperatorLimit, OnAnyStatementOfTrafficIsNoError) {
+  const ApiProcess api(database_, {{"MOCK_LEDGER", ledger_.path()}});
+  Traffic traffic({api.port()}, 12);
+  SqlSession session = database_.open_session();
+  std::int64_t cancelled = 0;
+  ASSERT_TRUE(eventually([&] {
+    cancelled += session.number(
+        "SELECT count(*) FILTER (WHERE pg_cancel_backend(pid)) FROM pg_stat_activity WHERE state = 'active' "
+        "AND datname = current_database() AND application_name LIKE 'rocket-rides%'");
+    return cancelled >= 40;
+  }));
+  traffic.end();
+  expect_same_bytes(session, traffic.rides());
+  expect_one_effect_per_key(session, ledger_, traffic.done());
+}
+
+TEST_F(OperatorLimit, OnIdleSessionsIsNotFeltByClients) {
+  set("idle_session_timeout", "50ms");
+  const ApiProcess api(database_, {{"MOCK_LEDGER", ledger_.path()}});
+  SqlSession session = database_.open_session();
+  session.execute("SET idle_session_timeout = 0");
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(api.send(ride_request(new_key())).status, 201);
+    ASSERT_TRUE(eventually([&] {
+      return session.number(
+                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
+                 "application_name LIKE 'rocket-rides%'") == 0;
+    }));
+  }
+  expect_one_effect_per_key(session, ledger_, 3);
+}
+
+// A queue that takes its time when it is first asked.
+class SlowAtFirst : public jobs::JobQueue {
+ public:
+  void push(std::span<const jobs::Job> jobs) override {
+    for (const jobs::Job& job : jobs) ids.push_back(job.id);
+    if (ids.size() == jobs.size()) std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  }
+  std::vector<std::string> ids;
+};
+
+TEST_F(OperatorLimit, OnIdleTransactionsMakesAJobComeAgainWithItsId) {
+  set("idle_in_transaction_session_timeout", "100ms");
+  database_.execute("INSERT INTO staged_jobs (job_name, job_args) VALUES ('send_ride_receipt', '{}')");
+  process::EventLoop event_loop;
+  SlowAtFirst queue;
+  jobs::Drain drain({.url = database_.url()}, queue, 10);
+  EXPECT_THROW(event_loop.run(drain.run_once()), pg::Unavailable);
+  EXPECT_EQ(database_.count("staged_jobs"), 1);
+  EXPECT_EQ(event_loop.run(drain.run_once()), 1);
+  EXPECT_EQ(database_.count("staged_jobs"), 0);
+  ASSERT_EQ(queue.ids.size(), 2U);
+  EXPECT_EQ(queue.ids[0], queue.ids[1]);
+}
+
+}  // namespace
+}  // namespace rocket::spec

@@ -1,0 +1,54 @@
+#include "spec/fault/traffic.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "spec/support/requests.h"
+
+namespace rocket::spec {
+
+Traffic::Traffic(const std::vector<std::uint16_t>& ports, int clients)
+    : Traffic(ports, clients, [](const std::string& key) { return ride_request(key); }) {}
+
+Traffic::Traffic(const std::vector<std::uint16_t>& ports, int clients, Request request) {
+  for (int i = 0; i < clients; ++i) threads_.emplace_back([this, ports, request] { send(ports, request); });
+}
+
+void Traffic::end() {
+  enough_ = true;
+  for (auto& each : threads_) {
+    if (each.joinable()) each.join();
+  }
+}
+
+void Traffic::send(const std::vector<std::uint16_t>& ports, const Request& request) {
+  PatientClient client(ports);
+  while (!enough_) {
+    const std::string key = new_key();
+    const auto outcome = client.insist(request(key));
+    EXPECT_EQ(outcome.answer.status, 201) << outcome.answer.body << testing::PrintToString(outcome.refusals);
+    // 500 would mean that an outage was not recognised as one.
+    EXPECT_THAT(outcome.refusals, testing::Each(testing::AnyOf(0, 409, 503)));
+    if (!outcome.refusals.empty()) ++retried_;
+    const std::lock_guard lock(mutex_);
+    longest_ = std::max<std::int64_t>(longest_, outcome.duration.count());
+    slowest_ = std::max<std::int64_t>(slowest_, outcome.slowest_attempt.count());
+    all_.push_back({key, outcome.answer});
+    ++done_;
+  }
+}
+
+void expect_same_bytes(SqlSession& session, const std::vector<Traffic::Done>& acknowledged) {
+  std::map<std::string, std::string> stored;
+  for (const auto& row : session.rows("SELECT idempotency_key, response_body FROM idempotency_keys")) {
+    stored[*row[0]] = row[1].value_or("");
+  }
+  for (const auto& each : acknowledged) {
+    EXPECT_EQ(stored[each.key], each.answer.body) << "what was acknowledged is lost or changed";
+  }
+}
+
+}  // namespace rocket::spec
