@@ -152,6 +152,27 @@ TEST_P(FailoverInDoubt, TheKeyGoesOnFromWhereItStands) {
   EXPECT_EQ(rig.gateway().charges().size(), 2U);
 }
 
+// Every commit waits for it, and none is acknowledged without it.
+TEST_F(Failover, WithoutItsReplicaAPrimaryAcknowledgesNothing) {
+  const ApiProcess api(primary_.url(), {{"MOCK_LEDGER", ledger_.path()}});
+  Traffic traffic({api.port()}, 8);
+  ASSERT_TRUE(eventually([&] { return traffic.done() > 50; }));
+  replica_.stop();
+  const int before = traffic.done();
+  std::this_thread::sleep_for(std::chrono::seconds(4));
+  EXPECT_EQ(traffic.done(), before);
+  replica_.start();
+  EXPECT_TRUE(eventually([&] { return traffic.done() > before; }));
+  traffic.end();
+
+  EXPECT_GE(traffic.retried(), 8);
+  // Behind one transaction that waits in vain there may be another, and finding out how they ended.
+  EXPECT_LT(traffic.slowest_attempt(), 2 * kAnswersWithin);
+  SqlSession session(primary_.url());
+  expect_same_bytes(session, traffic.rides());
+  expect_one_effect_per_key(session, ledger_, traffic.done());
+}
+
 // No list of servers: the one that the URL leads to becomes writable.
 TEST_F(Failover, AReplicaIsOfNoUseUntilItIsPromoted) {
   const ApiProcess api(replica_.url(), {});
