@@ -42,8 +42,10 @@ class HeavyWorkerCrashPoints : public testing::TestWithParam<To> {
     victim.kill(SIGKILL);
     victim.wait_for_exit();
     // What its server session was doing ends with it.
-    EXPECT_TRUE(eventually(
-        [&] { return database_.count("pg_stat_activity", "application_name LIKE 'rocket-rides %'") == 0; }));
+    EXPECT_TRUE(eventually([&] {
+      return database_.count("pg_stat_activity",
+                             "datname = current_database() AND application_name LIKE 'rocket-rides %'") == 0;
+    }));
     return victim.output();
   }
 
