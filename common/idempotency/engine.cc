@@ -1,5 +1,6 @@
 #include "idempotency/engine.h"
 
+#include <algorithm>
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/steady_timer.hpp>
@@ -24,8 +25,8 @@ Lease new_lease(const Request& request) {
   return {request.user_email, request.key, time_ordered_uuid(), random_uuid()};
 }
 
-// After a lease was lost. If it was lost to a transaction of our own that was cut off and went on behind us, what
-// that one finished is no replay, so the key keeps the id by which we know it.
+// After a lease was lost. If it was lost to a transaction of our own that was cut off and went on behind us,
+// what that one finished is no replay, so the key keeps the id by which we know it.
 void start_anew(Lease& lease) {
   if (lease.doubtful.empty()) lease.key_id = time_ordered_uuid();
   lease.token = random_uuid();
@@ -72,21 +73,26 @@ pg::Unit unit_of(const Lease& lease, pg::Query query) {
   return unit;
 }
 
-// Gives the key back once the database can be reached, so that a retry need not wait for the lease to end.
+// Gives the key back once the database can be reached, so that a retry need not wait for the lease to end. A
+// claim in doubt may still be under way in the server, such as one that waits for a replica: then there is
+// nothing to be seen of it yet, and it has to be looked for again.
 asio::awaitable<void> release_when_possible(pg::Lane& lane, Lease lease, std::string error,
-                                            std::chrono::seconds lease_time) {
+                                            std::chrono::seconds lease_time, bool claim_in_doubt) {
   constexpr std::chrono::milliseconds kPause{200};
-  for (std::chrono::milliseconds waited{0}; waited < lease_time; waited += kPause) {
+  constexpr std::chrono::milliseconds kLongestPause{1000};
+  std::chrono::milliseconds pause = kPause;
+  for (std::chrono::milliseconds waited{0}; waited < lease_time; waited += pause) {
     try {
       pg::Unit unit = unit_of(lease, release(lease, error));
-      co_await lane.commit(std::move(unit));
-      co_return;
+      const std::vector<pg::Result> results = co_await lane.commit(std::move(unit));
+      if (!claim_in_doubt || results.front().affected() > 0) co_return;
+      pause = std::min(pause * 2, kLongestPause);
     } catch (const pg::StatementFailed& failed) {
       if (!failed.is_temporary()) co_return;
     } catch (const pg::Unavailable&) {
       // Also in doubt: releasing twice is harmless.
     }
-    asio::steady_timer timer(lane.executor(), kPause);
+    asio::steady_timer timer(lane.executor(), pause);
     co_await timer.async_wait(asio::use_awaitable);
   }
 }
@@ -145,33 +151,29 @@ struct Engine::Position {
 
 asio::awaitable<Outcome> Engine::run(pg::Lane& lane, const Flow& flow, Request request) const {
   Lease lease = new_lease(request);
-  // Whether there is anything to hand back.
-  bool may_hold = false;
+  // Once its claim is known to have succeeded.
+  bool ours = false;
   std::exception_ptr doubt;
   for (int claims = 0; claims < kMostClaims; ++claims) {
     std::exception_ptr error;
     try {
-      std::optional<Outcome> outcome = co_await attempt(lane, flow, request, lease, may_hold);
+      std::optional<Outcome> outcome = co_await attempt(lane, flow, request, lease, ours);
       if (outcome) co_return std::move(*outcome);
       start_anew(lease);
-      may_hold = !lease.doubtful.empty();
+      ours = false;
     } catch (...) {
       error = std::current_exception();
     }
     if (error && !is_in_doubt(error)) {
-      if (!may_hold) co_return refuse(error, lease);
-      co_return co_await give_up(lane, std::move(lease), error);
+      co_return co_await give_up(lane, std::move(lease), ours, error);
     }
     // In doubt, claiming again reads the key and tells how far we got. It takes a new token, because what is
     // still under way in the old one's name may hold another answer than the one that we shall get.
     doubt = error;
-    if (doubt) {
-      replace_token(lease);
-      may_hold = true;
-    }
+    if (doubt) replace_token(lease);
   }
   if (doubt) {
-    co_return co_await give_up(lane, std::move(lease), doubt);
+    co_return co_await give_up(lane, std::move(lease), ours, doubt);
   }
   co_return Refusal{RefusalKind::kInProgress};
 }
@@ -193,7 +195,7 @@ asio::awaitable<Outcome> Engine::resume(pg::Lane& lane, const Flow& flow, Lease 
   } catch (...) {
     error = std::current_exception();
   }
-  co_return co_await give_up(lane, std::move(lease), error);
+  co_return co_await give_up(lane, std::move(lease), true, error);
 }
 
 asio::awaitable<std::size_t> Engine::hand_back_all(pg::Lane& lane) const {
@@ -206,13 +208,13 @@ asio::awaitable<std::size_t> Engine::hand_back_all(pg::Lane& lane) const {
   co_return leases.size();
 }
 
-// One claim and what follows from it. Nothing: claim again. `may_hold` becomes true once the lease is ours.
+// One claim and what follows from it. Nothing: claim again. `ours` becomes true once the lease is.
 //
 // The claim and the first stretch of a new request travel together: behind a claim that did not make a new
 // key, the stretch finds no row with this id and does nothing.
 asio::awaitable<std::optional<Outcome>> Engine::attempt(pg::Lane& lane, const Flow& flow,
                                                         const Request& request, Lease& lease,
-                                                        bool& may_hold) const {
+                                                        bool& ours) const {
   Stretch opening;
   opening.queries.push_back(claim(request, lease, options_.lease_time));
   append_stretch(opening, flow, 0, lease);
@@ -224,7 +226,7 @@ asio::awaitable<std::optional<Outcome>> Engine::attempt(pg::Lane& lane, const Fl
   if (const auto* refusal = std::get_if<Refusal>(&result)) co_return *refusal;
   const auto& claimed = std::get<Claimed>(result);
   lease.key_id = claimed.key_id;
-  may_hold = true;
+  ours = true;
   const HeldLeases::Entry held(held_, lease);
 
   std::optional<Position> position = Position::after(opening, results);
@@ -273,24 +275,21 @@ asio::awaitable<std::optional<Outcome>> Engine::advance(pg::Lane& lane, const Fl
   co_return std::get<Response>(std::move(position.next));
 }
 
-Refusal Engine::refuse(const std::exception_ptr& error, const Lease& lease) const {
-  const Failure failure = describe(error);
-  log_.warn("attempt failed", {{"key_id", lease.key_id}, {"error", failure.text}});
-  return {failure.kind};
-}
-
 // Ends an attempt that failed, and leaves the key at its recovery point for the next one.
-asio::awaitable<Outcome> Engine::give_up(pg::Lane& lane, Lease lease, std::exception_ptr error) const {
-  const Refusal refusal = refuse(error, lease);
-  std::string text = describe(error).text;
-  if (refusal.kind == RefusalKind::kDatabaseUnavailable) {
-    asio::co_spawn(lane.executor(),
-                   release_when_possible(lane, std::move(lease), std::move(text), options_.lease_time),
-                   asio::detached);
+asio::awaitable<Outcome> Engine::give_up(pg::Lane& lane, Lease lease, bool ours,
+                                         std::exception_ptr error) const {
+  Failure failure = describe(error);
+  log_.warn("attempt failed", {{"key_id", lease.key_id}, {"error", failure.text}});
+  const bool claim_in_doubt = !ours && !lease.doubtful.empty();
+  if (!ours && !claim_in_doubt) co_return Refusal{failure.kind};
+  auto releasing = release_when_possible(lane, std::move(lease), std::move(failure.text), options_.lease_time,
+                                         claim_in_doubt);
+  if (failure.kind == RefusalKind::kDatabaseUnavailable) {
+    asio::co_spawn(lane.executor(), std::move(releasing), asio::detached);
   } else {
-    co_await release_when_possible(lane, std::move(lease), std::move(text), options_.lease_time);
+    co_await std::move(releasing);
   }
-  co_return refusal;
+  co_return Refusal{failure.kind};
 }
 
 }  // namespace rocket::idempotency

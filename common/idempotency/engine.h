@@ -47,11 +47,10 @@ class Engine {
   struct Position;
 
   asio::awaitable<std::optional<Outcome>> attempt(pg::Lane& lane, const Flow& flow, const Request& request,
-                                                  Lease& lease, bool& may_hold) const;
+                                                  Lease& lease, bool& ours) const;
   asio::awaitable<std::optional<Outcome>> advance(pg::Lane& lane, const Flow& flow, const Lease& lease,
                                                   Position position, bool raise_error) const;
-  Refusal refuse(const std::exception_ptr& error, const Lease& lease) const;
-  asio::awaitable<Outcome> give_up(pg::Lane& lane, Lease lease, std::exception_ptr error) const;
+  asio::awaitable<Outcome> give_up(pg::Lane& lane, Lease lease, bool ours, std::exception_ptr error) const;
 
   EngineOptions options_;
   const Log& log_;
