@@ -284,7 +284,7 @@ asio::awaitable<Outcome> Engine::give_up(pg::Lane& lane, Lease lease, bool ours,
   if (!ours && !claim_in_doubt) co_return Refusal{failure.kind};
   auto releasing = release_when_possible(lane, std::move(lease), std::move(failure.text), options_.lease_time,
                                          claim_in_doubt);
-  if (failure.kind == RefusalKind::kDatabaseUnavailable) {
+  if (claim_in_doubt || failure.kind == RefusalKind::kDatabaseUnavailable) {
     asio::co_spawn(lane.executor(), std::move(releasing), asio::detached);
   } else {
     co_await std::move(releasing);
