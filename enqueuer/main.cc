@@ -1,9 +1,11 @@
 // Moves staged jobs into the job queue.
 
+#include <memory>
+
 #include "base/log.h"
 #include "base/settings.h"
 #include "jobs/drain.h"
-#include "jobs/log_queue.h"
+#include "jobs/queues.h"
 #include "process/database_settings.h"
 #include "process/event_loop.h"
 #include "process/program.h"
@@ -17,7 +19,7 @@ using namespace rocket;
 struct Options {
   LogOptions log;
   process::DatabaseSettings database;
-  std::string queue = "log";
+  jobs::QueueOptions queue;
   // A job is to be seen within a second of its commit.
   process::WorkerLoop loop{.full_batch = 1000, .idle = std::chrono::milliseconds(500)};
 };
@@ -25,7 +27,7 @@ struct Options {
 std::optional<int> read_options(int argc, char** argv, Options& options) {
   using std::chrono::milliseconds;
   Settings settings("enqueuer", "moves staged jobs into the job queue");
-  settings.add("queue", {"JOB_QUEUE"}, "where jobs go; log: one log line each", options.queue, {"log"});
+  options.queue.add_to(settings);
   settings.add("batch", {"ENQUEUER_BATCH"}, "jobs", "jobs per transaction", options.loop.full_batch, 1,
                100'000);
   settings.add("idle", {"ENQUEUER_IDLE_MS"}, "pause when there is nothing to do", options.loop.idle,
@@ -38,9 +40,9 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
 void work(const Options& options, process::StopSignal& stop) {
   const Log log("enqueuer", options.log);
   process::EventLoop event_loop;
-  jobs::LogQueue queue(log);
-  jobs::Drain drain(options.database.connection_options("enqueuer"), queue, options.loop.full_batch);
-  log.info("started", {{"queue", options.queue}});
+  const std::unique_ptr<jobs::JobQueue> queue = jobs::make_queue(options.queue, log);
+  jobs::Drain drain(options.database.connection_options("enqueuer"), *queue, options.loop.full_batch);
+  log.info("started", {{"queue", options.queue.shown()}});
   options.loop.run(stop, log, [&] {
     const std::int64_t moved = event_loop.run(drain.run_once());
     if (moved > 0) log.info("moved", {{"jobs", moved}});

@@ -53,15 +53,32 @@ install_packages() (
   command -v apt-get >/dev/null || die "this needs Debian 12; install by hand: ${missing[*]}"
   say "installing ${missing[*]}"
   apt_get update || say "apt-get update failed; trying with the package lists at hand"
+  # Debian's packages would create and start servers on the usual ports, which nobody asked for.
+  trap remove_restraints EXIT
   if [[ " ${missing[*]} " == *" postgresql-15 "* ]]; then
-    # Debian's package would create and start a server on port 5432, which nobody asked for.
-    conf=/etc/postgresql-common/createcluster.d/rocket-rides.conf
-    trap 'as_root rm -f "$conf"; as_root rmdir --ignore-fail-on-non-empty "${conf%/*}" || true' EXIT
-    as_root mkdir -p "${conf%/*}"
-    echo 'create_main_cluster = false' | as_root tee "$conf" >/dev/null
+    as_root mkdir -p "${no_cluster%/*}"
+    echo 'create_main_cluster = false' | as_root tee "$no_cluster" >/dev/null
+  fi
+  if [[ " ${missing[*]} " == *" redis-server "* && ! -e $no_start ]]; then
+    printf '#!/bin/sh\n%s\nexit 101\n' "$restraint" | as_root tee "$no_start" >/dev/null
+    as_root chmod 0755 "$no_start"
   fi
   apt_get install --no-install-recommends "${missing[@]}"
+  # Nor at the next boot.
+  [[ " ${missing[*]} " != *" redis-server "* ]] || as_root update-rc.d redis-server disable >&2
 )
+
+no_cluster=/etc/postgresql-common/createcluster.d/rocket-rides.conf
+# Asked before any package starts a service; a container's own, or an administrator's, stays as it is.
+no_start=/usr/sbin/policy-rc.d
+restraint='# Rocket Rides, while it installs packages.'
+remove_restraints() {
+  if [[ -f $no_cluster ]]; then
+    as_root rm -f "$no_cluster"
+    as_root rmdir --ignore-fail-on-non-empty "${no_cluster%/*}" || true
+  fi
+  ! grep -qxF "$restraint" "$no_start" 2>/dev/null || as_root rm -f "$no_start"
+}
 
 # supervise GRACE COMMAND...: runs the command in a session of its own, so that a terminal's Ctrl-C
 # reaches this script alone; passes INT, TERM and HUP on as one TERM; leaves no process behind.

@@ -1,5 +1,6 @@
 #include "jobs/drain.h"
 
+#include <chrono>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,9 +15,10 @@ WITH batch AS MATERIALIZED (
   SELECT id FROM staged_jobs ORDER BY id LIMIT $1::bigint FOR UPDATE SKIP LOCKED
 ), taken AS (
   DELETE FROM staged_jobs USING batch WHERE staged_jobs.id = batch.id
-  RETURNING staged_jobs.id, job_id, job_name, job_args
+  RETURNING staged_jobs.id, job_id, job_name, job_args, created_at
 )
-SELECT job_id, job_name, job_args FROM taken ORDER BY id
+SELECT job_id, job_name, job_args, (extract(epoch FROM created_at) * 1000000)::bigint AS created_us
+  FROM taken ORDER BY id
 )sql"};
 
 std::vector<Job> read_jobs(const pg::Result& result) {
@@ -24,7 +26,9 @@ std::vector<Job> read_jobs(const pg::Result& result) {
   jobs.reserve(static_cast<std::size_t>(result.rows()));
   for (int row = 0; row < result.rows(); ++row) {
     jobs.push_back({std::string(result.text(row, "job_id")), std::string(result.text(row, "job_name")),
-                    std::string(result.text(row, "job_args"))});
+                    std::string(result.text(row, "job_args")),
+                    std::chrono::sys_time<std::chrono::microseconds>(
+                        std::chrono::microseconds(result.integer(row, "created_us")))});
   }
   return jobs;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <span>
 #include <string>
 
@@ -11,6 +12,8 @@ struct Job {
   std::string name;
   // A JSON object.
   std::string args;
+  // When it was staged, by the database's clock.
+  std::chrono::sys_time<std::chrono::microseconds> created_at{};
 };
 
 // Where jobs go once their transaction has committed.

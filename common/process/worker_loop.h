@@ -16,7 +16,7 @@ struct WorkerLoop {
   std::chrono::milliseconds idle{5000};
 
   // Calls run_once, which returns how much it did, until told to stop. When it throws, the loop logs why,
-  // once per outage, and tries again with growing pauses.
+  // once per outage and reason, and tries again with growing pauses.
   void run(StopSignal& stop, const Log& log, const std::function<std::int64_t()>& run_once) const;
 };
 

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "jobs/job_queue.h"
+#include "jobs/redis_address.h"
+#include "jobs/redis_connection.h"
+
+namespace rocket::jobs {
+
+struct RedisOptions {
+  RedisAddress address;
+  // The queue's name among Sidekiq's.
+  std::string queue = "default";
+  // Certificate authorities to trust; empty for the system's.
+  std::string ca_file;
+  // To connect and log in.
+  std::chrono::milliseconds connect_timeout{2000};
+  // For Redis to take a batch.
+  std::chrono::milliseconds timeout{5000};
+};
+
+// Pushes to a Redis, from where Sidekiq's workers take jobs; see sidekiq_format.h. Connects when there is
+// something to push, and anew after every failure. Not thread safe.
+class RedisQueue : public JobQueue {
+ public:
+  explicit RedisQueue(RedisOptions options) : options_(std::move(options)) {}
+
+  // Sends all at once, in order. Throws std::runtime_error unless Redis has acknowledged every job; some may
+  // be in the queue even so.
+  void push(std::span<const Job> jobs) override;
+
+ private:
+  // A connection that may push.
+  std::unique_ptr<RedisConnection> connect() const;
+
+  RedisOptions options_;
+  std::unique_ptr<RedisConnection> connection_;
+};
+
+}  // namespace rocket::jobs
