@@ -2,7 +2,9 @@
 
 #include <curl/curl.h>
 
+#include <cctype>
 #include <charconv>
+#include <cstddef>
 #include <memory>
 #include <string_view>
 
@@ -19,11 +21,22 @@ std::string part_of(const Url& url, CURLUPart part, unsigned flags = 0) {
   return text;
 }
 
-// As above, decoded; nullopt when that makes control characters, or cannot be done.
+// As above, decoded; nullopt when that makes control characters.
 std::optional<std::string> decoded(const Url& url, CURLUPart part) {
   std::string text = part_of(url, part, CURLU_URLDECODE);
   if (text.empty() && !part_of(url, part).empty()) return std::nullopt;
   return text;
+}
+
+// libcurl takes a broken one for what it says.
+bool has_broken_escape(const std::string& url) {
+  const auto is_digit = [&](std::size_t at) {
+    return at < url.size() && std::isxdigit(static_cast<unsigned char>(url[at])) != 0;
+  };
+  for (auto at = url.find('%'); at != std::string::npos; at = url.find('%', at + 1)) {
+    if (!is_digit(at + 1) || !is_digit(at + 2)) return true;
+  }
+  return false;
 }
 
 template <typename Number>
@@ -46,6 +59,9 @@ std::variant<RedisAddress, UrlMistake> redis_address_of(const std::string& url) 
   if (!address.tls && !url.starts_with("redis://")) {
     return UrlMistake{"must be log, or begin with redis:// or rediss://"};
   }
+  if (has_broken_escape(url)) return UrlMistake{"has a broken percent-escape"};
+  // libcurl would take the database for the host.
+  if (url.find(":///") != std::string::npos) return UrlMistake{"names no host"};
   const Url parsed(curl_url(), curl_url_cleanup);
   if (curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK) {
     return UrlMistake{"is not a URL that can be read; percent-encode what is special in user and password"};
@@ -64,7 +80,7 @@ std::variant<RedisAddress, UrlMistake> redis_address_of(const std::string& url) 
 
   const auto user = decoded(parsed, CURLUPART_USER);
   const auto password = decoded(parsed, CURLUPART_PASSWORD);
-  if (!user || !password) return UrlMistake{"has a user or password with a broken escape"};
+  if (!user || !password) return UrlMistake{"has a user or password with control characters"};
   if (!user->empty() && password->empty()) return UrlMistake{"names a user, but no password"};
   address.user = *user;
   address.password = *password;

@@ -11,6 +11,7 @@
 #include "spec/support/child_process.h"
 #include "spec/support/cutting_proxy.h"
 #include "spec/support/eventually.h"
+#include "spec/support/redis_server.h"
 #include "spec/support/test_database.h"
 
 // Workers are killed at each message that they exchange with their database; see crash_points_spec.cc.
@@ -23,22 +24,28 @@ constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
 
 class HeavyWorkerCrashPoints : public testing::TestWithParam<To> {
  protected:
-  Environment environment(const std::string& database_url) const {
-    return {{"DATABASE_URL", database_url}, {"ENQUEUER_IDLE_MS", "20"}, {"REAPER_IDLE_MS", "20"}};
+  Environment environment() const {
+    return {{"DATABASE_URL", proxy_.url()}, {"ENQUEUER_IDLE_MS", "20"}, {"REAPER_IDLE_MS", "20"}};
   }
 
-  // Runs the worker until its work is done, or it is killed after so many messages. Its output.
+  // Runs the worker until its work is done, or it is killed after so many messages of its database. Its
+  // output.
   std::string run(const std::string& worker, const std::function<bool()>& done, std::size_t messages) {
+    return run(worker, environment(), proxy_, done, messages);
+  }
+  // The same with messages of whatever is behind this proxy.
+  std::string run(const std::string& worker, const Environment& with, CuttingProxy& at,
+                  const std::function<bool()>& done, std::size_t messages) {
     const auto pid = std::make_shared<std::atomic<pid_t>>(0);
-    proxy_.after(GetParam(), messages, [pid](CuttingProxy& proxy) {
+    at.after(GetParam(), messages, [pid](CuttingProxy& proxy) {
       pid->wait(0);
       ::kill(*pid, SIGKILL);
       proxy.cut();
     });
-    const ChildProcess victim(worker, environment(proxy_.url()));
+    const ChildProcess victim(worker, with);
     *pid = victim.pid();
     pid->notify_all();
-    EXPECT_TRUE(eventually([&] { return proxy_.has_acted() || done(); })) << victim.output();
+    EXPECT_TRUE(eventually([&] { return at.has_acted() || done(); })) << victim.output();
     victim.kill(SIGKILL);
     victim.wait_for_exit();
     // What its server session was doing ends with it.
@@ -49,35 +56,67 @@ class HeavyWorkerCrashPoints : public testing::TestWithParam<To> {
     return victim.output();
   }
 
+  // The ids of so many new jobs.
+  std::set<std::string> stage(int jobs) {
+    std::set<std::string> ids;
+    for (const auto& row : database_.rows("INSERT INTO staged_jobs (job_name, job_args) "
+                                          "SELECT 'send_ride_receipt', '{}' FROM generate_series(1, $1::int) "
+                                          "RETURNING job_id",
+                                          {std::to_string(jobs)})) {
+      ids.insert(*row[0]);
+    }
+    return ids;
+  }
+
   TestDatabase database_;
   CuttingProxy proxy_{database_.url()};
 };
 
 TEST_P(HeavyWorkerCrashPoints, EnqueuerLosesNoJob) {
-  constexpr int kJobs = 3;
-  const auto stage = [&] {
-    std::set<std::string> ids;
-    for (const auto& row : database_.rows("INSERT INTO staged_jobs (job_name, job_args) "
-                                          "SELECT 'send_ride_receipt', '{}' FROM generate_series(1, $1::int) "
-                                          "RETURNING job_id",
-                                          {std::to_string(kJobs)})) {
-      ids.insert(*row[0]);
-    }
-    return ids;
-  };
   const auto done = [&] { return database_.count("staged_jobs") == 0; };
-  stage();
+  stage(3);
   run("enqueuer", done, kNever);
   const std::size_t points = proxy_.passed(GetParam());
   ASSERT_GT(points, 10U);
 
   for (std::size_t point = 0; point < points; ++point) {
     SCOPED_TRACE("killed after " + std::to_string(point) + " of " + std::to_string(points) + " messages");
-    const std::set<std::string> staged = stage();
+    const std::set<std::string> staged = stage(3);
     const std::string output = run("enqueuer", done, point) + run("enqueuer", done, kNever);
     for (const std::string& id : staged) EXPECT_NE(output.find(id), std::string::npos) << "a job was lost";
     EXPECT_TRUE(done());
   }
+}
+
+TEST_P(HeavyWorkerCrashPoints, EnqueuerLosesNoJobBetweenItsDatabaseAndRedis) {
+  RedisServer redis;
+  CuttingProxy to_redis{CuttingProxy::Redis{redis.port()}};
+  Environment with = environment();
+  with["JOB_QUEUE"] = to_redis.url();
+  const auto done = [&] { return database_.count("staged_jobs") == 0; };
+  std::size_t repeated = 0;
+  for (CuttingProxy* at : {&proxy_, &to_redis}) {
+    stage(3);
+    run("enqueuer", with, *at, done, kNever);
+    const std::size_t points = at->passed(GetParam());
+    ASSERT_GT(points, GetParam() == To::kServer ? 10U : 2U);
+
+    for (std::size_t point = 0; point < points; ++point) {
+      SCOPED_TRACE("killed after " + std::to_string(point) + " of " + std::to_string(points) +
+                   (at == &to_redis ? " lines of Redis" : " messages"));
+      redis.ask({"FLUSHALL"});
+      const std::set<std::string> staged = stage(3);
+      run("enqueuer", with, *at, done, point);
+      run("enqueuer", with, *at, done, kNever);
+      std::set<std::string> pushed;
+      const auto jobs = redis.jobs();
+      for (const auto& job : jobs) pushed.insert(job.at("jid").get<std::string>());
+      EXPECT_EQ(pushed, staged);
+      EXPECT_TRUE(done());
+      repeated += jobs.size() - pushed.size();
+    }
+  }
+  EXPECT_GT(repeated, 0U) << "no kill came between the push and the commit";
 }
 
 TEST_P(HeavyWorkerCrashPoints, ReaperRemovesWhatIsDueAndNothingElse) {

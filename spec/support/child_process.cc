@@ -53,7 +53,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
 
 ChildProcess::ChildProcess(const std::string& program, const Environment& environment,
                            const std::vector<std::string>& flags) {
-  std::vector<std::string> arguments{SPEC_BIN_DIR "/" + program};
+  std::vector<std::string> arguments{program.starts_with('/') ? program : SPEC_BIN_DIR "/" + program};
   arguments.insert(arguments.end(), flags.begin(), flags.end());
   if (::access(arguments[0].c_str(), X_OK) != 0) {
     throw std::system_error(errno, std::generic_category(), arguments[0]);

@@ -21,12 +21,13 @@ struct ExitStatus {
   std::optional<int> signal;
 };
 
-// One of our programs, running. It gets an environment of nothing but what is given (and PATH), so that the
+// A program, running. It gets an environment of nothing but what is given (and PATH), so that the
 // tester's own settings do not leak in. Ended with SIGKILL, if it still runs, and reaped by the destructor;
 // the kernel ends it when the test itself is killed. Thread safe.
 class ChildProcess {
  public:
-  // `program` is a name from build/bin, such as "api". Throws std::system_error when it cannot be started.
+  // `program` is a name from build/bin, such as "api", or the path of somebody else's program. Throws
+  // std::system_error when it cannot be started.
   ChildProcess(const std::string& program, const Environment& environment,
                const std::vector<std::string>& flags = {});
   ~ChildProcess();

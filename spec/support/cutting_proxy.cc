@@ -7,6 +7,7 @@
 #include <asio/local/stream_protocol.hpp>
 #include <asio/post.hpp>
 #include <asio/read.hpp>
+#include <asio/read_until.hpp>
 #include <asio/use_awaitable.hpp>
 #include <asio/use_future.hpp>
 #include <asio/write.hpp>
@@ -65,8 +66,10 @@ std::uint32_t length_at(const std::vector<unsigned char>& bytes, std::size_t pla
 
 }  // namespace
 
-CuttingProxy::CuttingProxy(const std::string& database_url)
-    : acceptor_(context_, asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), 0)) {
+CuttingProxy::CuttingProxy()
+    : acceptor_(context_, asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), 0)) {}
+
+CuttingProxy::CuttingProxy(const std::string& database_url) : CuttingProxy() {
   Parts parts = parts_of(database_url);
   server_ = endpoint_of(parts);
   parts["host"] = "127.0.0.1";
@@ -75,6 +78,17 @@ CuttingProxy::CuttingProxy(const std::string& database_url)
   parts["sslmode"] = "disable";
   parts["gssencmode"] = "disable";
   url_ = url_of(parts);
+  begin();
+}
+
+CuttingProxy::CuttingProxy(Redis server) : CuttingProxy() {
+  is_redis_ = true;
+  server_ = asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), server.port);
+  url_ = "redis://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port());
+  begin();
+}
+
+void CuttingProxy::begin() {
   asio::co_spawn(context_, accept(), asio::detached);
   thread_ = std::thread([this] { context_.run(); });
 }
@@ -119,20 +133,14 @@ asio::awaitable<void> CuttingProxy::carry(std::shared_ptr<Link> link) {
   asio::co_spawn(context_, pass_on(link, To::kClient, false), asio::detached);
 }
 
-// A message is a byte that says its kind and four that say its length; only a client's first has no kind.
 asio::awaitable<void> CuttingProxy::pass_on(std::shared_ptr<Link> link, To direction,
                                             bool begins_with_startup) {
   Socket& from = direction == To::kServer ? link->client : link->server;
   Socket& to = direction == To::kServer ? link->server : link->client;
   try {
-    for (bool startup = begins_with_startup;; startup = false) {
-      const std::size_t kind = startup ? 0 : 1;
-      std::vector<unsigned char> message(kind + 4);
-      co_await asio::async_read(from, asio::buffer(message), asio::use_awaitable);
-      const std::size_t length = length_at(message, kind);
-      message.resize(kind + length);
-      co_await asio::async_read(from, asio::buffer(message.data() + kind + 4, length - 4),
-                                asio::use_awaitable);
+    Message kept;
+    for (bool is_startup = begins_with_startup;; is_startup = false) {
+      const Message message = co_await next_message(from, is_startup, kept);
       if (!may_pass(link, direction)) co_return;
       co_await asio::async_write(to, asio::buffer(message), asio::use_awaitable);
     }
@@ -142,6 +150,26 @@ asio::awaitable<void> CuttingProxy::pass_on(std::shared_ptr<Link> link, To direc
   std::error_code ignored;
   link->client.close(ignored);
   link->server.close(ignored);
+}
+
+asio::awaitable<CuttingProxy::Message> CuttingProxy::next_message(Socket& from, bool is_startup,
+                                                                  Message& kept) const {
+  if (is_redis_) {
+    const std::size_t size =
+        co_await asio::async_read_until(from, asio::dynamic_buffer(kept), "\r\n", asio::use_awaitable);
+    const auto end = kept.begin() + static_cast<std::ptrdiff_t>(size);
+    Message line(kept.begin(), end);
+    kept.erase(kept.begin(), end);
+    co_return line;
+  }
+  // A byte that says its kind and four that say its length; only a client's first has no kind.
+  const std::size_t kind = is_startup ? 0 : 1;
+  Message message(kind + 4);
+  co_await asio::async_read(from, asio::buffer(message), asio::use_awaitable);
+  const std::size_t length = length_at(message, kind);
+  message.resize(kind + length);
+  co_await asio::async_read(from, asio::buffer(message.data() + kind + 4, length - 4), asio::use_awaitable);
+  co_return message;
 }
 
 // False when the connection was cut before this message.

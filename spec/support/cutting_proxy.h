@@ -7,6 +7,7 @@
 #include <asio/ip/tcp.hpp>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -15,18 +16,22 @@
 
 namespace rocket::spec {
 
-// A way to the database on which something happens at a chosen message of PostgreSQL's protocol (its
-// documentation calls them so in "Frontend/Backend Protocol"). Thread safe.
+// A way to a server on which something happens at a chosen message: of PostgreSQL's protocol (its
+// documentation calls them so in "Frontend/Backend Protocol"), or a line of Redis's. Thread safe.
 class CuttingProxy {
  public:
   enum class To { kServer, kClient };
 
   explicit CuttingProxy(const std::string& database_url);
+  struct Redis {
+    std::uint16_t port;
+  };
+  explicit CuttingProxy(Redis server);
   ~CuttingProxy();
   CuttingProxy(const CuttingProxy&) = delete;
   CuttingProxy& operator=(const CuttingProxy&) = delete;
 
-  // The same database, by way of this proxy.
+  // The same database or Redis, by way of this proxy.
   std::string url() const;
   // Itself, in the list of servers of a URI.
   std::string address() const { return "127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()); }
@@ -52,12 +57,19 @@ class CuttingProxy {
     Socket server;
   };
 
+  using Message = std::vector<unsigned char>;
+
+  CuttingProxy();
+  void begin();
   asio::awaitable<void> accept();
   asio::awaitable<void> carry(std::shared_ptr<Link> link);
   asio::awaitable<void> pass_on(std::shared_ptr<Link> link, To direction, bool begins_with_startup);
+  // `kept` is what was read beyond the last message.
+  asio::awaitable<Message> next_message(Socket& from, bool is_startup, Message& kept) const;
   bool may_pass(const std::shared_ptr<Link>& link, To direction);
 
   std::string url_;
+  bool is_redis_ = false;
   asio::generic::stream_protocol::endpoint server_;
   asio::io_context context_{1};
   asio::ip::tcp::acceptor acceptor_;

@@ -1,0 +1,333 @@
+#include "jobs/redis_queue.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "spec/support/child_process.h"
+#include "spec/support/eventually.h"
+#include "spec/support/redis_server.h"
+#include "spec/support/test_database.h"
+
+namespace rocket::spec {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+jobs::RedisOptions options_for(const std::string& url) {
+  jobs::RedisOptions options;
+  options.address = std::get<jobs::RedisAddress>(jobs::redis_address_of(url));
+  return options;
+}
+
+std::vector<jobs::Job> receipts(int count) {
+  std::vector<jobs::Job> receipts;
+  for (int i = 0; i < count; ++i) {
+    receipts.push_back({random_uuid(), "send_ride_receipt", R"({"ride_id": )" + std::to_string(i) + "}", {}});
+  }
+  return receipts;
+}
+
+std::vector<std::string> ids_of(const std::vector<jobs::Job>& jobs) {
+  std::vector<std::string> ids;
+  for (const jobs::Job& job : jobs) ids.push_back(job.id);
+  return ids;
+}
+
+std::vector<std::string> ids_in(const RedisServer& redis, const std::string& queue = "default",
+                                int database = 0) {
+  std::vector<std::string> ids;
+  for (const auto& job : redis.jobs(queue, database)) ids.push_back(job.at("jid").get<std::string>());
+  return ids;
+}
+
+// What a push that must fail says.
+std::string failure_of(jobs::JobQueue& queue) {
+  try {
+    queue.push(receipts(1));
+  } catch (const std::runtime_error& error) {
+    return error.what();
+  }
+  return "it did not fail";
+}
+
+TEST(RedisQueue, KeepsTheOrderOfJobsAndListsTheQueue) {
+  RedisServer redis;
+  jobs::RedisOptions options = options_for(redis.url() + "/3");
+  options.queue = "mail";
+  jobs::RedisQueue queue(options);
+  const auto first = receipts(3);
+  const auto second = receipts(2);
+  queue.push(first);
+  queue.push(second);
+
+  auto ids = ids_of(first);
+  for (const std::string& id : ids_of(second)) ids.push_back(id);
+  EXPECT_EQ(ids_in(redis, "mail", 3), ids);
+  EXPECT_EQ(redis.jobs("mail", 3).at(1).at("args"), nlohmann::json::parse(R"([{"ride_id": 1}])"));
+  EXPECT_EQ(redis.ask({"EXISTS", "queues"}), "0") << "in the wrong database";
+  EXPECT_EQ(redis.ask({"EVAL", "redis.call('SELECT', 3) return redis.call('SMEMBERS', 'queues')", "0"}),
+            "mail\n");
+}
+
+TEST(RedisQueue, ListsTheQueueAgainAfterSomebodyClearedIt) {
+  RedisServer redis;
+  jobs::RedisQueue queue(options_for(redis.url()));
+  queue.push(receipts(1));
+  redis.ask({"FLUSHALL"});
+  queue.push(receipts(1));
+  EXPECT_EQ(redis.ask({"SMEMBERS", "queues"}), "default\n");
+}
+
+TEST(RedisQueue, PushesMoreThanOneCommandHolds) {
+  RedisServer redis;
+  auto large = receipts(5);
+  for (auto& job : large) job.args = R"({"note": ")" + std::string(700'000, 'x') + "\"}";
+  jobs::RedisQueue(options_for(redis.url())).push(large);
+  EXPECT_EQ(ids_in(redis), ids_of(large));
+}
+
+TEST(RedisQueue, LogsInWithAPassword) {
+  RedisServer redis;
+  redis.require_password("ses:@me");
+  jobs::RedisQueue(options_for(redis.url(":ses%3A%40me@"))).push(receipts(1));
+  EXPECT_EQ(redis.jobs().size(), 1U);
+
+  jobs::RedisQueue stranger(options_for(redis.url()));
+  EXPECT_THAT(failure_of(stranger), HasSubstr("NOAUTH"));
+  jobs::RedisQueue impostor(options_for(redis.url(":open@")));
+  EXPECT_THAT(failure_of(impostor), AllOf(HasSubstr("WRONGPASS"), Not(HasSubstr("open"))));
+  EXPECT_EQ(redis.jobs().size(), 1U);
+}
+
+TEST(RedisQueue, NeedsNoMoreRightsThanItsDocumentationSays) {
+  RedisServer redis;
+  redis.ask({"ACL", "SETUSER", "rides", "on", ">sesame", "~queues", "~queue:*", "+auth", "+select", "+sadd",
+             "+lpush"});
+  jobs::RedisQueue(options_for(redis.url("rides:sesame@") + "/1")).push(receipts(1));
+  EXPECT_EQ(redis.jobs("default", 1).size(), 1U);
+
+  redis.ask({"ACL", "SETUSER", "rides", "-lpush"});
+  jobs::RedisQueue queue(options_for(redis.url("rides:sesame@") + "/1"));
+  EXPECT_THAT(failure_of(queue), HasSubstr("NOPERM"));
+}
+
+TEST(RedisQueue, DoesNotRepeatAPasswordThatTheServerQuotes) {
+  RedisServer redis;
+  // As a server would that does not know AUTH.
+  jobs::RedisCommands commands;
+  commands.add({"OUTH", "sesame"});
+  jobs::RedisConnection connection(options_for(redis.url()).address, "",
+                                   std::chrono::steady_clock::now() + seconds(5));
+  const auto refusals = connection.exchange(commands, std::chrono::steady_clock::now() + seconds(5));
+  EXPECT_THAT(refusals.at(0).value_or(""), AllOf(HasSubstr("unknown command"), Not(HasSubstr("sesame"))));
+}
+
+TEST(RedisQueue, SaysWhyRedisRefusesAndGoesOnOnceItDoesNot) {
+  RedisServer redis;
+  jobs::RedisQueue queue(options_for(redis.url()));
+  queue.push(receipts(1));
+
+  redis.ask({"CONFIG", "SET", "maxmemory", "1"});
+  EXPECT_THAT(failure_of(queue), AllOf(HasSubstr(redis.url()), HasSubstr("OOM")));
+  EXPECT_THAT(failure_of(queue), HasSubstr("OOM")) << "with a new connection";
+  redis.ask({"CONFIG", "SET", "maxmemory", "0"});
+  queue.push(receipts(1));
+
+  redis.ask({"REPLICAOF", "127.0.0.1", "1"});
+  EXPECT_THAT(failure_of(queue), HasSubstr("READONLY"));
+  redis.ask({"REPLICAOF", "NO", "ONE"});
+  queue.push(receipts(1));
+
+  redis.ask({"RENAME", "queue:default", "elsewhere"});
+  redis.ask({"SET", "queue:default", "no list"});
+  EXPECT_THAT(failure_of(queue), HasSubstr("WRONGTYPE"));
+  redis.ask({"RENAME", "elsewhere", "queue:default"});
+  queue.push(receipts(1));
+  EXPECT_EQ(redis.jobs().size(), 4U);
+}
+
+TEST(RedisQueue, DoesNotPushTheSameAgainWhereOnlyTheListingFails) {
+  RedisServer redis;
+  jobs::RedisQueue queue(options_for(redis.url()));
+  queue.push(receipts(1));
+  redis.ask({"SET", "queues", "no set"});
+  EXPECT_NO_THROW(queue.push(receipts(1))) << "Redis has that job";
+  EXPECT_THAT(failure_of(queue), HasSubstr("WRONGTYPE"));
+  EXPECT_EQ(redis.jobs().size(), 2U);
+}
+
+TEST(RedisQueue, ConnectsAnewAfterRedisWasAway) {
+  RedisServer redis;
+  jobs::RedisQueue queue(options_for(redis.url()));
+  const auto first = receipts(1);
+  queue.push(first);
+  redis.kill();
+  EXPECT_THAT(failure_of(queue), HasSubstr("Connection refused"));
+  redis.start();
+  const auto second = receipts(1);
+  queue.push(second);
+  EXPECT_EQ(ids_in(redis), (std::vector{first[0].id, second[0].id}));
+}
+
+TEST(RedisQueue, NoticesAConnectionThatEndedWhileItWasIdle) {
+  RedisServer redis;
+  jobs::RedisQueue queue(options_for(redis.url()));
+  queue.push(receipts(1));
+  redis.ask({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
+  EXPECT_NO_THROW(queue.push(receipts(1)));
+  redis.kill();
+  redis.start();
+  EXPECT_NO_THROW(queue.push(receipts(1)));
+  EXPECT_EQ(redis.jobs().size(), 3U);
+}
+
+TEST(RedisQueue, DoesNotWaitForeverForAServerThatSaysNothing) {
+  RedisServer redis;
+  jobs::RedisOptions options = options_for(redis.url());
+  options.connect_timeout = milliseconds(100);
+  options.timeout = milliseconds(100);
+  jobs::RedisQueue connected(options);
+  jobs::RedisQueue unconnected(options);
+  connected.push(receipts(1));
+  redis.pause();
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_THAT(failure_of(connected), HasSubstr("no answer in time"));
+  EXPECT_THAT(failure_of(unconnected), HasSubstr("no answer in time"));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(5));
+  redis.resume();
+  options.connect_timeout = seconds(5);
+  options.timeout = seconds(5);
+  EXPECT_NO_THROW(jobs::RedisQueue(options).push(receipts(1)));
+}
+
+TEST(RedisQueue, OverTlsTrustsOnlyWhomItIsToldTo) {
+  const std::string folder = testing::TempDir() + "redis-tls-" + random_uuid();
+  std::filesystem::create_directory(folder);
+  const std::string make =
+      "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext "
+      "subjectAltName=DNS:localhost -keyout " +
+      folder + "/key.pem -out " + folder + "/certificate.pem 2>/dev/null";
+  ASSERT_EQ(std::system(make.c_str()), 0);  // NOLINT(concurrency-mt-unsafe)
+  {
+    RedisServer redis(folder);
+    redis.require_password("sesame");
+    jobs::RedisOptions options = options_for(redis.url(":sesame@"));
+    jobs::RedisQueue distrustful(options);
+    EXPECT_THAT(failure_of(distrustful), HasSubstr("certificate verify failed"));
+    options.ca_file = folder + "/certificate.pem";
+    jobs::RedisQueue queue(options);
+    queue.push(receipts(2));
+    queue.push(receipts(2000));
+    EXPECT_EQ(redis.jobs().size(), 2002U);
+
+    options.address.host = "127.0.0.1";
+    jobs::RedisQueue misled(options);
+    EXPECT_THAT(failure_of(misled), HasSubstr("certificate verify failed")) << "another's certificate";
+    options.address.tls = false;
+    jobs::RedisQueue open(options);
+    EXPECT_THAT(failure_of(open), Not(HasSubstr("did not fail")));
+  }
+  std::filesystem::remove_all(folder);
+}
+
+void stage(TestDatabase& database, int count) {
+  database.execute(
+      "INSERT INTO staged_jobs (job_name, job_args, created_at) "
+      "SELECT 'send_ride_receipt', jsonb_build_object('ride_id', i), '2026-01-02 03:04:05.678901+00' "
+      "FROM generate_series(1, $1::int) i",
+      {std::to_string(count)});
+}
+
+Environment to(const RedisServer& redis, const TestDatabase& database) {
+  return {{"DATABASE_URL", database.url()}, {"JOB_QUEUE", redis.url()}, {"ENQUEUER_IDLE_MS", "20"}};
+}
+
+TEST(EnqueuerToRedis, MovesJobsWithTheTimeOfTheirStaging) {
+  TestDatabase database;
+  RedisServer redis;
+  stage(database, 2500);
+  const std::string first = database.value("SELECT job_id FROM staged_jobs ORDER BY id LIMIT 1");
+  const ChildProcess enqueuer("enqueuer", to(redis, database));
+  ASSERT_TRUE(eventually([&] { return database.count("staged_jobs") == 0; })) << enqueuer.output();
+  const auto jobs = redis.jobs();
+  ASSERT_EQ(jobs.size(), 2500U);
+  EXPECT_EQ(jobs.front().at("jid"), first);
+  EXPECT_EQ(jobs.front().at("class"), "SendRideReceipt");
+  EXPECT_EQ(jobs.front().at("created_at"), 1767323045.678901);
+  EXPECT_EQ(jobs.back().at("args").at(0).at("ride_id"), 2500);
+}
+
+TEST(EnqueuerToRedis, KeepsJobsWhileRedisRefusesThemAndSaysEachReasonOnce) {
+  TestDatabase database;
+  RedisServer redis;
+  redis.ask({"SET", "queue:default", "no list"});
+  stage(database, 10);
+  const ChildProcess enqueuer("enqueuer", to(redis, database));
+  enqueuer.wait_for_line("WRONGTYPE");
+  redis.kill();
+  enqueuer.wait_for_line("Connection refused");
+  EXPECT_EQ(database.count("staged_jobs"), 10);
+  redis.start();
+  redis.ask({"DEL", "queue:default"});
+  enqueuer.wait_for_line("working again");
+  ASSERT_TRUE(eventually([&] { return database.count("staged_jobs") == 0; })) << enqueuer.output();
+  EXPECT_EQ(redis.jobs().size(), 10U);
+}
+
+TEST(EnqueuerToRedis, StopsInTimeWhileRedisSaysNothing) {
+  TestDatabase database;
+  RedisServer redis;
+  stage(database, 1);
+  redis.pause();
+  const ChildProcess enqueuer("enqueuer", to(redis, database));
+  enqueuer.wait_for_line("started");
+  ASSERT_TRUE(
+      eventually([&] { return database.count("pg_locks", "relation = 'staged_jobs'::regclass") > 0; }));
+  enqueuer.kill(SIGTERM);
+  const auto exit = enqueuer.wait_for_exit(seconds(10));
+  ASSERT_TRUE(exit.has_value()) << enqueuer.output();
+  EXPECT_EQ(exit->code, 0) << enqueuer.output();
+  EXPECT_EQ(database.count("staged_jobs"), 1);
+}
+
+TEST(EnqueuerToRedis, ReportsAMistakenUrlWithAllOtherMistakesAndNotItsPassword) {
+  for (const char* url : {"ftp://:sesame@localhost", "redis://:sesame@localhost/x"}) {
+    const Finished finished =
+        run_to_end("enqueuer", {{"JOB_QUEUE", url}, {"ENQUEUER_BATCH", "many"}, {"LOG_LEVEL", "loud"}});
+    EXPECT_EQ(finished.exit.code, 2);
+    EXPECT_THAT(finished.output,
+                AllOf(HasSubstr("JOB_QUEUE"), HasSubstr("ENQUEUER_BATCH"), HasSubstr("LOG_LEVEL"),
+                      HasSubstr("DATABASE_URL"), Not(HasSubstr("sesame"))));
+  }
+}
+
+TEST(EnqueuerToRedis, LogsNoPassword) {
+  TestDatabase database;
+  RedisServer redis;
+  redis.require_password("sesame");
+  Environment environment = to(redis, database);
+  environment["JOB_QUEUE"] = redis.url(":sesame@");
+  stage(database, 1);
+  const ChildProcess enqueuer("enqueuer", environment);
+  enqueuer.wait_for_line("moved");
+  redis.kill();
+  stage(database, 1);
+  enqueuer.wait_for_line("Connection refused");
+  EXPECT_THAT(enqueuer.output(), Not(HasSubstr("sesame")));
+}
+
+}  // namespace
+}  // namespace rocket::spec
