@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # What bin/bench measures with: a PostgreSQL of its own, the processes, and the loads. bin/bench sets $work (a
-# directory), $bin (the executables) and $seconds (of each measurement).
+# directory), $bin (the executables), $seconds (of each measurement), $port and $redis_port.
 # shellcheck disable=SC2034,SC2154
 
 pgbench=/usr/lib/postgresql/15/bin/pgbench
@@ -49,6 +49,22 @@ stop() {
   wait "$1" 2>/dev/null || true
 }
 
+# start_redis: one that keeps what it is given, as docs/operations.md recommends. Its pid is then in $started.
+start_redis() {
+  redis-server --port "$redis_port" --bind 127.0.0.1 --dir "$work" --save '' --appendonly yes >"$work/redis.log" &
+  started=$!
+  running[$started]=1
+  until redis-cli -p "$redis_port" ping >/dev/null 2>&1; do
+    kill -0 "$started" 2>/dev/null || die "redis-server did not start; see $work/redis.log"
+    sleep 0.05
+  done
+}
+
+# lpush_rate COUNT: pushes/s of so many values, each about as long as a job, by redis-benchmark's 50 clients.
+lpush_rate() {
+  redis-benchmark -p "$redis_port" -t lpush -n "$1" -d 250 --csv | sed -n 's/^"LPUSH","\([0-9]*\).*/\1/p'
+}
+
 now_ms() { local now=${EPOCHREALTIME/./}; printf '%s' "$((now / 1000))"; }
 
 # start_api [VARIABLE=value...]: returns when it is ready; $ready_ms is how long that took.
@@ -95,6 +111,14 @@ store_keys() {
       FROM (SELECT i, now() - interval '1 day' * (1 - i / $1.0) AS at FROM generate_series(1, $1) i) made,
            (SELECT id FROM users WHERE email = 'rider-0@example.com') rider"
   sql -c 'VACUUM ANALYZE idempotency_keys' -c 'CHECKPOINT'
+}
+
+# stage_jobs COUNT: so many receipts, and nothing else.
+stage_jobs() {
+  sql -c "TRUNCATE staged_jobs" -c "
+    INSERT INTO staged_jobs (job_name, job_args)
+    SELECT 'send_ride_receipt', jsonb_build_object('ride_id', i, 'user_id', 1, 'amount_cents', 2000, 'currency', 'usd')
+      FROM generate_series(1, $1) i"
 }
 
 # drain_rate WORKER COUNT LEFT [VARIABLE=value...]: rows a second until the query LEFT says false.

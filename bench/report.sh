@@ -42,6 +42,8 @@ comparisons() {
   for worker in enqueuer reaper completer; do
     line "$worker, rows/s" "$(figure drain "$worker")" "$(ratio "$(figure drain "$worker")" "$peak") × the api's peak"
   done
+  line 'enqueuer to Redis, jobs/s' "$(figure drain enqueuer-to-redis)" \
+    "$(ratio "$(figure drain enqueuer-to-redis)" "$(figure lpush redis-benchmark)") × redis-benchmark's LPUSH/s"
   local undisturbed
   undisturbed=$(awk -F'\t' '$1 == "idle_beside" && $2 == "none" { s += $3; n++ } END { print s / n }' "$results")
   for worker in enqueuer reaper completer; do
@@ -187,5 +189,9 @@ answers beside an idle worker are declined rides at 256 connections, which stage
 $(for worker in enqueuer reaper completer; do
     printf '| %s | %s | %s |\n' "$worker" "$(figure drain "$worker")" "$(ratio "$(figure drain "$worker")" "$(best connections)")"
   done)
+
+With \`JOB_QUEUE=redis://…\` the enqueuer moves $(figure drain enqueuer-to-redis) jobs/s into a Redis that writes each
+down (\`appendonly yes\`): $(ratio "$(figure drain enqueuer-to-redis)" "$(figure lpush redis-benchmark)") × the $(figure lpush redis-benchmark) pushes/s that redis-benchmark's 50 clients reach there, one
+value a push, because a batch is one push.
 DOCUMENT
 }
