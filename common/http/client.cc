@@ -268,7 +268,7 @@ asio::awaitable<Result> send(Call call) {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   auto& transfers = asio::use_service<Transfers>(asio::query(executor, asio::execution::context));
   co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(Result)>(
-      [&transfers, executor](auto handler, Call accepted) {
+      [&transfers, executor](auto handler, Call&& accepted) {
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
         transfers.begin(executor, std::move(accepted),
                         [shared](Result result) { std::move (*shared)(std::move(result)); });
