@@ -31,11 +31,17 @@ comparisons() {
     "$(ratio "$(figure connections 1 4)" "$alone") × (b) with one client"
   line 'p99 at 256 connections, ms' "$(figure connections 256 5)" "$(ratio "$(figure connections 256 5)" \
     "$(figure connections 256 4)") × the median"
-  line 'failed or refused requests, all loads' "$(awk -F'\t' '$7 != "" && $1 != "idle_beside" { f += $7 } END { print f + 0 }' "$results")" ''
+  line 'failed or refused requests without overload' "$(awk -F'\t' '$7 != "" && $1 != "idle_beside" && $1 !~ /overload/ { f += $7 } END { print f + 0 }' "$results")" ''
   line 'rides/s with 200 ms provider latency' "$(figure provider_latency 200)" \
     "$(ratio "$(figure provider_latency 200)" 1280) × what 256 connections can reach"
   line 'the same, charged over HTTP at a provider of 200 ms' "$(figure stripe_latency 200)" \
     "$(ratio "$(figure stripe_latency 200)" 1280) × what 256 connections can reach"
+  local bound offered
+  for bound in provider processors; do
+    offered=$(awk -v a="$(figure overload "$bound")" -v r="$(figure overload "$bound" 4)" 'BEGIN { print a + r }')
+    line "accepted rides/s, overload, limited by the $bound" "$(figure overload "$bound")" \
+      "$(ratio "$(figure overload "$bound")" "$(figure before_overload "$bound")") × without, at $(ratio "$offered" "$(figure before_overload "$bound")") × as many requests"
+  done
   line 'rides/s with the most keys stored' "$(figure stored "${stored##* }")" \
     "$(ratio "$(figure stored "${stored##* }")" "$(figure stored 0)") × the empty database"
   local worker
@@ -64,6 +70,17 @@ table() {
   printf '| %s | rides/s | × (b) | p50 ms | p99 ms | p99.9 ms |\n|---:|---:|---:|---:|---:|---:|\n' "$2"
   awk -F'\t' -v s="$1" -v b="$(best two-statements)" \
     '$1 == s { printf "| %s | %s | %.2f | %s | %s | %s |\n", $2, $3, $3 / b, $4, $5, $6 }' "$results"
+}
+
+overload_table() {
+  printf '| limited by | rides/s before | accepted/s | refused/s | p50 ms of all | p99 ms of accepted | rides/s after |\n'
+  printf '|---|---:|---:|---:|---:|---:|---:|\n'
+  local bound
+  for bound in provider processors; do
+    printf '| %s | %s | %s | %s | %s | %s | %s |\n' "$bound" "$(figure before_overload "$bound")" \
+      "$(figure overload "$bound")" "$(figure overload "$bound" 4)" "$(figure overload "$bound" 5)" \
+      "$(figure overload "$bound" 6)" "$(figure after_overload "$bound")"
+  done
 }
 
 yardstick_table() {
@@ -164,6 +181,15 @@ At 256 connections. With a provider that takes 200 ms, 256 connections can make 
 ![Provider latency](performance/provider-latency.svg)
 
 $(table provider_latency ms)
+
+## Overload
+
+More requests than can be done are refused with 503 and \`Retry-After\`. Limited by the provider: it takes 200 ms, the
+api works for 512 requests at once, and 2,048 connections send more. Limited by the processors: the api works for 256 at
+once, and 512 connections send as fast as they get answers; here sending and refusing uses the processors that rides
+need, since the load generator shares them. "After" begins at once.
+
+$(overload_table)
 
 ## Keys stored
 
