@@ -194,8 +194,12 @@ asio::awaitable<void> Lane::run_each_alone(std::vector<Waiting> batch) {
 }
 
 void Lane::log_failure(const StatementFailed& error) {
-  log_.error("statement failed",
-             {{"query", error.query()}, {"sqlstate", error.sqlstate()}, {"error", error.what()}});
+  const auto write = [&](auto at_level) {
+    (log_.*at_level)("statement failed",
+                     {{"query", error.query()}, {"sqlstate", error.sqlstate()}, {"error", error.what()}});
+  };
+  // An error is what a person must look at.
+  write(error.is_temporary() ? &Log::warn : &Log::error);
 }
 
 asio::awaitable<void> Lane::sleep(std::chrono::milliseconds duration) {

@@ -31,7 +31,7 @@ class LockedTable : public testing::Test {
   TestDatabase database_;
   SqlSession locker_ = database_.open_session();
   Ledger ledger_;
-  const ApiProcess api_{database_, {{"MOCK_LEDGER", ledger_.path()}}};
+  ApiProcess api_{database_, {{"MOCK_LEDGER", ledger_.path()}}};
 };
 
 TEST_F(LockedTable, OfRidesRefusesRidesAndLetsDepositsPass) {
@@ -71,6 +71,7 @@ TEST_F(LockedTable, OfRidesRefusesRidesAndLetsDepositsPass) {
   database_.execute("DELETE FROM idempotency_keys WHERE request_path = '/deposits'");
   database_.execute("DELETE FROM audit_records WHERE resource_type = 'deposit'");
   expect_one_effect_per_key(session, ledger_, rides.done());
+  EXPECT_EQ(api_.process().output().find(" error "), std::string::npos) << "nobody has to look at this";
 }
 
 TEST_F(LockedTable, OfKeysRefusesEverythingInTimeAndLeavesNoBacklog) {
