@@ -32,13 +32,16 @@ struct Declined {
   // The bank's reason in the provider's terms; may be empty.
   std::string decline_code{};
 };
-// The provider refused for good, for another reason than the card.
+// The provider refused for good, for another reason than the card: nothing moved.
 struct Rejected {
   std::string reason;
 };
-// The charge may or may not exist: time-out, refused connection, 409, 429, 5xx. Repeat with the same key.
+// The charge or refund may or may not exist: time-out, refused connection, 409, 429, 5xx. Repeat with the
+// same key.
 struct NoAnswer {
   std::string reason;
+  // The provider is well: another call with the same key is under way.
+  bool busy = false;
 };
 using ChargeResult = std::variant<Charged, Declined, Rejected, NoAnswer>;
 
@@ -49,6 +52,27 @@ struct Unknown {
   std::string reason;
 };
 using LookupResult = std::variant<Charged, NeverCharged, Unknown, NoAnswer>;
+
+// All of a charge's money goes back.
+struct RefundRequest {
+  // The provider's idempotency key: one key, at most one refund, however often it is sent.
+  std::string refund_key;
+  std::string charge_id;
+  // All of it.
+  std::int64_t amount_cents = 0;
+  // Kept by the provider beside the refund.
+  std::string ride_id;
+};
+
+// The money went back, or is on its way; now, or earlier by other hands.
+struct Refunded {
+  std::string refund_id;
+};
+using RefundResult = std::variant<Refunded, Rejected, NoAnswer>;
+
+// There is certainly no refund with this key.
+struct NeverRefunded {};
+using RefundLookupResult = std::variant<Refunded, NeverRefunded, Unknown, NoAnswer>;
 
 // The one seam to the payment provider. Implementations may be called from several threads at once, finish
 // on the caller's executor, and take well below the lease for one call, repeats included.
@@ -62,6 +86,13 @@ class ChargeGateway {
 
   // What became of an earlier charge whose key the provider may have forgotten. Changes nothing.
   virtual asio::awaitable<LookupResult> find(ChargeRequest request) = 0;
+
+  // As charge(): safe to repeat while the provider remembers the key. A charge that has been refunded already
+  // is as good as one that was refunded by this call.
+  virtual asio::awaitable<RefundResult> refund(RefundRequest request) = 0;
+
+  // What became of an earlier refund whose key the provider may have forgotten. Changes nothing.
+  virtual asio::awaitable<RefundLookupResult> find_refund(RefundRequest request) = 0;
 };
 
 }  // namespace rocket::payments

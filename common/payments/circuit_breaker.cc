@@ -6,6 +6,17 @@
 #include "base/settings.h"
 
 namespace rocket::payments {
+namespace {
+
+constexpr const char* kNotCalled = "the payment provider does not answer; not called";
+
+template <typename Result>
+bool is_answered(const Result& result) {
+  const auto* none = std::get_if<NoAnswer>(&result);
+  return none == nullptr || none->busy;
+}
+
+}  // namespace
 
 void CircuitOptions::add_to(Settings& settings) {
   using std::chrono::milliseconds;
@@ -21,15 +32,26 @@ CircuitBreaker::CircuitBreaker(ChargeGateway& gateway, CircuitOptions options, c
     : gateway_(gateway), options_(options), log_(log), now_(std::move(now)) {}
 
 asio::awaitable<ChargeResult> CircuitBreaker::charge(ChargeRequest request) {
-  if (!may_call()) co_return NoAnswer{"the payment provider does not answer; not called"};
+  if (!may_call()) co_return NoAnswer{kNotCalled};
   ChargeResult result = co_await gateway_.charge(std::move(request));
-  note(!std::holds_alternative<NoAnswer>(result));
+  note(is_answered(result));
+  co_return result;
+}
+
+asio::awaitable<RefundResult> CircuitBreaker::refund(RefundRequest request) {
+  if (!may_call()) co_return NoAnswer{kNotCalled};
+  RefundResult result = co_await gateway_.refund(std::move(request));
+  note(is_answered(result));
   co_return result;
 }
 
 // Look-ups are few: they are neither refused nor counted.
 asio::awaitable<LookupResult> CircuitBreaker::find(ChargeRequest request) {
   co_return co_await gateway_.find(std::move(request));
+}
+
+asio::awaitable<RefundLookupResult> CircuitBreaker::find_refund(RefundRequest request) {
+  co_return co_await gateway_.find_refund(std::move(request));
 }
 
 bool CircuitBreaker::closed() const {

@@ -37,6 +37,8 @@ class CircuitBreaker : public ChargeGateway {
 
   asio::awaitable<ChargeResult> charge(ChargeRequest request) override;
   asio::awaitable<LookupResult> find(ChargeRequest request) override;
+  asio::awaitable<RefundResult> refund(RefundRequest request) override;
+  asio::awaitable<RefundLookupResult> find_refund(RefundRequest request) override;
 
   // False while calls are refused.
   bool closed() const;

@@ -19,10 +19,11 @@ namespace rocket::payments {
 namespace {
 
 constexpr const char* kDeclined = "declined";
+constexpr const char* kNoLedger = "the mock provider keeps no ledger";
 
-std::string charge_id_for(std::string charge_key) {
-  charge_key.erase(std::remove(charge_key.begin(), charge_key.end(), '-'), charge_key.end());
-  return "ch_" + charge_key;
+std::string id_for(const char* prefix, std::string key) {
+  key.erase(std::remove(key.begin(), key.end(), '-'), key.end());
+  return prefix + key;
 }
 
 }  // namespace
@@ -33,7 +34,7 @@ void MockOptions::add_to(Settings& settings) {
                milliseconds(0), milliseconds(60000));
   settings.add("mock-outage", {"MOCK_OUTAGE_PERCENT"}, "%", "calls that find the mock provider away",
                outage_percent, 0, 100);
-  settings.add("mock-lost", {"MOCK_LOST_PERCENT"}, "%", "calls that charge and whose answer is lost",
+  settings.add("mock-lost", {"MOCK_LOST_PERCENT"}, "%", "calls that take effect and whose answer is lost",
                lost_percent, 0, 100);
   settings.add("mock-ledger", {"MOCK_LEDGER"}, "file that records every call to the mock provider", ledger);
 }
@@ -49,42 +50,74 @@ MockGateway::~MockGateway() {
 }
 
 asio::awaitable<ChargeResult> MockGateway::charge(ChargeRequest request) {
-  const bool away = happens(options_.outage_percent);
-  const bool lost = !away && happens(options_.lost_percent);
+  const Fault fault = next_fault();
   const bool declined = request.customer_id == kDeclinedCustomer;
-  const std::string charge_id = charge_id_for(request.charge_key);
-  if (!away) record(request, declined ? kDeclined : charge_id, lost);
-  if (options_.latency > std::chrono::milliseconds::zero()) {
-    asio::steady_timer timer(co_await asio::this_coro::executor, options_.latency);
-    co_await timer.async_wait(asio::use_awaitable);
-  }
-  if (away) co_return NoAnswer{"the mock provider is away"};
-  if (lost) co_return NoAnswer{"the mock provider's answer was lost"};
+  const std::string charge_id = id_for("ch_", request.charge_key);
+  record(request.charge_key + ' ' + request.customer_id + ' ' + std::to_string(request.amount_cents) + ' ' +
+             request.ride_id + ' ' + (declined ? kDeclined : charge_id),
+         fault);
+  co_await take_time();
+  if (fault != Fault::kNone) co_return no_answer(fault);
   if (declined) co_return Declined{"Your card was declined."};
   co_return Charged{charge_id};
 }
 
 asio::awaitable<LookupResult> MockGateway::find(ChargeRequest request) {
-  if (options_.ledger.empty()) co_return Unknown{"the mock provider keeps no ledger"};
-  std::ifstream ledger(options_.ledger);
-  for (std::string line; std::getline(ledger, line);) {
-    std::istringstream words(line);
-    std::string charge_key, customer, cents, ride_id, outcome;
-    words >> charge_key >> customer >> cents >> ride_id >> outcome;
-    if (charge_key == request.charge_key && outcome != kDeclined) co_return Charged{outcome};
-  }
+  if (options_.ledger.empty()) co_return Unknown{kNoLedger};
+  if (auto charge_id = recorded(request.charge_key)) co_return Charged{std::move(*charge_id)};
   co_return NeverCharged{};
 }
 
-void MockGateway::record(const ChargeRequest& request, const std::string& outcome, bool lost) const {
-  if (ledger_ < 0) return;
-  const std::string line = request.charge_key + ' ' + request.customer_id + ' ' +
-                           std::to_string(request.amount_cents) + ' ' + request.ride_id + ' ' + outcome +
-                           (lost ? " lost\n" : " -\n");
+asio::awaitable<RefundResult> MockGateway::refund(RefundRequest request) {
+  const Fault fault = next_fault();
+  const std::string refund_id = id_for("re_", request.refund_key);
+  record(request.refund_key + ' ' + request.charge_id + ' ' + std::to_string(-request.amount_cents) + ' ' +
+             request.ride_id + ' ' + refund_id,
+         fault);
+  co_await take_time();
+  if (fault != Fault::kNone) co_return no_answer(fault);
+  co_return Refunded{refund_id};
+}
+
+asio::awaitable<RefundLookupResult> MockGateway::find_refund(RefundRequest request) {
+  if (options_.ledger.empty()) co_return Unknown{kNoLedger};
+  if (auto refund_id = recorded(request.refund_key)) co_return Refunded{std::move(*refund_id)};
+  co_return NeverRefunded{};
+}
+
+MockGateway::Fault MockGateway::next_fault() {
+  if (happens(options_.outage_percent)) return Fault::kAway;
+  return happens(options_.lost_percent) ? Fault::kLost : Fault::kNone;
+}
+
+NoAnswer MockGateway::no_answer(Fault fault) {
+  return {fault == Fault::kAway ? "the mock provider is away" : "the mock provider's answer was lost"};
+}
+
+asio::awaitable<void> MockGateway::take_time() const {
+  if (options_.latency == std::chrono::milliseconds::zero()) co_return;
+  asio::steady_timer timer(co_await asio::this_coro::executor, options_.latency);
+  co_await timer.async_wait(asio::use_awaitable);
+}
+
+void MockGateway::record(const std::string& call, Fault fault) const {
+  if (ledger_ < 0 || fault == Fault::kAway) return;
+  const std::string line = call + (fault == Fault::kLost ? " lost\n" : " -\n");
   // One short write in append mode: lines of several processes do not mix.
   if (::write(ledger_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
     throw std::system_error(errno, std::generic_category(), options_.ledger);
   }
+}
+
+std::optional<std::string> MockGateway::recorded(const std::string& key) const {
+  std::ifstream ledger(options_.ledger);
+  for (std::string line; std::getline(ledger, line);) {
+    std::istringstream words(line);
+    std::string its_key, whose, cents, ride_id, outcome;
+    words >> its_key >> whose >> cents >> ride_id >> outcome;
+    if (its_key == key && outcome != kDeclined) return outcome;
+  }
+  return std::nullopt;
 }
 
 // Spread evenly over the calls rather than at random, so that a share of 50 % is every other call.

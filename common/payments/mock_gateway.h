@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "payments/charge_gateway.h"
@@ -15,9 +16,9 @@ namespace rocket::payments {
 
 struct MockOptions {
   std::chrono::milliseconds latency{0};
-  // Calls that find the provider away: no charge, no answer.
+  // Calls that find the provider away: no effect, no answer.
   std::int64_t outage_percent = 0;
-  // Calls that charge and whose answer is then lost.
+  // Calls that charge or refund, and whose answer is then lost.
   std::int64_t lost_percent = 0;
   // When set, every call is appended to this file, one line each; several processes may share it.
   std::string ledger;
@@ -30,8 +31,10 @@ struct MockOptions {
 //
 // As a real one it knows charges by their key: the charge id is computed from the key, so every process gives
 // the same answer to the same key, now and after a restart. Two charges for one ride are then two keys for
-// one ride, which the ledger shows. A ledger line is: charge key, customer, cents, ride id, charge id or
-// "declined", "-" or "lost".
+// one ride, which the ledger shows. Refunds likewise.
+//
+// A ledger line is: charge key, customer, cents, ride id, charge id or "declined", "-" or "lost"; for a
+// refund: refund key, charge id, cents below zero, ride id, refund id, "-" or "lost".
 class MockGateway : public ChargeGateway {
  public:
   static constexpr const char* kDeclinedCustomer = "cus_user_bad_source";
@@ -45,9 +48,18 @@ class MockGateway : public ChargeGateway {
   asio::awaitable<ChargeResult> charge(ChargeRequest request) override;
   // Reads the ledger; without one there is nothing to look up.
   asio::awaitable<LookupResult> find(ChargeRequest request) override;
+  asio::awaitable<RefundResult> refund(RefundRequest request) override;
+  asio::awaitable<RefundLookupResult> find_refund(RefundRequest request) override;
 
  private:
-  void record(const ChargeRequest& request, const std::string& outcome, bool lost) const;
+  enum class Fault { kNone, kAway, kLost };
+
+  Fault next_fault();
+  static NoAnswer no_answer(Fault fault);
+  asio::awaitable<void> take_time() const;
+  void record(const std::string& call, Fault fault) const;
+  // The outcome of an earlier call with this key that moved money.
+  std::optional<std::string> recorded(const std::string& key) const;
   bool happens(std::int64_t percent);
 
   MockOptions options_;

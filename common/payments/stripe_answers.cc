@@ -6,11 +6,14 @@
 #include <optional>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace rocket::payments::stripe {
 namespace {
 
 using Json = nlohmann::json;
+
+constexpr const char* kToAnotherRequest = "the answer was to another request";
 
 // A text member of an object; empty when there is none.
 std::string text(const Json& object, const char* name) {
@@ -39,7 +42,7 @@ NoAnswer no_answer(const http::Answer& answer) {
     if (!word.empty()) reason += ' ' + word.substr(0, 100);
   }
   if (const auto id = answer.header("request-id")) reason += ", request " + id->substr(0, 100);
-  return {reason};
+  return {reason, answer.status == 409 && text(error, "type") == "idempotency_error"};
 }
 
 bool is_charge(const Json& object) {
@@ -66,15 +69,55 @@ std::optional<ChargeResult> outcome_of(const Json& charge) {
 
 // An answer can be somebody else's: on a connection that fell out of step, or from a cache. Stripe returns
 // the idempotency key that it saw.
-bool is_to_another_request(const ChargeRequest& request, const http::Answer& answer) {
+bool is_to_another_request(const std::string& our_key, const http::Answer& answer) {
   const auto key = answer.header("idempotency-key");
-  return key && *key != request.charge_key;
+  return key && *key != our_key;
+}
+
+// These are about this request, and will not change. Not so when the credentials are at fault (401, 403),
+// when the key is in use or was limited (409, 429), or when the key has been used with other parameters, in
+// which case money may have moved.
+bool is_refused_for_good(const http::Answer& answer, const Json& error) {
+  const bool final = answer.status == 400 || answer.status == 402 || answer.status == 404;
+  return final && text(error, "type") == "invalid_request_error";
+}
+
+bool is_refund(const Json& object) {
+  return text(object, "object") == "refund" && !text(object, "id").empty();
+}
+
+bool is_for(const Json& refund, const RefundRequest& request) {
+  return text(part(refund, "metadata"), "refund_key") == request.refund_key;
+}
+
+// What became of a refund that exists; nothing while that is open. A pending one has been taken on.
+std::optional<RefundResult> outcome_of_refund(const Json& refund) {
+  const std::string status = text(refund, "status");
+  if (status == "succeeded" || status == "pending") return Refunded{text(refund, "id")};
+  if (status == "failed" || status == "canceled") return Rejected{"the refund has " + status};
+  return std::nullopt;
+}
+
+// The members of a list, and whether more follow; nothing when it is no list.
+struct List {
+  std::vector<Json> data;
+  bool has_more = false;
+};
+std::optional<List> list_in(const http::Answer& answer) {
+  const Json body = body_of(answer);
+  const auto data = body.find("data");
+  const auto has_more = body.find("has_more");
+  if (text(body, "object") != "list" || data == body.end() || !data->is_array() || has_more == body.end() ||
+      !has_more->is_boolean()) {
+    return std::nullopt;
+  }
+  return List{{data->begin(), data->end()}, has_more->get<bool>()};
 }
 
 }  // namespace
 
 ChargeResult charge_result(const ChargeRequest& request, const http::Answer& answer) {
-  if (is_to_another_request(request, answer)) return NoAnswer{"the answer was to another request"};
+  if (is_to_another_request(request.charge_key, answer)) return NoAnswer{kToAnotherRequest};
   const Json body = body_of(answer);
   if (answer.status == 200) {
     if (!is_charge(body)) return NoAnswer{"the payment provider's answer is not a charge"};
@@ -84,29 +127,19 @@ ChargeResult charge_result(const ChargeRequest& request, const http::Answer& ans
   }
 
   const Json error = part(body, "error");
-  const std::string type = text(error, "type");
-  if (answer.status == 402 && type == "card_error") {
+  if (answer.status == 402 && text(error, "type") == "card_error") {
     return declined(text(error, "message"), text(error, "decline_code"));
   }
-  // These are about this request, and will not change: the charge cannot be made. Not so when the credentials
-  // are at fault (401, 403), when the key is in use or was limited (409, 429), or when the key has been used
-  // with other parameters, in which case money may have moved.
-  const bool final = answer.status == 400 || answer.status == 402 || answer.status == 404;
-  if (final && type == "invalid_request_error") return Rejected{no_answer(answer).reason};
+  if (is_refused_for_good(answer, error)) return Rejected{no_answer(answer).reason};
   return no_answer(answer);
 }
 
 Page page_of_charges(const ChargeRequest& request, const http::Answer& answer) {
   if (answer.status != 200) return {no_answer(answer), ""};
-  const Json body = body_of(answer);
-  const auto data = body.find("data");
-  const auto has_more = body.find("has_more");
-  if (text(body, "object") != "list" || data == body.end() || !data->is_array() || has_more == body.end() ||
-      !has_more->is_boolean()) {
-    return {NoAnswer{"the payment provider's answer is not a list of charges"}, ""};
-  }
+  const std::optional<List> list = list_in(answer);
+  if (!list) return {NoAnswer{"the payment provider's answer is not a list of charges"}, ""};
   std::string last;
-  for (const Json& charge : *data) {
+  for (const Json& charge : list->data) {
     if (!charge.is_object() || !is_charge(charge)) {
       return {NoAnswer{"the payment provider's list holds something else than charges"}, ""};
     }
@@ -116,7 +149,44 @@ Page page_of_charges(const ChargeRequest& request, const http::Answer& answer) {
     if (!outcome) return {NoAnswer{"the charge is neither made nor refused yet"}, ""};
     if (const auto* charged = std::get_if<Charged>(&*outcome)) return {*charged, ""};
   }
-  return {NeverCharged{}, has_more->get<bool>() ? last : ""};
+  return {NeverCharged{}, list->has_more ? last : ""};
+}
+
+std::optional<RefundResult> refund_result(const RefundRequest& request, const http::Answer& answer) {
+  if (is_to_another_request(request.refund_key, answer)) return NoAnswer{kToAnotherRequest};
+  const Json body = body_of(answer);
+  if (answer.status == 200) {
+    if (!is_refund(body)) return NoAnswer{"the payment provider's answer is not a refund"};
+    if (!is_for(body, request)) return NoAnswer{"the payment provider answered with another refund"};
+    if (auto outcome = outcome_of_refund(body)) return outcome;
+    return NoAnswer{"the refund is neither made nor refused yet"};
+  }
+  const Json error = part(body, "error");
+  if (!is_refused_for_good(answer, error)) return no_answer(answer);
+  if (text(error, "code") == "charge_already_refunded") return std::nullopt;
+  return Rejected{no_answer(answer).reason};
+}
+
+std::variant<RefundsFound, NoAnswer> page_of_refunds(const RefundRequest& request, const http::Answer& answer,
+                                                     RefundsFound found) {
+  if (answer.status != 200) return no_answer(answer);
+  const std::optional<List> list = list_in(answer);
+  if (!list) return NoAnswer{"the payment provider's answer is not a list of refunds"};
+  std::string last;
+  for (const Json& refund : list->data) {
+    if (!refund.is_object() || !is_refund(refund) || text(refund, "charge") != request.charge_id) {
+      return NoAnswer{"the payment provider's list holds something else than refunds of the charge"};
+    }
+    last = text(refund, "id");
+    const auto outcome = outcome_of_refund(refund);
+    const bool ours = is_for(refund, request);
+    if (!outcome && ours) return NoAnswer{"the refund is neither made nor refused yet"};
+    if (!outcome || !std::holds_alternative<Refunded>(*outcome)) continue;
+    std::string& place = ours ? found.ours : found.other;
+    if (place.empty()) place = last;
+  }
+  found.next = list->has_more ? last : "";
+  return found;
 }
 
 bool should_retry(const http::Answer& answer) {

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
+#include <variant>
 
 #include "http/messages.h"
 #include "payments/charge_gateway.h"
@@ -21,6 +23,21 @@ struct Page {
   std::string next;
 };
 Page page_of_charges(const ChargeRequest& request, const http::Answer& answer);
+
+// Of POST /v1/refunds. Nothing: the charge was refunded before, and the refund has to be looked up.
+std::optional<RefundResult> refund_result(const RefundRequest& request, const http::Answer& answer);
+
+// A page of GET /v1/refunds?charge=…: what was found so far, which is what `found` was and what this page
+// adds to it.
+struct RefundsFound {
+  // Ids: of the refund with our key, and of the latest with another key; empty when there is none.
+  std::string ours;
+  std::string other;
+  // After which refund the next page begins, if there is one.
+  std::string next;
+};
+std::variant<RefundsFound, NoAnswer> page_of_refunds(const RefundRequest& request, const http::Answer& answer,
+                                                     RefundsFound found);
 
 // Whether the same call may get a better answer soon.
 bool should_retry(const http::Answer& answer);

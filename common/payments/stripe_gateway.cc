@@ -70,6 +70,13 @@ std::string form_of(const ChargeRequest& request) {
                {"metadata[charge_key]", request.charge_key}});
 }
 
+std::string form_of(const RefundRequest& request) {
+  return form({{"charge", request.charge_id},
+               {"amount", std::to_string(request.amount_cents)},
+               {"metadata[ride_id]", request.ride_id},
+               {"metadata[refund_key]", request.refund_key}});
+}
+
 // For the customer's charges from that time on.
 std::string query_of(const ChargeRequest& request) {
   const auto since = (request.not_before - kClockMargin).time_since_epoch();
@@ -162,6 +169,50 @@ asio::awaitable<LookupResult> StripeGateway::find(ChargeRequest request) {
     after = "&starting_after=" + encoded(page.next);
   }
   co_return Unknown{"the customer has too many charges to look through"};
+}
+
+asio::awaitable<RefundResult> StripeGateway::refund(RefundRequest request) {
+  http::Call call = call_to("/v1/refunds");
+  call.headers.push_back("Idempotency-Key: " + request.refund_key);
+  call.body = form_of(request);
+  const auto answer = co_await insist(std::move(call));
+  if (const auto* none = std::get_if<NoAnswer>(&answer)) co_return *none;
+  if (auto result = stripe::refund_result(request, std::get<http::Answer>(answer))) co_return *result;
+  // Refunded before: by us, when Stripe has forgotten the key, or by a person.
+  const auto found = co_await look_for_refunds(std::move(request));
+  if (const auto* none = std::get_if<NoAnswer>(&found)) co_return *none;
+  const auto* refunds = std::get_if<stripe::RefundsFound>(&found);
+  std::string id;
+  if (refunds != nullptr) id = refunds->ours.empty() ? refunds->other : refunds->ours;
+  if (id.empty()) co_return NoAnswer{"the charge is refunded already, by a refund that is not to be found"};
+  co_return Refunded{id};
+}
+
+asio::awaitable<RefundLookupResult> StripeGateway::find_refund(RefundRequest request) {
+  const auto found = co_await look_for_refunds(std::move(request));
+  if (const auto* none = std::get_if<NoAnswer>(&found)) co_return *none;
+  if (const auto* unknown = std::get_if<Unknown>(&found)) co_return *unknown;
+  const auto& refunds = std::get<stripe::RefundsFound>(found);
+  // One of a person, if it was of the whole charge, shows when another refund is asked for.
+  if (refunds.ours.empty()) co_return NeverRefunded{};
+  co_return Refunded{refunds.ours};
+}
+
+asio::awaitable<std::variant<stripe::RefundsFound, Unknown, NoAnswer>> StripeGateway::look_for_refunds(
+    RefundRequest request) const {
+  const std::string first_page = "/v1/refunds?" + form({{"charge", request.charge_id}, {"limit", "100"}});
+  stripe::RefundsFound found;
+  for (int number = 0; number < kMostPages; ++number) {
+    const std::string after = found.next.empty() ? "" : "&starting_after=" + encoded(found.next);
+    http::Call call = call_to(first_page + after);
+    const auto answer = co_await insist(std::move(call));
+    if (const auto* none = std::get_if<NoAnswer>(&answer)) co_return *none;
+    auto page = stripe::page_of_refunds(request, std::get<http::Answer>(answer), std::move(found));
+    if (const auto* none = std::get_if<NoAnswer>(&page)) co_return *none;
+    found = std::get<stripe::RefundsFound>(std::move(page));
+    if (found.next.empty()) co_return found;
+  }
+  co_return Unknown{"the charge has too many refunds to look through"};
 }
 
 http::Call StripeGateway::call_to(const std::string& path) const {

@@ -8,6 +8,7 @@
 #include "http/library.h"
 #include "http/messages.h"
 #include "payments/charge_gateway.h"
+#include "payments/stripe_answers.h"
 
 namespace rocket {
 class Settings;
@@ -34,18 +35,24 @@ struct StripeOptions {
   std::optional<std::string> mistake();
 };
 
-// Charges through Stripe's API, https://docs.stripe.com/api/charges, as of version 2024-06-20. Each try of a
-// charge carries its charge key as Stripe's idempotency key, so tries may be repeated: they are, a few times,
-// when there was no definite answer. The ride's id and the charge key travel as metadata, by which a charge
-// is found again when Stripe has forgotten its key. Thread safe.
+// Charges and refunds through Stripe's API, https://docs.stripe.com/api/charges and /refunds, as of version
+// 2024-06-20. Each try of a charge carries its charge key as Stripe's idempotency key, so tries may be
+// repeated: they are, a few times, when there was no definite answer. The ride's id and the charge key travel
+// as metadata, by which a charge is found again when Stripe has forgotten its key. So it is with refunds.
+// Thread safe.
 class StripeGateway : public ChargeGateway {
  public:
   explicit StripeGateway(StripeOptions options);
 
   asio::awaitable<ChargeResult> charge(ChargeRequest request) override;
   asio::awaitable<LookupResult> find(ChargeRequest request) override;
+  asio::awaitable<RefundResult> refund(RefundRequest request) override;
+  asio::awaitable<RefundLookupResult> find_refund(RefundRequest request) override;
 
  private:
+  // Every refund of the charge, by anybody.
+  asio::awaitable<std::variant<stripe::RefundsFound, Unknown, NoAnswer>> look_for_refunds(
+      RefundRequest request) const;
   http::Call call_to(const std::string& path) const;
   asio::awaitable<std::variant<http::Answer, NoAnswer>> insist(http::Call call) const;
 

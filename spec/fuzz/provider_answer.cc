@@ -18,6 +18,7 @@ using nlohmann::json;
 using namespace payments;
 
 const ChargeRequest kRequest{"the-charge-key", "cus_user", 2000, "usd", "7"};
+const RefundRequest kRefund{"the-refund-key", "ch_1", 2000, "7"};
 
 std::string next_line(std::string& text) {
   const auto end = std::min(text.find('\n'), text.size());
@@ -83,6 +84,38 @@ void check_list(const http::Answer& answer) {
   }
 }
 
+bool is_our_refund(const json& refund, const std::string& id) {
+  return refund.is_object() && refund.value("object", json()) == "refund" &&
+         refund.value("id", json()) == id && refund.value("metadata", json()).is_object() &&
+         refund["metadata"].value("refund_key", json()) == kRefund.refund_key;
+}
+
+void check_refund(const http::Answer& answer) {
+  const json body = json::parse(answer.body, nullptr, false);
+  const auto result = stripe::refund_result(kRefund, answer);
+  if (!result) {
+    must(body["error"]["code"] == "charge_already_refunded", "only what says so was refunded before");
+  } else if (const auto* refunded = std::get_if<Refunded>(&*result)) {
+    must(answer.status == 200 && !refunded->refund_id.empty() && is_our_refund(body, refunded->refund_id),
+         "only our refund is ours");
+  } else if (const auto* none = std::get_if<NoAnswer>(&*result)) {
+    must(!none->reason.empty() && none->reason.size() < 500, "a reason is short");
+  }
+}
+
+void check_refunds(const http::Answer& answer) {
+  const json body = json::parse(answer.body, nullptr, false);
+  const auto page = stripe::page_of_refunds(kRefund, answer, {});
+  const auto* found = std::get_if<stripe::RefundsFound>(&page);
+  if (found == nullptr) return;
+  bool ours = found->ours.empty();
+  for (const json& each : body["data"]) {
+    must(each.value("charge", json()) == kRefund.charge_id, "a list is of our charge");
+    ours = ours || is_our_refund(each, found->ours);
+  }
+  must(answer.status == 200 && ours, "only our refund is found");
+}
+
 }  // namespace
 }  // namespace rocket::fuzz
 
@@ -90,6 +123,8 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto answer = rocket::fuzz::answer_of(rocket::fuzz::text_of(data, size));
   rocket::fuzz::check_charge(answer);
   rocket::fuzz::check_list(answer);
+  rocket::fuzz::check_refund(answer);
+  rocket::fuzz::check_refunds(answer);
   static_cast<void>(rocket::payments::stripe::should_retry(answer));
   rocket::fuzz::must(rocket::payments::stripe::retry_after(answer).count() >= 0, "nobody waits backwards");
   return 0;

@@ -20,14 +20,18 @@ nlohmann::json PaymentProvider::ledger() const {
   return nlohmann::json::parse(exchange(port_, {"GET", "/test/ledger", {}, ""}).body);
 }
 
-ChargesByRide PaymentProvider::charges() const {
-  ChargesByRide charges;
-  const nlohmann::json all = ledger()["charges"];
+ChargesByRide PaymentProvider::charges() const { return by_ride("charges"); }
+
+ChargesByRide PaymentProvider::refunds() const { return by_ride("refunds"); }
+
+ChargesByRide PaymentProvider::by_ride(const char* what) const {
+  ChargesByRide moved;
+  const nlohmann::json all = ledger()[what];
   for (const auto& each : all) {
     if (each["status"] != "succeeded") continue;
-    charges[each["metadata"]["ride_id"].get<std::string>()].insert(each["id"].get<std::string>());
+    moved[each["metadata"]["ride_id"].get<std::string>()].insert(each["id"].get<std::string>());
   }
-  return charges;
+  return moved;
 }
 
 void PaymentProvider::tell(const std::string& what, const std::string& form) const {

@@ -11,7 +11,7 @@
 
 namespace rocket::spec {
 
-// Charges that moved money, by ride: one promise is that no ride has two.
+// Charges, or refunds, that moved money, by ride: one promise is that no ride has two.
 using ChargesByRide = std::map<std::string, std::set<std::string>>;
 
 // A payment provider: a process with a memory of its own, which no crash of ours touches. It speaks Stripe's
@@ -34,12 +34,15 @@ class PaymentProvider {
   void forget_keys() const { tell("forget"); }
   void answer_after(int milliseconds) const { tell("latency", "ms=" + std::to_string(milliseconds)); }
 
-  // {"attempts": […], "charges": […], "connections": n, "calls": n}
+  // {"attempts": […], "charges": […], "refund_attempts": […], "refunds": […], "connections": n, "calls": n}
   nlohmann::json ledger() const;
   ChargesByRide charges() const;
+  // Likewise.
+  ChargesByRide refunds() const;
   std::size_t attempts() const { return ledger()["attempts"].size(); }
 
  private:
+  ChargesByRide by_ride(const char* what) const;
   void tell(const std::string& what, const std::string& form = {}) const;
 
   ChildProcess process_;

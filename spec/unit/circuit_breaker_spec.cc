@@ -22,6 +22,11 @@ class CircuitBreakerSpec : public testing::Test {
     const ChargeResult result = loop.run(breaker_.charge({"key", "cus_user", 2000, "usd", "7"}));
     return std::holds_alternative<NoAnswer>(result) ? "no answer" : "charged";
   }
+  std::string refund() {
+    process::EventLoop loop;
+    const RefundResult result = loop.run(breaker_.refund({"key", "ch_1", 2000, "7"}));
+    return std::holds_alternative<NoAnswer>(result) ? "no answer" : "refunded";
+  }
   // Calls until the circuit opens.
   void open() {
     provider_.plan(Behaviour::kIsAway, 3);
@@ -56,6 +61,27 @@ TEST_F(CircuitBreakerSpec, AnAnswerInBetweenKeepsItClosed) {
   }
   EXPECT_TRUE(breaker_.closed());
   EXPECT_EQ(sent(), 15U);
+}
+
+TEST_F(CircuitBreakerSpec, RefundsCountAsChargesDo) {
+  provider_.plan(Behaviour::kIsAway, 2);
+  EXPECT_EQ(refund(), "no answer");
+  EXPECT_EQ(charge(), "no answer");
+  provider_.plan(Behaviour::kIsAway);
+  EXPECT_EQ(refund(), "no answer");
+  EXPECT_FALSE(breaker_.closed());
+  EXPECT_EQ(refund(), "no answer");
+  EXPECT_EQ(provider_.refund_calls().size(), 2U) << "refused calls are not sent";
+  time_ += milliseconds(100);
+  EXPECT_EQ(refund(), "refunded");
+  EXPECT_TRUE(breaker_.closed());
+}
+
+// Many requests for one refund must not shut the door to everybody's charges.
+TEST_F(CircuitBreakerSpec, AProviderThatIsBusyWithTheSameKeyIsNotDown) {
+  provider_.plan(Behaviour::kIsBusy, 5);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(refund(), "no answer");
+  EXPECT_TRUE(breaker_.closed());
 }
 
 TEST_F(CircuitBreakerSpec, AProbeThatIsAnsweredClosesIt) {
@@ -96,7 +122,9 @@ TEST_F(CircuitBreakerSpec, LookUpsAlwaysPass) {
   process::EventLoop loop;
   const LookupResult found = loop.run(breaker_.find({"key", "cus_user", 2000, "usd", "7"}));
   EXPECT_TRUE(std::holds_alternative<NeverCharged>(found));
-  EXPECT_EQ(provider_.lookups(), 1U);
+  const RefundLookupResult refund = loop.run(breaker_.find_refund({"key", "ch_1", 2000, "7"}));
+  EXPECT_TRUE(std::holds_alternative<NeverRefunded>(refund));
+  EXPECT_EQ(provider_.lookups(), 2U);
 }
 
 }  // namespace

@@ -55,6 +55,21 @@ std::string charge_id(const ChargeResult& result) {
   return charged == nullptr ? "" : charged->charge_id;
 }
 
+RefundResult refund(MockGateway& gateway, const RefundRequest& request) {
+  process::EventLoop loop;
+  return loop.run(gateway.refund(request));
+}
+
+RefundLookupResult find_refund(MockGateway& gateway, const RefundRequest& request) {
+  process::EventLoop loop;
+  return loop.run(gateway.find_refund(request));
+}
+
+std::string refund_id(const RefundResult& result) {
+  const auto* refunded = std::get_if<Refunded>(&result);
+  return refunded == nullptr ? "" : refunded->refund_id;
+}
+
 TEST(MockGateway, ChargesOnceForEachKey) {
   MockGateway gateway({});
   const std::string key = random_uuid();
@@ -133,6 +148,41 @@ TEST(MockGateway, ADeclinedCardIsNotFoundAsACharge) {
 TEST(MockGateway, CannotLookUpWithoutALedger) {
   MockGateway gateway({});
   EXPECT_TRUE(std::holds_alternative<Unknown>(find(gateway, request(random_uuid()))));
+}
+
+TEST(MockGateway, RefundsOnceForEachKey) {
+  MockGateway before({});
+  MockGateway after({});
+  const RefundRequest wanted{random_uuid(), "ch_7", 2000, "7"};
+  const std::string first = refund_id(refund(before, wanted));
+  EXPECT_TRUE(first.starts_with("re_")) << first;
+  EXPECT_EQ(refund_id(refund(after, wanted)), first);
+  EXPECT_NE(refund_id(refund(after, {random_uuid(), "ch_7", 2000, "7"})), first);
+}
+
+TEST(MockGateway, KeepsItsLedgerOfRefundsToo) {
+  const TemporaryFile ledger;
+  MockOptions options;
+  options.ledger = ledger.path();
+  MockGateway gateway(options);
+  const RefundRequest wanted{random_uuid(), "ch_7", 2000, "7"};
+  EXPECT_TRUE(std::holds_alternative<NeverRefunded>(find_refund(gateway, wanted)));
+  const std::string id = refund_id(refund(gateway, wanted));
+  EXPECT_EQ(ledger.lines(), std::vector<std::string>{wanted.refund_key + " ch_7 -2000 7 " + id + " -"});
+  const RefundLookupResult found = find_refund(gateway, wanted);
+  ASSERT_TRUE(std::holds_alternative<Refunded>(found));
+  EXPECT_EQ(std::get<Refunded>(found).refund_id, id);
+
+  options.lost_percent = 100;
+  MockGateway losing(options);
+  EXPECT_TRUE(std::holds_alternative<NoAnswer>(refund(losing, wanted)));
+  EXPECT_TRUE(ledger.lines().back().ends_with(" lost"));
+  options.outage_percent = 100;
+  MockGateway away(options);
+  EXPECT_TRUE(std::holds_alternative<NoAnswer>(refund(away, wanted)));
+  EXPECT_EQ(ledger.lines().size(), 2U);
+  MockGateway forgetful({});
+  EXPECT_TRUE(std::holds_alternative<Unknown>(find_refund(forgetful, wanted)));
 }
 
 TEST(MockGateway, SpreadsOutagesEvenly) {

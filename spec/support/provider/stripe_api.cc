@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
+#include <vector>
 
 namespace rocket::spec::provider {
 namespace {
@@ -31,6 +33,21 @@ Response missing(const std::string& param, const std::string& message) {
                        {"message", message}});
 }
 
+// What comes after a certain object, as far as one page holds it.
+Response page_of(const std::vector<Json>& all, const Request& request) {
+  const std::string after = request.field("starting_after");
+  const std::size_t limit = request.field("limit").empty() ? 10 : std::stoul(request.field("limit"));
+  Json data = Json::array();
+  bool begun = after.empty();
+  bool more = false;
+  for (const Json& each : all) {
+    if (begun && data.size() == limit) more = true;
+    if (begun && !more) data.push_back(each);
+    begun = begun || each["id"] == after;
+  }
+  return said(200, {{"object", "list"}, {"has_more", more}, {"data", data}});
+}
+
 }  // namespace
 
 Response StripeApi::begin(const Request& request) {
@@ -42,6 +59,9 @@ Response StripeApi::begin(const Request& request) {
   Response response;
   if (call == "POST /v1/charges") {
     attempts_.push_back({{"charge_key", key}, {"ride_id", request.field("metadata[ride_id]")}});
+  }
+  if (call == "POST /v1/refunds") {
+    refund_attempts_.push_back({{"refund_key", key}, {"charge", request.field("charge")}});
   }
   if (request.method == "POST" && !key.empty()) {
     const auto [found, is_new] = keys_.try_emplace(key);
@@ -63,6 +83,10 @@ Response StripeApi::begin(const Request& request) {
     response = create_charge(request);
   } else if (call == "GET /v1/charges") {
     response = list_charges(request);
+  } else if (call == "POST /v1/refunds") {
+    response = create_refund(request);
+  } else if (call == "GET /v1/refunds") {
+    response = list_refunds(request);
   } else if (call == "POST /v1/customers") {
     response = create_customer(request);
   } else if (call == "GET /v1/customers") {
@@ -153,27 +177,55 @@ Json StripeApi::foreign_charge() {
 
 Response StripeApi::list_charges(const Request& request) const {
   const std::string since = request.field("created[gte]");
-  const std::string after = request.field("starting_after");
-  const std::size_t limit = request.field("limit").empty() ? 10 : std::stoul(request.field("limit"));
-  Json data = Json::array();
-  bool begun = after.empty();
-  bool more = false;
-  for (auto each = charges_.rbegin(); each != charges_.rend(); ++each) {
-    if (!begun) {
-      begun = (*each)["id"] == after;
-      continue;
-    }
-    if ((*each)["customer"] != request.field("customer")) continue;
-    if (!since.empty() && (*each)["created"].get<std::int64_t>() < std::stoll(since)) continue;
-    if (data.size() == limit) {
-      more = true;
-      break;
-    }
-    data.push_back(*each);
-  }
-  return said(200, {{"object", "list"}, {"has_more", more}, {"data", data}});
+  std::vector<Json> of_customer;
+  std::copy_if(charges_.rbegin(), charges_.rend(), std::back_inserter(of_customer), [&](const Json& each) {
+    return each["customer"] == request.field("customer") &&
+           (since.empty() || each["created"].get<std::int64_t>() >= std::stoll(since));
+  });
+  return page_of(of_customer, request);
 }
 
-Json StripeApi::ledger() const { return {{"attempts", attempts_}, {"charges", charges_}}; }
+Response StripeApi::create_refund(const Request& request) {
+  const std::string charge_id = request.field("charge");
+  const auto charge = std::find_if(charges_.begin(), charges_.end(), [&](const Json& each) {
+    return each["id"] == charge_id && each["status"] == "succeeded";
+  });
+  if (charge == charges_.end()) return missing("charge", "No such charge: '" + charge_id + "'");
+  std::int64_t left = (*charge)["amount"].get<std::int64_t>();
+  for (const Json& each : refunds_) {
+    if (each["charge"] == charge_id) left -= each["amount"].get<std::int64_t>();
+  }
+  if (left == 0) {
+    return refused(400, {{"type", "invalid_request_error"},
+                         {"code", "charge_already_refunded"},
+                         {"message", "Charge " + charge_id + " has already been refunded."}});
+  }
+  const std::int64_t amount = request.field("amount").empty() ? left : std::stoll(request.field("amount"));
+  if (amount > left) return missing("amount", "Refund amount is greater than unrefunded amount on charge");
+  refunds_.push_back({{"id", "re_" + std::to_string(++serial_)},
+                      {"object", "refund"},
+                      {"amount", amount},
+                      {"charge", charge_id},
+                      {"created", now()},
+                      {"status", "succeeded"},
+                      {"metadata",
+                       {{"ride_id", request.field("metadata[ride_id]")},
+                        {"refund_key", request.field("metadata[refund_key]")}}}});
+  return said(200, refunds_.back());
+}
+
+Response StripeApi::list_refunds(const Request& request) const {
+  std::vector<Json> of_charge;
+  std::copy_if(refunds_.rbegin(), refunds_.rend(), std::back_inserter(of_charge),
+               [&](const Json& each) { return each["charge"] == request.field("charge"); });
+  return page_of(of_charge, request);
+}
+
+Json StripeApi::ledger() const {
+  return {{"attempts", attempts_},
+          {"charges", charges_},
+          {"refund_attempts", refund_attempts_},
+          {"refunds", refunds_}};
+}
 
 }  // namespace rocket::spec::provider

@@ -11,7 +11,8 @@
 namespace rocket::spec::provider {
 
 // What this provider remembers, and how it answers: as much of Stripe's API as its documentation describes
-// for customers and charges (https://docs.stripe.com/api/charges, /customers, /errors, /idempotent_requests).
+// for customers, charges and refunds (https://docs.stripe.com/api/charges, /customers, /refunds, /errors,
+// /idempotent_requests).
 class StripeApi {
  public:
   explicit StripeApi(std::string api_key) : api_key_(std::move(api_key)) {}
@@ -26,7 +27,7 @@ class StripeApi {
   void forget_keys() { keys_.clear(); }
   // A charge that somebody else made.
   static nlohmann::json foreign_charge();
-  // Every attempt to charge, and every charge, in order.
+  // Every attempt to charge, every charge, every attempt to refund, and every refund, in order.
   nlohmann::json ledger() const;
 
  private:
@@ -40,6 +41,8 @@ class StripeApi {
   Response list_customers(const Request& request) const;
   Response create_charge(const Request& request);
   Response list_charges(const Request& request) const;
+  Response create_refund(const Request& request);
+  Response list_refunds(const Request& request) const;
   nlohmann::json make_charge(const Fields& fields, const std::string& status);
 
   std::string api_key_;
@@ -47,7 +50,10 @@ class StripeApi {
   std::vector<nlohmann::json> customers_;
   // Oldest first.
   std::vector<nlohmann::json> charges_;
+  // Oldest first.
+  std::vector<nlohmann::json> refunds_;
   nlohmann::json attempts_ = nlohmann::json::array();
+  nlohmann::json refund_attempts_ = nlohmann::json::array();
   std::int64_t serial_ = 0;
 };
 
