@@ -95,6 +95,23 @@ CREATE TABLE IF NOT EXISTS rides (
     created_at         timestamptz NOT NULL DEFAULT now()
 );
 
+-- A ride that is to be cancelled; cancelled once its charge is refunded.
+CREATE TABLE IF NOT EXISTS refunds (
+    -- One ride, one refund, whoever asks for it, with whatever key, and however often.
+    ride_id            bigint PRIMARY KEY REFERENCES rides,
+    -- The request that asked first.
+    idempotency_key_id uuid NOT NULL UNIQUE,
+    -- The ride's: without a charge there is nothing to refund, and no charge is refunded for two rides.
+    stripe_charge_id   text NOT NULL UNIQUE CHECK (stripe_charge_id <> '' AND length(stripe_charge_id) <= 255),
+    -- The provider's idempotency key, as charge_key above: stored before the first call, the same for all.
+    refund_key         uuid NOT NULL UNIQUE DEFAULT gen_random_uuid(),
+    stripe_refund_id   text UNIQUE CHECK (stripe_refund_id <> '' AND length(stripe_refund_id) <= 255),
+    -- Also the earliest time at which refund_key can have been used.
+    created_at         timestamptz NOT NULL DEFAULT now(),
+    refunded_at        timestamptz,
+    CHECK ((stripe_refund_id IS NULL) = (refunded_at IS NULL))
+);
+
 CREATE TABLE IF NOT EXISTS deposits (
     id                 bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     idempotency_key_id uuid NOT NULL UNIQUE,

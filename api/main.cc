@@ -59,8 +59,8 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
   settings.add("key-retention", {"KEY_RETENTION_S"}, "how long the reaper keeps finished keys",
                options.service.key_retention, seconds(60), seconds(366 * 86400));
   settings.add("charge-repeat-limit", {"CHARGE_REPEAT_LIMIT_S"},
-               "age from which a charge is looked up instead of repeated", options.rides.charge_repeat_limit,
-               seconds(1), seconds(366 * 86400));
+               "age from which a charge or refund is looked up instead of repeated",
+               options.rides.charge_repeat_limit, seconds(1), seconds(366 * 86400));
   options.provider.add_to(settings);
   options.database.add_to(settings);
   options.database.add_lanes_to(settings);

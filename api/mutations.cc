@@ -62,13 +62,14 @@ OrFailure<idempotency::Request> accept(const Mutation& mutation, const Exchange&
   if (auto* failure = std::get_if<Failure>(&key)) return std::move(*failure);
   auto parameters = Parameters::parse(exchange.request);
   if (auto* failure = std::get_if<Failure>(&parameters)) return std::move(*failure);
-  auto body = mutation.accept_body(std::get<Parameters>(parameters));
+  auto body = mutation.accept(std::get<Parameters>(parameters), exchange.path_argument);
   if (auto* failure = std::get_if<Failure>(&body)) return std::move(*failure);
   auto& accepted = std::get<AcceptedBody>(body);
   return idempotency::Request{.user_email = user_email,
                               .key = std::move(std::get<std::string>(key)),
                               .method = exchange.request.method,
-                              .path = exchange.request.path,
+                              // With the variable decoded: /rides/%37 is /rides/7.
+                              .path = mutation.flow->path + exchange.path_argument,
                               .params = std::move(accepted.params),
                               .origin_ip = exchange.request.origin_ip,
                               .raise_error = accepted.raise_error};
@@ -99,6 +100,13 @@ OrFailure<AcceptedBody> accept_ride(const Parameters& parameters) {
   return AcceptedBody{params.dump(), std::get<bool>(raise_error)};
 }
 
+OrFailure<AcceptedBody> accept_cancellation(const Parameters& parameters, const std::string& ride_id) {
+  if (!is_ride_id(ride_id)) return ride_not_found();
+  auto raise_error = parameters.flag("raise_error");
+  if (auto* failure = std::get_if<Failure>(&raise_error)) return std::move(*failure);
+  return AcceptedBody{"{}", std::get<bool>(raise_error)};
+}
+
 OrFailure<AcceptedBody> accept_deposit(const Parameters& parameters) {
   auto amount = parameters.integer("amount", 1, kMostDollars);
   if (auto* failure = std::get_if<Failure>(&amount)) return std::move(*failure);
@@ -125,9 +133,10 @@ asio::awaitable<HttpResponse> answer_mutation(pg::Lane& lane, const idempotency:
   if (const auto* refusal = std::get_if<idempotency::Refusal>(&outcome)) {
     co_return render(failure_for(refusal->kind, options), exchange.as_problem);
   }
-  const auto& stored = std::get<idempotency::Response>(outcome);
-  HttpResponse response = render_stored(stored.status, stored.body, exchange.as_problem);
-  if (stored.replayed) response.headers.emplace_back("Idempotent-Replayed", "true");
+  const auto& answer = std::get<idempotency::Response>(outcome);
+  HttpResponse response = render_stored(answer.status, answer.body, exchange.as_problem);
+  if (answer.replayed) response.headers.emplace_back("Idempotent-Replayed", "true");
+  if (answer.retry_after) response.headers.emplace_back("Retry-After", std::to_string(*answer.retry_after));
   co_return response;
 }
 

@@ -23,12 +23,14 @@ struct AcceptedBody {
 // What the HTTP side must know of an endpoint that changes something; the rest is in its flow.
 struct Mutation {
   const idempotency::Flow* flow = nullptr;
-  std::function<OrFailure<AcceptedBody>(const Parameters&)> accept_body;
+  // Given what the path's variable stands for too; empty without one.
+  std::function<OrFailure<AcceptedBody>(const Parameters&, const std::string&)> accept;
   // Without a key each request stands for itself.
   bool key_is_optional = false;
 };
 
 OrFailure<AcceptedBody> accept_ride(const Parameters& parameters);
+OrFailure<AcceptedBody> accept_cancellation(const Parameters& parameters, const std::string& ride_id);
 OrFailure<AcceptedBody> accept_deposit(const Parameters& parameters);
 
 struct MutationOptions {

@@ -16,8 +16,17 @@ constexpr pg::Statement kFindUser{"find_user", "SELECT 1 FROM users WHERE email 
 constexpr pg::Statement kFindRide{"find_ride", R"sql(
 SELECT (SELECT to_json(answer) FROM
          (SELECT to_json(ride) AS ride FROM
-           (SELECT r.id, r.origin_lat, r.origin_lon, r.target_lat, r.target_lon, r.stripe_charge_id, r.created_at
-              FROM rides r WHERE r.id = $2::bigint AND r.user_id = users.id) ride) answer) AS answer
+           (SELECT r.id, r.origin_lat, r.origin_lon, r.target_lat, r.target_lon, r.stripe_charge_id, r.created_at,
+                   CASE WHEN own.id IS NOT NULL THEN 'unfinished'
+                        WHEN r.stripe_charge_id IS NULL THEN 'not_charged'
+                        WHEN refund.ride_id IS NULL THEN 'charged'
+                        WHEN refund.stripe_refund_id IS NULL THEN 'cancelling'
+                        ELSE 'cancelled' END AS state,
+                   refund.stripe_refund_id, refund.refunded_at AS cancelled_at
+              FROM rides r
+              LEFT JOIN refunds refund ON refund.ride_id = r.id
+              LEFT JOIN idempotency_keys own ON own.id = r.idempotency_key_id AND own.finished_at IS NULL
+             WHERE r.id = $2::bigint AND r.user_id = users.id) ride) answer) AS answer
   FROM users WHERE email = $1
 )sql"};
 
@@ -70,11 +79,13 @@ asio::awaitable<HttpResponse> find(pg::Lane& lane, const Exchange& exchange, con
   co_return response;
 }
 
+}  // namespace
+
 bool is_ride_id(const std::string& text) {
   return !text.empty() && text.size() <= 18 && text.find_first_not_of("0123456789") == std::string::npos;
 }
 
-}  // namespace
+Failure ride_not_found() { return {404, "ride_not_found", "You have no such ride.", {}}; }
 
 asio::awaitable<bool> user_exists(pg::Lane& lane, const std::string& email) {
   pg::Query query(kFindUser, pg::Params{email});
@@ -85,8 +96,7 @@ asio::awaitable<bool> user_exists(pg::Lane& lane, const std::string& email) {
 asio::awaitable<HttpResponse> answer_ride(pg::Lane& lane, const Exchange& exchange) {
   // No ride has an id below one: what cannot be an id finds nothing.
   pg::Params params{is_ride_id(exchange.path_argument) ? exchange.path_argument : "0"};
-  Failure not_found{404, "ride_not_found", "You have no such ride.", {}};
-  co_return co_await find(lane, exchange, kFindRide, std::move(params), std::move(not_found));
+  co_return co_await find(lane, exchange, kFindRide, std::move(params), ride_not_found());
 }
 
 asio::awaitable<HttpResponse> answer_key(pg::Lane& lane, const Exchange& exchange,

@@ -57,15 +57,21 @@ struct Service::Answering {
 Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const idempotency::Flows& flows,
                  const payments::CircuitBreaker& provider, const Log& log, ServiceOptions options)
     : lanes_(lanes), log_(log), options_(options) {
-  const auto mutation = [&](const std::string& path, auto accept_body, bool key_is_optional) {
-    const Mutation described{flows.find("POST", path), accept_body, key_is_optional};
-    routes_.push_back({"POST", path, [&engine, described, options](pg::Lane& lane, const Exchange& exchange) {
+  const auto mutation = [&](const std::string& method, const std::string& path, auto accept,
+                            bool key_is_optional) {
+    const Mutation described{flows.at(method, path), accept, key_is_optional};
+    routes_.push_back({method, path, [&engine, described, options](pg::Lane& lane, const Exchange& exchange) {
                          return answer_mutation(lane, engine, described, exchange, options.mutations);
                        }});
   };
-  mutation("/rides", accept_ride, false);
-  mutation("/deposits", accept_deposit, true);
+  const auto body_alone = [](auto accept_body) {
+    return
+        [accept_body](const Parameters& parameters, const std::string&) { return accept_body(parameters); };
+  };
+  mutation("POST", "/rides", body_alone(accept_ride), false);
+  mutation("POST", "/deposits", body_alone(accept_deposit), true);
   routes_.push_back({"GET", "/rides/", answer_ride});
+  mutation("DELETE", "/rides/", accept_cancellation, true);
   routes_.push_back({"GET", "/idempotency-keys/",
                      [retention = options.key_retention](pg::Lane& lane, const Exchange& exchange) {
                        return answer_key(lane, exchange, retention);

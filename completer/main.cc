@@ -58,8 +58,8 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
   settings.add("idle", {"COMPLETER_IDLE_MS"}, "pause when there is nothing to do", options.loop.idle,
                milliseconds(1), milliseconds(3'600'000));
   settings.add("charge-repeat-limit", {"CHARGE_REPEAT_LIMIT_S"},
-               "age from which a charge is looked up instead of repeated", options.rides.charge_repeat_limit,
-               seconds(1), kYear);
+               "age from which a charge or refund is looked up instead of repeated",
+               options.rides.charge_repeat_limit, seconds(1), kYear);
   options.provider.add_to(settings);
   options.database.add_to(settings);
   options.database.add_lanes_to(settings);

@@ -41,7 +41,7 @@ SELECT recovery_point, response_code, response_body FROM key
 idempotency::Flow deposit_flow() {
   return {"POST",
           "/deposits",
-          R"({"amount": 5})",
+          {R"({"amount": 5})"},
           {{"started", idempotency::LocalPhase{kDeposit}}},
           // Every deposit of a user locks that user's account.
           true};

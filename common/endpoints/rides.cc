@@ -1,17 +1,16 @@
 #include "endpoints/rides.h"
 
-#include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <variant>
 
+#include "endpoints/answers.h"
+
 namespace rocket::endpoints {
 namespace {
 
 using idempotency::ForeignOutcome;
-
-constexpr std::int64_t kPriceCents = 2000;
 
 // started → ride_created
 constexpr pg::SetStatement kCreateRide{"create_rides", R"sql(
@@ -78,14 +77,6 @@ WITH key AS (
 SELECT n, recovery_point, response_code, response_body FROM key
 )sql"};
 
-idempotency::Ended ended(int status, const std::string& code, const std::string& error,
-                         const std::string& decline_code = {}) {
-  nlohmann::ordered_json body{{"error", error}, {"code", code}};
-  if (!decline_code.empty()) body["decline_code"] = decline_code;
-  // What comes from a provider need not be valid UTF-8.
-  return {status, body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)};
-}
-
 ForeignOutcome outcome_of(const payments::ChargeResult& result) {
   if (const auto* charged = std::get_if<payments::Charged>(&result)) {
     return idempotency::Recorded{charged->charge_id};
@@ -136,7 +127,7 @@ idempotency::Flow ride_flow(payments::ChargeGateway& gateway, RideOptions option
   };
   return {"POST",
           "/rides",
-          R"({"origin_lat": 1.5, "origin_lon": -2.25, "target_lat": 3, "target_lon": 4})",
+          {R"({"origin_lat": 1.5, "origin_lon": -2.25, "target_lat": 3, "target_lon": 4})"},
           {{"started", idempotency::LocalPhase{kCreateRide}},
            {"ride_created", idempotency::ForeignPhase{kLoadRide, charge_ride, kRecordCharge}},
            {"charge_created", idempotency::LocalPhase{kFinishRide}}}};

@@ -1,14 +1,17 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 
 #include "idempotency/flow.h"
 #include "payments/charge_gateway.h"
 
 namespace rocket::endpoints {
 
+inline constexpr std::int64_t kPriceCents = 2000;
+
 struct RideOptions {
-  // A charge whose key is older is looked up at the provider, never repeated blindly.
+  // A charge or refund whose key is older is looked up at the provider, never repeated blindly.
   std::chrono::seconds charge_repeat_limit{std::chrono::hours(20)};
 };
 

@@ -38,7 +38,8 @@ void replace_token(Lease& lease) { lease.doubtful.push_back(std::exchange(lease.
 // The local phases from one step up to the next commit that is needed: the one before a foreign call, whose
 // `load` is then the last query, or the one that finishes the request.
 //
-// A phase does nothing unless the one before it took effect, so the last result alone tells how it went.
+// A phase does nothing unless the one before it took effect. So the last result tells how it went, unless a
+// phase before it ended the request.
 struct Stretch {
   std::vector<pg::Query> queries;
   const ForeignPhase* call_ahead = nullptr;
@@ -61,6 +62,16 @@ std::size_t step_at(const Flow& flow, std::string_view recovery_point) {
     if (flow.steps[i].recovery_point == recovery_point) return i;
   }
   throw std::logic_error("no phase at recovery point " + std::string(recovery_point));
+}
+
+// An answer, where a phase's row has one.
+std::optional<Response> response_in(const pg::Result& phase) {
+  if (phase.empty() || phase.is_null(0, "response_code")) return std::nullopt;
+  Response response{static_cast<int>(phase.integer(0, "response_code")),
+                    std::string(phase.text(0, "response_body"))};
+  const bool refused = phase.is_null(0, "recovery_point");
+  if (refused && !phase.is_null(0, "retry_after")) response.retry_after = phase.integer(0, "retry_after");
+  return response;
 }
 
 pg::Unit unit_of(const Flow& flow, const Lease& lease, std::vector<pg::Query> queries) {
@@ -141,11 +152,12 @@ struct Engine::Position {
 
   // Nothing when the stretch did not take effect: the lease is not ours.
   static std::optional<Position> after(const Stretch& stretch, std::vector<pg::Result>& results) {
-    pg::Result& last = results.back();
-    if (last.empty()) return std::nullopt;
-    if (stretch.call_ahead != nullptr) return Position{CallAhead{stretch.call_ahead, std::move(last)}};
-    return Position{Response{static_cast<int>(last.integer(0, "response_code")),
-                             std::string(last.text(0, "response_body"))}};
+    const auto phases_end = results.end() - (stretch.call_ahead != nullptr ? 1 : 0);
+    for (auto phase = results.begin(); phase != phases_end; ++phase) {
+      if (std::optional<Response> response = response_in(*phase)) return Position{std::move(*response)};
+    }
+    if (stretch.call_ahead == nullptr || results.back().empty()) return std::nullopt;
+    return Position{CallAhead{stretch.call_ahead, std::move(results.back())}};
   }
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
@@ -22,13 +23,16 @@ struct Request {
   bool raise_error = false;
 };
 
-// The final answer, as it is stored on the key and given to every equal request.
+// The final answer, as it is stored on the key and given to every equal request; or a refusal in a phase's
+// own words, after which the key is as unused as before.
 struct Response {
   int status = 0;
   // JSON.
   std::string body;
   // An earlier attempt produced it.
   bool replayed = false;
+  // Of a refusal: after how many seconds another answer may be had.
+  std::optional<std::int64_t> retry_after{};
 };
 
 // Why there is no answer to store. The key is untouched, or released at its recovery point.

@@ -111,6 +111,22 @@ TEST_P(ProviderTrouble, ThatLastsIsToldAndNeverStored) {
   expect_one_effect();
 }
 
+TEST_P(ProviderTrouble, DuringARefundRefundsOnce) {
+  const ApiProcess api(database_, environment());
+  EXPECT_EQ(api.send(ride_request(key_)).status, 201);
+  const std::string id = database_.value("SELECT id FROM rides");
+  provider_.fail(GetParam().fault);
+  ClientResponse answer;
+  EXPECT_TRUE(eventually([&] {
+    answer = api.send(cancel_request(id));
+    EXPECT_THAT(answer.status, testing::AnyOf(200, 503));
+    return answer.status == 200;
+  })) << answer.body;
+  const ChargesByRide refunded{{id, {database_.value("SELECT stripe_refund_id FROM refunds")}}};
+  EXPECT_EQ(provider_.refunds(), refunded);
+  EXPECT_EQ(database_.count("staged_jobs", "job_name = 'send_refund_receipt'"), 1);
+}
+
 INSTANTIATE_TEST_SUITE_P(Of, ProviderTrouble, testing::ValuesIn(troubles()),
                          [](const auto& trouble) { return trouble.param.name; });
 

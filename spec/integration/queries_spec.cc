@@ -42,7 +42,33 @@ using RideQuerySpec = QueriesSpec;
 TEST_F(RideQuerySpec, ShowsTheOwnersRide) {
   const auto created = json::parse(send(ride_request(key_)).body);
   const std::string id = std::to_string(created.at("ride").at("id").get<int>());
-  EXPECT_EQ(get("/rides/" + id).at("ride"), created.at("ride"));
+  json ride = created.at("ride");
+  ride.update({{"state", "charged"}, {"stripe_refund_id", nullptr}, {"cancelled_at", nullptr}});
+  EXPECT_EQ(get("/rides/" + id).at("ride"), ride);
+}
+
+TEST_F(RideQuerySpec, ShowsTheStateOfARide) {
+  const auto state = [&] {
+    return json(get("/rides/" + database_.value("SELECT max(id) FROM rides")).at("ride").at("state"));
+  };
+  send(ride_request(key_, kUser, std::string(kRideForm) + "&raise_error=true"));
+  EXPECT_EQ(state(), "unfinished");
+  send(ride_request(key_));
+  EXPECT_EQ(state(), "charged");
+  const std::string id = database_.value("SELECT id FROM rides");
+  ClientRequest failing = cancel_request(id).with("Content-Type", "application/x-www-form-urlencoded");
+  failing.body = "raise_error=true";
+  EXPECT_EQ(send(failing).status, 500);
+  EXPECT_EQ(state(), "cancelling");
+  const auto cancelled = send(cancel_request(id));
+  EXPECT_EQ(cancelled.status, 200);
+  EXPECT_EQ(get("/rides/" + id).at("ride"), json::parse(cancelled.body).at("ride"));
+  EXPECT_EQ(state(), "cancelled");
+
+  send(ride_request(new_key(), kDeclinedUser));
+  const std::string declined = database_.value("SELECT max(id) FROM rides");
+  const auto refused = send(get_request("/rides/" + declined, kDeclinedUser));
+  EXPECT_EQ(json::parse(refused.body).at("ride").at("state"), "not_charged");
 }
 
 TEST_F(RideQuerySpec, ShowsNobodyElsesRide) {

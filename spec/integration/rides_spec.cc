@@ -321,7 +321,8 @@ TEST_F(RidesSpec, KnowsItsPathsAndMethods) {
   EXPECT_EQ(allow("GET", "/rides"), "POST");
   EXPECT_EQ(allow("PUT", "/rides"), "POST");
   EXPECT_EQ(allow("get", "/account"), "GET, HEAD");
-  EXPECT_EQ(allow("DELETE", "/rides/1"), "GET, HEAD");
+  EXPECT_EQ(allow("PUT", "/rides/1"), "GET, HEAD, DELETE");
+  EXPECT_EQ(allow("DELETE", "/rides"), "POST");
   EXPECT_EQ(allow("POST", "/account"), "GET, HEAD");
   EXPECT_EQ(allow("POST", "/healthz"), "GET, HEAD");
   expect_failure(send(get_request("/rides")), 405, "method_not_allowed");

@@ -89,6 +89,12 @@ INSERT INTO idempotency_keys (id, user_id, idempotency_key, request_method, requ
    gen_random_uuid(), now());
 INSERT INTO rides (idempotency_key_id, user_id, origin_lat, origin_lon, target_lat, target_lon) VALUES
   ('00000000-0000-0000-0000-000000000001', 1, -90, 180, 90, -180);
+INSERT INTO rides (id, idempotency_key_id, user_id, origin_lat, origin_lon, target_lat, target_lon, stripe_charge_id)
+VALUES (101, '00000000-0000-0000-0000-000000000101', 1, 0, 0, 0, 0, 'ch_101'),
+       (102, '00000000-0000-0000-0000-000000000102', 1, 0, 0, 0, 0, 'ch_102');
+INSERT INTO refunds (ride_id, idempotency_key_id, stripe_charge_id, stripe_refund_id, refunded_at) VALUES
+  (101, '00000000-0000-0000-0000-000000000111', 'ch_101', 're_101', now()),
+  (102, '00000000-0000-0000-0000-000000000112', 'ch_102', NULL, NULL);
 INSERT INTO deposits (idempotency_key_id, user_id, amount) VALUES
   ('00000000-0000-0000-0000-000000000001', 1, 100000);
 INSERT INTO accounts (user_id, balance) VALUES (1, 0);
@@ -108,6 +114,9 @@ std::string parked(const std::string& change) {
 }
 std::string leased(const std::string& change) {
   return "UPDATE idempotency_keys SET " + change + " WHERE idempotency_key LIKE 'leased%'";
+}
+std::string open_refund(const std::string& change) {
+  return "UPDATE refunds SET " + change + " WHERE ride_id = 102";
 }
 std::string copied(const std::string& table, const std::string& columns) {
   return "INSERT INTO " + table + " (" + columns + ") SELECT " + columns + " FROM " + table;
@@ -162,6 +171,24 @@ std::vector<Broken> broken_states() {
       {"a ride to infinity", "UPDATE rides SET target_lon = 'infinity'"},
       {"a ride without a charge key", "UPDATE rides SET charge_key = NULL"},
       {"a charge without an id", "UPDATE rides SET stripe_charge_id = ''"},
+      {"two refunds of one ride",
+       "INSERT INTO refunds (ride_id, idempotency_key_id, stripe_charge_id) VALUES "
+       "(101, gen_random_uuid(), 'ch_other')"},
+      {"a refund of no ride", open_refund("ride_id = 4711")},
+      {"a ride that goes and leaves its refund", "DELETE FROM rides WHERE id = 102"},
+      {"a refund without a charge", open_refund("stripe_charge_id = NULL")},
+      {"a refund of a charge without an id", open_refund("stripe_charge_id = ''")},
+      {"a charge refunded for two rides", open_refund("stripe_charge_id = 'ch_101'")},
+      {"a refund without a refund key", open_refund("refund_key = NULL")},
+      {"one refund key for two rides", open_refund("refund_key = (SELECT refund_key FROM refunds WHERE "
+                                                   "ride_id = 101)")},
+      {"one refund of two rides", open_refund("stripe_refund_id = 're_101', refunded_at = now()")},
+      {"a refund without an id", open_refund("stripe_refund_id = '', refunded_at = now()")},
+      {"a refund that nobody asked for", open_refund("idempotency_key_id = NULL")},
+      {"one request for the refunds of two rides",
+       open_refund("idempotency_key_id = '00000000-0000-0000-0000-000000000111'")},
+      {"refunded at no time", open_refund("stripe_refund_id = 're_102'")},
+      {"the time of no refund", open_refund("refunded_at = now()")},
       {"two deposits for one key", copied("deposits", "idempotency_key_id, user_id, amount")},
       {"a deposit of nothing", "UPDATE deposits SET amount = 0"},
       {"a deposit that takes", "UPDATE deposits SET amount = -5"},

@@ -29,15 +29,15 @@ EngineRig::EngineRig(const std::string& database_url, RigOptions options)
       engine_(options.engine, log_),
       lanes_(options.lanes, lane_options(database_url, options.batch_limit), log_) {}
 
-const idempotency::Flow& EngineRig::flow(const std::string& path) const {
-  const idempotency::Flow* found = flows_.find("POST", path);
-  if (found == nullptr) throw std::runtime_error("no flow for " + path);
+const idempotency::Flow& EngineRig::flow(const std::string& path, const std::string& method) const {
+  const idempotency::Flow* found = flows_.find(method, path);
+  if (found == nullptr) throw std::runtime_error("no flow for " + method + ' ' + path);
   return *found;
 }
 
 std::future<idempotency::Outcome> EngineRig::start(idempotency::Request request, std::size_t lane_index) {
   pg::Lane& chosen = lane(lane_index);
-  const idempotency::Flow& chosen_flow = flow(request.path);
+  const idempotency::Flow& chosen_flow = flow(request.path, request.method);
   return asio::co_spawn(chosen.executor(), engine_.run(chosen, chosen_flow, std::move(request)),
                         asio::use_future);
 }

@@ -35,7 +35,8 @@ class EngineRig {
   ScriptedGateway& gateway() { return gateway_; }
   pg::Lane& lane(std::size_t index = 0) { return lanes_.at(index % lanes_.size()); }
   const idempotency::Engine& engine() const { return engine_; }
-  const idempotency::Flow& flow(const std::string& path) const;
+  // Of a request with this path.
+  const idempotency::Flow& flow(const std::string& path, const std::string& method = "POST") const;
 
   // One attempt, on one lane; see answer_of().
   std::future<idempotency::Outcome> start(idempotency::Request request, std::size_t lane = 0);

@@ -22,6 +22,10 @@ ClientRequest deposit_request(const std::string& user, const std::string& amount
   return {"POST", "/deposits", {{"Authorization", user}, {"Content-Type", kFormType}}, "amount=" + amount};
 }
 
+ClientRequest cancel_request(const std::string& ride_id, const std::string& user) {
+  return {"DELETE", "/rides/" + ride_id, {{"Authorization", user}}, ""};
+}
+
 ClientRequest get_request(const std::string& target, const std::string& user) {
   return {"GET", target, {{"Authorization", user}}, ""};
 }
@@ -34,6 +38,15 @@ idempotency::Request engine_ride(const std::string& key, const std::string& user
   request.path = "/rides";
   request.params = R"({"origin_lat":1.5,"origin_lon":-2.25,"target_lat":3.0,"target_lon":4.0})";
   request.origin_ip = "127.0.0.1";
+  return request;
+}
+
+idempotency::Request engine_cancellation(const std::string& key, const std::string& ride_id,
+                                         const std::string& user) {
+  idempotency::Request request = engine_ride(key, user);
+  request.method = "DELETE";
+  request.path = "/rides/" + ride_id;
+  request.params = "{}";
   return request;
 }
 

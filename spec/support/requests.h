@@ -20,11 +20,15 @@ std::string new_key();
 ClientRequest ride_request(const std::string& key, const std::string& user = kUser,
                            const std::string& form = kRideForm);
 ClientRequest deposit_request(const std::string& user, const std::string& amount);
+// DELETE /rides/{id}, without a key.
+ClientRequest cancel_request(const std::string& ride_id, const std::string& user = kUser);
 // With an Authorization header.
 ClientRequest get_request(const std::string& target, const std::string& user = kUser);
 
 // The same, as the engine takes them.
 idempotency::Request engine_ride(const std::string& key, const std::string& user = kUser);
+idempotency::Request engine_cancellation(const std::string& key, const std::string& ride_id,
+                                         const std::string& user = kUser);
 idempotency::Request engine_deposit(const std::string& key, int amount, const std::string& user = kUser);
 
 }  // namespace rocket::spec

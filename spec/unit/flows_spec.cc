@@ -1,10 +1,12 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "endpoints/cancellations.h"
 #include "endpoints/deposits.h"
 #include "endpoints/rides.h"
 #include "idempotency/flow.h"
@@ -34,6 +36,7 @@ class FlowsSpec : public testing::Test {
   payments::MockGateway gateway_{{}};
   Flow rides_ = ride_flow(gateway_, {});
   Flow deposits_ = deposit_flow();
+  Flow cancellations_ = cancellation_flow(gateway_, {});
 };
 
 TEST_F(FlowsSpec, ARideHasTheRecoveryPointsOfTheContract) {
@@ -55,8 +58,18 @@ TEST_F(FlowsSpec, ADepositIsOneLocalPhase) {
   EXPECT_TRUE(std::holds_alternative<LocalPhase>(deposits_.steps[0].phase));
 }
 
+// What makes the refund one is on disk before it is asked for.
+TEST_F(FlowsSpec, ACancellationStoresItsRefundBeforeItAsksForIt) {
+  EXPECT_EQ(cancellations_.method, "DELETE");
+  EXPECT_EQ(points_of(cancellations_),
+            (std::vector<std::string>{"started", "refund_prepared", "refund_created"}));
+  EXPECT_TRUE(std::holds_alternative<LocalPhase>(cancellations_.steps[0].phase));
+  EXPECT_TRUE(std::holds_alternative<ForeignPhase>(cancellations_.steps[1].phase));
+  EXPECT_TRUE(std::holds_alternative<LocalPhase>(cancellations_.steps[2].phase));
+}
+
 TEST_F(FlowsSpec, EveryStatementIsFencedByLeaseAndRecoveryPoint) {
-  for (const Flow* flow : {&rides_, &deposits_}) {
+  for (const Flow* flow : {&rides_, &deposits_, &cancellations_}) {
     for (const auto& step : flow->steps) {
       for (const auto& statement : statements_of(step)) {
         const std::string sql = statement.sql;
@@ -74,7 +87,7 @@ TEST_F(FlowsSpec, EveryStatementIsFencedByLeaseAndRecoveryPoint) {
 TEST_F(FlowsSpec, StatementsHaveNamesOfTheirOwn) {
   std::set<std::string> names;
   std::size_t count = 0;
-  for (const Flow* flow : {&rides_, &deposits_}) {
+  for (const Flow* flow : {&rides_, &deposits_, &cancellations_}) {
     for (const auto& step : flow->steps) {
       for (const auto& statement : statements_of(step)) {
         names.insert(statement.name);
@@ -86,12 +99,19 @@ TEST_F(FlowsSpec, StatementsHaveNamesOfTheirOwn) {
 }
 
 TEST_F(FlowsSpec, AreFoundByMethodAndPath) {
-  const idempotency::Flows flows({rides_, deposits_});
+  const idempotency::Flows flows({rides_, deposits_, cancellations_});
   ASSERT_NE(flows.find("POST", "/rides"), nullptr);
   EXPECT_EQ(flows.find("POST", "/rides")->path, "/rides");
   ASSERT_NE(flows.find("POST", "/deposits"), nullptr);
   EXPECT_EQ(flows.find("GET", "/rides"), nullptr);
   EXPECT_EQ(flows.find("POST", "/rides/"), nullptr);
+  ASSERT_NE(flows.find("DELETE", "/rides/17"), nullptr);
+  EXPECT_EQ(flows.find("DELETE", "/rides/17")->path, "/rides/");
+  for (const char* path : {"/rides", "/rides/", "/rides/17/", "/rides/17/18", "/deposits/17"}) {
+    EXPECT_EQ(flows.find("DELETE", path), nullptr) << path;
+  }
+  EXPECT_EQ(flows.at("DELETE", "/rides/")->method, "DELETE");
+  EXPECT_THROW(flows.at("DELETE", "/rides"), std::out_of_range);
 }
 
 }  // namespace
