@@ -12,6 +12,7 @@ HttpRequest request_for(const Errand& errand, const Attempt& attempt, const std:
   nlohmann::ordered_json parameters = attempt.bad ? plan.bad_parameters : plan.parameters;
   if (attempt.raise_error) parameters["raise_error"] = true;
   HttpRequest request;
+  request.method = plan.method;
   request.path = plan.path;
   request.headers = {"Authorization: " + plan.user.email,
                      "Content-Type: " + std::string(media_type(attempt.encoding)),
@@ -19,7 +20,7 @@ HttpRequest request_for(const Errand& errand, const Attempt& attempt, const std:
   if (!errand.key.empty()) request.headers.push_back("Idempotency-Key: " + errand.key);
   request.body = encode(parameters, attempt.encoding);
   request.hang_up = attempt.hang_up;
-  request.new_connection = errand.key.empty();
+  request.new_connection = !errand.may_be_repeated();
   return request;
 }
 
@@ -31,7 +32,7 @@ std::optional<Caller::Reply> Caller::send(Errand& errand, const Attempt& attempt
                                  std::to_string(errand.history.next_request());
   const bool was_final = errand.history.final_answer().has_value();
   ++result.attempts;
-  Reply reply = client_.post(request_for(errand, attempt, request_id));
+  Reply reply = client_.send(request_for(errand, attempt, request_id));
   if (const auto* silence = std::get_if<Silence>(&reply)) {
     stage_.statistics.add(*silence);
     return reply;
@@ -76,7 +77,7 @@ CallResult Caller::insist(Errand& errand, const Attempt& attempt) {
     if (answer != nullptr && meaning_of(*answer) != Meaning::kRetry) return result;
     // Without a key, only what certainly was not sent may be sent again.
     const bool was_sent = answer != nullptr || std::get<Silence>(*reply) != Silence::kNotConnected;
-    if (errand.key.empty() && was_sent) {
+    if (!errand.may_be_repeated() && was_sent) {
       result.ending = Ending::kUnknown;
       return result;
     }

@@ -30,6 +30,9 @@ struct Errand {
   // Empty: sent without a key.
   std::string key;
   KeyHistory history;
+
+  // A ride is cancelled once, key or not.
+  bool may_be_repeated() const { return !key.empty() || plan.is_cancellation(); }
 };
 
 struct CallResult {

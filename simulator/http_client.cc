@@ -103,12 +103,13 @@ HttpClient::HttpClient(std::string url, std::chrono::seconds request_timeout,
   curl_easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
 }
 
-std::variant<HttpAnswer, Silence> HttpClient::post(const HttpRequest& request) {
+std::variant<HttpAnswer, Silence> HttpClient::send(const HttpRequest& request) {
   Exchange exchange{request, give_up_, {}};
   const Headers headers(request.headers);
   const std::string url = url_ + request.path;
   CURL* handle = handle_.get();
   curl_easy_setopt(handle, CURLOPT_URL, url.c_str());
+  curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
   curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers.get());
   curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE, static_cast<long>(request.body.size()));
   curl_easy_setopt(handle, CURLOPT_POSTFIELDS, request.body.c_str());

@@ -13,6 +13,7 @@
 namespace rocket::simulator {
 
 struct HttpRequest {
+  std::string method = "POST";
   // Behind the client's address; starts with a slash.
   std::string path;
   // Whole lines, "Name: value".
@@ -41,14 +42,14 @@ enum class Silence {
   kHungUp,        // as was asked for
 };
 
-// POSTs to one address, over one connection that is kept open. One request at a time; not thread safe.
+// Sends to one address, over one connection that is kept open. One request at a time; not thread safe.
 class HttpClient {
  public:
   // `give_up`, when it becomes true, ends a request under way within about a second; it must outlive the
   // client.
   HttpClient(std::string url, std::chrono::seconds request_timeout, const std::atomic<bool>& give_up);
 
-  std::variant<HttpAnswer, Silence> post(const HttpRequest& request);
+  std::variant<HttpAnswer, Silence> send(const HttpRequest& request);
 
  private:
   std::string url_;

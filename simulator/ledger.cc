@@ -22,6 +22,13 @@ Ledger Ledger::read(const std::string& path) {
       throw std::runtime_error(path + " has a line that is not understood");
     }
     Calls& calls = ledger.rides_[ride_id];
+    if (cents.starts_with('-')) {
+      // Then the first two are the refund key and the charge.
+      calls.refund_keys.insert(charge_key);
+      calls.refunded_charges.insert(customer);
+      calls.refunds.insert(outcome);
+      continue;
+    }
     calls.charge_keys.insert(charge_key);
     calls.outcomes.insert(outcome);
   }
@@ -37,6 +44,28 @@ bool Ledger::charged(const std::string& ride_id, const std::string& charge_key,
                      const std::string& charge_id) const {
   const Calls* calls = find(ride_id);
   return calls != nullptr && calls->charge_keys.contains(charge_key) && calls->outcomes.contains(charge_id);
+}
+
+bool Ledger::refunded(const std::string& ride_id, const std::string& refund_key,
+                      const std::string& refund_id) const {
+  const Calls* calls = find(ride_id);
+  return calls != nullptr && calls->refund_keys.contains(refund_key) && calls->refunds.contains(refund_id);
+}
+
+std::vector<std::string> Ledger::inconsistent_refunds() const {
+  std::unordered_map<std::string, int> uses;
+  for (const auto& [ride_id, calls] : rides_) {
+    for (const auto& refund : calls.refunds) ++uses[refund];
+  }
+  std::vector<std::string> rides;
+  for (const auto& [ride_id, calls] : rides_) {
+    if (calls.refunds.empty()) continue;
+    const bool one_of_each =
+        calls.refund_keys.size() == 1 && calls.refunds.size() == 1 && uses.at(*calls.refunds.begin()) == 1;
+    // A declined card is no charge.
+    if (!one_of_each || calls.refunded_charges != calls.outcomes) rides.push_back("ride " + ride_id);
+  }
+  return rides;
 }
 
 std::vector<std::string> Ledger::inconsistent_rides() const {

@@ -14,6 +14,10 @@ class Ledger {
     std::set<std::string> charge_keys;
     // Charge ids, and "declined".
     std::set<std::string> outcomes;
+    std::set<std::string> refund_keys;
+    // Ids of refunds, and of the charges that they are of.
+    std::set<std::string> refunds;
+    std::set<std::string> refunded_charges;
   };
 
   // An absent file is an empty ledger: it is created by the first call. Throws std::runtime_error when a line
@@ -24,9 +28,14 @@ class Ledger {
   // nullptr when the provider was never called for it.
   const Calls* find(const std::string& ride_id) const;
   bool charged(const std::string& ride_id, const std::string& charge_key, const std::string& charge_id) const;
+  bool refunded(const std::string& ride_id, const std::string& refund_key,
+                const std::string& refund_id) const;
 
   // Rides with more than one charge key or outcome, and rides that share one with another ride.
   std::vector<std::string> inconsistent_rides() const;
+  // Rides with more than one refund or key of one, with a refund of another ride's charge, and rides that
+  // share a refund.
+  std::vector<std::string> inconsistent_refunds() const;
 
  private:
   std::map<std::string, Calls> rides_;

@@ -13,8 +13,10 @@ constexpr int kPage = 10'000;
 
 // $1 the last id of the page before, $2 rides per page.
 constexpr pg::Statement kRides{"ledger_rides", R"sql(
-SELECT ride.id, ride.charge_key, ride.stripe_charge_id, key.response_code
-  FROM rides ride LEFT JOIN idempotency_keys key ON key.id = ride.idempotency_key_id
+SELECT ride.id, ride.charge_key, ride.stripe_charge_id, key.response_code, refund.refund_key, refund.stripe_refund_id
+  FROM rides ride
+  LEFT JOIN idempotency_keys key ON key.id = ride.idempotency_key_id
+  LEFT JOIN refunds refund ON refund.ride_id = ride.id
  WHERE ride.id > $1::bigint
  ORDER BY ride.id
  LIMIT $2::bigint
@@ -25,6 +27,8 @@ struct Ride {
   std::string charge_key;
   std::optional<std::string> charge_id;
   bool is_finished = false;
+  std::optional<std::string> refund_key;
+  std::optional<std::string> refund_id;
 };
 
 struct Comparison {
@@ -41,7 +45,9 @@ struct Comparison {
     if (const auto* calls = earlier.find(ride.id)) {
       const bool declined = calls->outcomes.contains("declined");
       const bool contradicts = declined ? ride.charge_id.has_value() : ride.is_finished && !ride.charge_id;
-      if (!calls->charge_keys.contains(ride.charge_key) || contradicts)
+      const bool refunded_unasked =
+          !calls->refund_keys.empty() && (!ride.refund_key || !calls->refund_keys.contains(*ride.refund_key));
+      if (!calls->charge_keys.contains(ride.charge_key) || contradicts || refunded_unasked)
         disagreeing.push_back("ride " + ride.id);
     }
     if (ride.charge_id) charged.push_back(std::move(ride));
@@ -52,7 +58,10 @@ struct Comparison {
       if (!seen.contains(ride_id)) disagreeing.push_back("ride " + ride_id + " (not in the database)");
     }
     for (const Ride& ride : charged) {
-      if (!later.charged(ride.id, ride.charge_key, *ride.charge_id)) disagreeing.push_back("ride " + ride.id);
+      const bool is_charged = later.charged(ride.id, ride.charge_key, *ride.charge_id);
+      const bool is_refunded =
+          !ride.refund_id || later.refunded(ride.id, ride.refund_key.value_or(""), *ride.refund_id);
+      if (!is_charged || !is_refunded) disagreeing.push_back("ride " + ride.id);
     }
     std::sort(disagreeing.begin(), disagreeing.end());
     disagreeing.erase(std::unique(disagreeing.begin(), disagreeing.end()), disagreeing.end());
@@ -70,13 +79,15 @@ std::optional<LedgerFindings> check_ledger(Database& database, const std::string
     for (int row = 0; row < page->rows(); ++row) {
       last_id = page->text(row, "id");
       comparison.add({last_id, std::string(page->text(row, "charge_key")),
-                      page->optional_text(row, "stripe_charge_id"), !page->is_null(row, "response_code")});
+                      page->optional_text(row, "stripe_charge_id"), !page->is_null(row, "response_code"),
+                      page->optional_text(row, "refund_key"), page->optional_text(row, "stripe_refund_id")});
     }
     if (page->rows() < kPage) break;
   }
   const Ledger later = Ledger::read(path);
   comparison.finish(later);
-  return LedgerFindings{later.inconsistent_rides(), std::move(comparison.disagreeing)};
+  return LedgerFindings{later.inconsistent_rides(), later.inconsistent_refunds(),
+                        std::move(comparison.disagreeing)};
 }
 
 }  // namespace rocket::simulator

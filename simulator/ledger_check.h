@@ -11,6 +11,8 @@ namespace rocket::simulator {
 struct LedgerFindings {
   // Rides that the provider was asked to charge in more than one way.
   std::vector<std::string> charged_twice;
+  // Rides whose charge it was asked to refund in more than one way.
+  std::vector<std::string> refunded_twice;
   // Rides of which provider and database tell different stories.
   std::vector<std::string> disagreeing;
 };

@@ -24,12 +24,12 @@ std::string code_of(const HttpAnswer& answer) {
 }
 
 Meaning meaning_of(const HttpAnswer& answer) {
-  if (answer.status == 201 || answer.status == 402) return Meaning::kFinal;
+  if (answer.status == 200 || answer.status == 201 || answer.status == 402) return Meaning::kFinal;
   if (answer.status == 503 && code_of(answer) == "payment_rejected") return Meaning::kFinal;
   if (answer.status >= 500 || answer.status == 429) return Meaning::kRetry;
   if (answer.status == 409) {
     const std::string code = code_of(answer);
-    if (code == "request_in_progress") return Meaning::kRetry;
+    if (code == "request_in_progress" || code == "ride_unfinished") return Meaning::kRetry;
     if (code == "request_parked") return Meaning::kParked;
   }
   return Meaning::kRefused;

@@ -16,7 +16,7 @@ struct Kind {
 };
 
 constexpr std::array<Kind, kScenarios> kMix{{
-    {Scenario::kRide, "ride", 28},
+    {Scenario::kRide, "ride", 22},
     {Scenario::kSimulatedFailure, "simulated_failure", 13},
     {Scenario::kDeclined, "declined", 10},
     {Scenario::kReplay, "replay", 14},
@@ -25,6 +25,7 @@ constexpr std::array<Kind, kScenarios> kMix{{
     {Scenario::kKeylessDeposit, "keyless_deposit", 5},
     {Scenario::kBadRequest, "bad_request", 4},
     {Scenario::kHangUp, "hang_up", 5},
+    {Scenario::kCancellation, "cancellation", 6},
 }};
 static_assert(std::accumulate(kMix.begin(), kMix.end(), 0,
                               [](int sum, const Kind& kind) { return sum + kind.percent; }) == 100);
@@ -157,10 +158,23 @@ Plan make_plan(std::int64_t seed, std::uint64_t number, const Users& users) {
     case Scenario::kDuplicate:
       plan.replays = static_cast<int>(dice.between(0, 1));
       break;
+    case Scenario::kCancellation:
+      plan.replays = static_cast<int>(dice.between(0, 2));
+      plan.cancels_with_key = !dice.one_in(2);
+      plan.cancels_twice_at_once = dice.one_in(3);
+      break;
     default:
       break;
   }
   return plan;
+}
+
+Plan cancellation_of(const Plan& plan, const std::string& ride_id) {
+  Plan cancellation = plan;
+  cancellation.method = "DELETE";
+  cancellation.path = "/rides/" + ride_id;
+  cancellation.parameters = ordered_json::object();
+  return cancellation;
 }
 
 std::string encode(const ordered_json& parameters, Encoding encoding) {

@@ -20,12 +20,13 @@ enum class Scenario {
   kKeylessDeposit,    // without one, sent once
   kBadRequest,        // a wrong parameter, then a right one or none
   kHangUp,            // the client goes away right after sending
+  kCancellation,      // a ride that is cancelled after its answer
 };
-inline constexpr std::size_t kScenarios = 9;
+inline constexpr std::size_t kScenarios = 10;
 inline constexpr std::array<Scenario, kScenarios> kAllScenarios{
-    Scenario::kRide,           Scenario::kSimulatedFailure, Scenario::kDeclined,
-    Scenario::kReplay,         Scenario::kDuplicate,        Scenario::kDeposit,
-    Scenario::kKeylessDeposit, Scenario::kBadRequest,       Scenario::kHangUp};
+    Scenario::kRide,      Scenario::kSimulatedFailure, Scenario::kDeclined,       Scenario::kReplay,
+    Scenario::kDuplicate, Scenario::kDeposit,          Scenario::kKeylessDeposit, Scenario::kBadRequest,
+    Scenario::kHangUp,    Scenario::kCancellation};
 
 // As logs call it.
 std::string_view name_of(Scenario scenario);
@@ -38,7 +39,8 @@ struct Plan {
   std::uint64_t number = 0;
   Scenario scenario = Scenario::kRide;
   User user;
-  // "/rides" or "/deposits".
+  std::string method = "POST";
+  // "/rides" or "/deposits", or of one ride.
   std::string path;
   nlohmann::ordered_json parameters;
   // For kBadRequest: what is sent first.
@@ -50,12 +52,19 @@ struct Plan {
   bool comes_back = true;
   // How often the client asks again after its final answer.
   int replays = 0;
+  // For kCancellation: whether it has a key, and whether another one is sent at the same moment.
+  bool cancels_with_key = true;
+  bool cancels_twice_at_once = false;
 
   bool is_ride() const { return path == "/rides"; }
+  bool is_cancellation() const { return method == "DELETE"; }
 };
 
 // The same arguments give the same plan: that is how a run is replayed.
 Plan make_plan(std::int64_t seed, std::uint64_t number, const Users& users);
+
+// What follows in a kCancellation, once the ride has been answered with this id.
+Plan cancellation_of(const Plan& plan, const std::string& ride_id);
 
 // Numbers, switches and texts without special characters, as a body.
 std::string encode(const nlohmann::ordered_json& parameters, Encoding encoding);

@@ -77,6 +77,8 @@ SELECT id AS offender FROM idempotency_keys
  WHERE (request_path = '/rides'
         AND recovery_point NOT IN ('started', 'ride_created', 'charge_created', 'finished'))
     OR (request_path = '/deposits' AND recovery_point NOT IN ('started', 'finished'))
+    OR (request_method = 'DELETE'
+        AND recovery_point NOT IN ('started', 'refund_prepared', 'refund_created', 'finished'))
 )sql"};
 
 // Receipts that the enqueuer has delivered are gone from here; those that wait must be one per ride.
@@ -117,6 +119,7 @@ constexpr pg::Statement kNoChargeLost{"promise_no_charge_lost", kOverdueWithChar
 constexpr pg::Statement kNoKeyDropped{"promise_no_key_dropped", R"sql(
 SELECT made.idempotency_key_id AS offender
   FROM (SELECT idempotency_key_id, created_at FROM rides
+        UNION ALL SELECT idempotency_key_id, created_at FROM refunds
         UNION ALL SELECT idempotency_key_id, created_at FROM deposits) made
   LEFT JOIN idempotency_keys key ON key.id = made.idempotency_key_id
  WHERE key.id IS NULL AND made.created_at > now() - make_interval(secs => $1::bigint)
@@ -149,12 +152,60 @@ SELECT key.id AS offender
 
 constexpr pg::Statement kAuditedOnce{"promise_audited_once", R"sql(
 SELECT made.idempotency_key_id AS offender
-  FROM (SELECT 'ride' AS type, id, idempotency_key_id FROM rides
-        UNION ALL SELECT 'deposit', id, idempotency_key_id FROM deposits) made
-  LEFT JOIN (SELECT resource_type, resource_id, count(*) AS records
-               FROM audit_records WHERE action = 'created' GROUP BY resource_type, resource_id) audit
-         ON audit.resource_type = made.type AND audit.resource_id = made.id
+  FROM (SELECT 'created' AS action, 'ride' AS type, id, idempotency_key_id FROM rides
+        UNION ALL SELECT 'cancelled', 'ride', ride_id, idempotency_key_id FROM refunds
+                   WHERE stripe_refund_id IS NOT NULL
+        UNION ALL SELECT 'created', 'deposit', id, idempotency_key_id FROM deposits) made
+  LEFT JOIN (SELECT action, resource_type, resource_id, count(*) AS records
+               FROM audit_records GROUP BY action, resource_type, resource_id) audit
+         ON audit.action = made.action AND audit.resource_type = made.type AND audit.resource_id = made.id
  WHERE audit.records IS DISTINCT FROM 1
+)sql"};
+
+constexpr pg::Statement kOneRefundPerRide{"promise_one_refund_per_ride", R"sql(
+SELECT 'ride ' || ride_id AS offender FROM refunds GROUP BY ride_id HAVING count(*) > 1
+)sql"};
+
+constexpr pg::Statement kRefundedRideIsCharged{"promise_refunded_ride_is_charged", R"sql(
+SELECT 'ride ' || refund.ride_id AS offender
+  FROM refunds refund LEFT JOIN rides ride ON ride.id = refund.ride_id
+ WHERE ride.stripe_charge_id IS DISTINCT FROM refund.stripe_charge_id
+)sql"};
+
+constexpr pg::Statement kRefundsDiffer{"promise_refunds_differ", R"sql(
+SELECT 'ride ' || ride_id AS offender
+  FROM (SELECT ride_id, count(*) OVER (PARTITION BY stripe_charge_id) AS charges,
+               count(*) OVER (PARTITION BY refund_key) AS refund_keys,
+               count(*) OVER (PARTITION BY stripe_refund_id) AS refunds, stripe_refund_id
+          FROM refunds) refund
+ WHERE charges > 1 OR refund_keys > 1 OR (refunds > 1 AND stripe_refund_id IS NOT NULL)
+)sql"};
+
+constexpr pg::Statement kFinishedCancellationIsRefunded{"promise_finished_cancellation_is_refunded", R"sql(
+SELECT key.id AS offender
+  FROM idempotency_keys key
+  LEFT JOIN refunds refund ON refund.ride_id::text = ltrim(split_part(key.request_path, '/', 3), '0')
+ WHERE key.request_method = 'DELETE'
+   AND CASE WHEN key.recovery_point = 'refund_prepared' THEN refund.ride_id IS NULL
+            WHEN key.recovery_point = 'refund_created' THEN refund.stripe_refund_id IS NULL
+            WHEN key.response_code = 200
+            THEN refund.stripe_refund_id IS NULL
+                 OR substring(key.response_body FROM '"id": ?([0-9]+)') IS DISTINCT FROM refund.ride_id::text
+                 OR substring(key.response_body FROM '"stripe_refund_id": ?"([^"]*)"')
+                    IS DISTINCT FROM refund.stripe_refund_id
+            ELSE false END
+)sql"};
+
+constexpr pg::Statement kOneRefundReceiptPerRide{"promise_one_refund_receipt_per_ride", R"sql(
+SELECT 'ride ' || coalesce(job_args->>'ride_id', '(none)') AS offender
+  FROM staged_jobs WHERE job_name = 'send_refund_receipt'
+ GROUP BY job_args->>'ride_id' HAVING count(*) > 1
+)sql"};
+
+constexpr pg::Statement kRefundReceiptsEarned{"promise_refund_receipts_earned", R"sql(
+SELECT 'job ' || job.job_id AS offender
+  FROM staged_jobs job LEFT JOIN refunds refund ON refund.ride_id::text = job.job_args->>'ride_id'
+ WHERE job.job_name = 'send_refund_receipt' AND refund.stripe_refund_id IS NULL
 )sql"};
 
 constexpr const char* kCountUnfinishedSql =
@@ -201,7 +252,13 @@ const std::vector<Promise>& promises() {
       {"balances are the sums of deposits", kBalancesAddUp, {}},
       {"one deposit per key", kOneDepositPerKey, {}},
       {"a finished deposit is made, and its answer names it", kFinishedDepositIsMade, {}},
-      {"every ride and deposit is audited once", kAuditedOnce, {}},
+      {"one refund per ride", kOneRefundPerRide, {}},
+      {"a refund is of its ride's charge", kRefundedRideIsCharged, {}},
+      {"no two refunds share a charge, a key or an id", kRefundsDiffer, {}},
+      {"a cancelled ride is refunded, and its answer names both", kFinishedCancellationIsRefunded, {}},
+      {"one refund receipt per ride", kOneRefundReceiptPerRide, {}},
+      {"every refund receipt is for a refund", kRefundReceiptsEarned, {}},
+      {"every ride, cancellation and deposit is audited once", kAuditedOnce, {}},
   };
   return all;
 }

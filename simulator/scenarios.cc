@@ -1,6 +1,9 @@
 #include "simulator/scenarios.h"
 
 #include <future>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
 
 #include "base/ids.h"
 
@@ -12,6 +15,11 @@ CallResult both(const CallResult& before, CallResult after) {
   after.attempts += before.attempts;
   if (after.status == 0) after.status = before.status;
   return after;
+}
+
+// Of two endings, the one that is not as it should be says more.
+CallResult worse_of(const CallResult& one, const CallResult& two) {
+  return one.ending == Ending::kAnswered ? both(one, two) : both(two, one);
 }
 
 CallResult fail_then_return(Errand& errand, Caller& caller, const Attempt& failing) {
@@ -32,9 +40,7 @@ CallResult ask_twice_at_once(Errand& errand, Caller& first, Caller& second) {
   std::future<CallResult> other = std::async(
       std::launch::async, [&] { return second.insist(errand, {.encoding = errand.plan.later_encoding}); });
   const CallResult one = first.insist(errand, {.encoding = errand.plan.first_encoding});
-  const CallResult two = other.get();
-  // Of the two endings, the one that is not as it should be says more.
-  return one.ending == Ending::kAnswered ? both(one, two) : both(two, one);
+  return worse_of(one, other.get());
 }
 
 CallResult ask_again(Errand& errand, Caller& caller, CallResult result) {
@@ -42,6 +48,33 @@ CallResult ask_again(Errand& errand, Caller& caller, CallResult result) {
     result = both(result, caller.insist(errand, {.encoding = errand.plan.later_encoding}));
   }
   return result;
+}
+
+// The id of the ride in a 201; empty when there is none.
+std::string ride_id_in(const std::optional<Acknowledged>& answer) {
+  if (!answer || answer->status != 201) return {};
+  const auto body = nlohmann::json::parse(answer->body, nullptr, false);
+  const nlohmann::json::json_pointer id("/ride/id");
+  return body.contains(id) ? body.at(id).dump() : std::string();
+}
+
+CallResult ride_and_cancel(Errand& errand, Caller& first, Caller& second) {
+  const CallResult ridden = first.insist(errand, {.encoding = errand.plan.first_encoding});
+  const std::string ride_id = ride_id_in(errand.history.final_answer());
+  if (ridden.ending != Ending::kAnswered || ride_id.empty()) return ridden;
+  const Plan plan = cancellation_of(errand.plan, ride_id);
+  Errand cancellation{plan, plan.cancels_with_key ? random_uuid() : std::string(), {}};
+  if (!plan.cancels_twice_at_once) {
+    const CallResult cancelled = first.insist(cancellation, {.encoding = plan.first_encoding});
+    return both(ridden, ask_again(cancellation, first, cancelled));
+  }
+  // By another key: what one does, the other finds done, or does for it.
+  Errand other{plan, random_uuid(), {}};
+  std::future<CallResult> at_once =
+      std::async(std::launch::async, [&] { return second.insist(other, {.encoding = plan.later_encoding}); });
+  const CallResult one = first.insist(cancellation, {.encoding = plan.first_encoding});
+  const CallResult cancelled = worse_of(one, at_once.get());
+  return both(ridden, ask_again(cancellation, first, cancelled));
 }
 
 }  // namespace
@@ -58,6 +91,8 @@ CallResult play(const Plan& plan, Caller& first, Caller& second) {
       return correct_the_mistake(errand, first);
     case Scenario::kDuplicate:
       return ask_again(errand, first, ask_twice_at_once(errand, first, second));
+    case Scenario::kCancellation:
+      return ride_and_cancel(errand, first, second);
     default:
       return ask_again(errand, first, first.insist(errand, {.encoding = plan.first_encoding}));
   }

@@ -128,6 +128,7 @@ bool Verification::check_ledger() {
     if (!findings) return std::nullopt;
     return findings->charged_twice;
   });
+  if (findings) report("one refund per ride at the provider", findings->refunded_twice);
   if (findings) report("provider and database agree", findings->disagreeing);
   return go_on;
 }

@@ -25,6 +25,8 @@ std::optional<std::string> unexpected(const Witness::Asked& asked, const HttpAns
   const bool declines = asked.plan.scenario == Scenario::kDeclined;
   if (answer.status == 402 && !declines) return "a good card was declined";
   if (answer.status == 201 && declines) return "a bad card was charged";
+  const int success = asked.plan.is_cancellation() ? 200 : 201;
+  if (answer.status < 300 && answer.status != success) return "a success was answered with " + shown;
   return std::nullopt;
 }
 
@@ -92,14 +94,15 @@ Witness::Violation Witness::judge_final(const Asked& asked, KeyHistory& history,
     return "one key, two statuses: " + std::to_string(first.status) + " and " + std::to_string(answer.status);
   }
   if (answer.body != first.body) return "one key, two bodies";
-  if (asked.was_final && answer.replayed != "true")
+  if (asked.was_final && !asked.key.empty() && answer.replayed != "true")
     return "a repeated answer without Idempotent-Replayed: true";
   return std::nullopt;
 }
 
 // The answer must be about what was asked for, and nobody else may have got the same ride or charge.
 Witness::Violation Witness::judge_first(const Asked& asked, const HttpAnswer& answer) {
-  if (answer.status != 201) return std::nullopt;
+  if (answer.status >= 300) return std::nullopt;
+  if (asked.plan.is_cancellation()) return judge_cancelled(asked, answer);
   const std::string kind = asked.plan.is_ride() ? "ride" : "deposit";
   const auto body = nlohmann::json::parse(answer.body, nullptr, false);
   if (!body.is_object() || !body.contains(kind) || !body[kind].is_object())
@@ -117,9 +120,23 @@ Witness::Violation Witness::judge_first(const Asked& asked, const HttpAnswer& an
   return claim_thing("charge " + made["stripe_charge_id"].get<std::string>(), asked.plan.number);
 }
 
+Witness::Violation Witness::judge_cancelled(const Asked& asked, const HttpAnswer& answer) {
+  const auto body = nlohmann::json::parse(answer.body, nullptr, false);
+  const auto ride = body.is_object() ? body.value("ride", nlohmann::json()) : nlohmann::json();
+  if (!ride.is_object() || "/rides/" + ride.value("id", nlohmann::json()).dump() != asked.plan.path) {
+    return "a cancellation without its ride";
+  }
+  if (ride.value("state", nlohmann::json()) != "cancelled") return "a cancelled ride in another state";
+  if (!ride.contains("stripe_refund_id") || !ride["stripe_refund_id"].is_string())
+    return "a cancelled ride without a refund";
+  return claim_thing("refund " + ride["stripe_refund_id"].get<std::string>(), asked.plan.number);
+}
+
 Witness::Violation Witness::claim_thing(const std::string& name, std::uint64_t owner) {
   const std::lock_guard lock(mutex_);
   const auto [found, is_new] = owners_.emplace(name, owner);
+  // Of its own, for two cancellations of one ride name one refund.
+  if (!is_new && found->second == owner) return std::nullopt;
   if (!is_new) return "two keys share " + name + "; the other is number " + std::to_string(found->second);
   owned_in_order_.push_back(name);
   if (owned_in_order_.size() > kMostOwners) {

@@ -79,13 +79,14 @@ class Witness {
 
   Violation judge_final(const Asked& asked, KeyHistory& history, const HttpAnswer& answer);
   Violation judge_first(const Asked& asked, const HttpAnswer& answer);
+  Violation judge_cancelled(const Asked& asked, const HttpAnswer& answer);
   Violation claim_thing(const std::string& name, std::uint64_t owner);
 
   const Log& log_;
   const std::size_t remembered_answers_;
   mutable std::mutex mutex_;
   std::int64_t violations_ = 0;
-  // Rides, charges and deposits, by name, with the number of the plan that made them.
+  // Rides, charges, refunds and deposits, by name, with the number of the plan that made them.
   std::unordered_map<std::string, std::uint64_t> owners_;
   std::deque<std::string> owned_in_order_;
   std::deque<Acknowledged> acknowledged_;

@@ -37,7 +37,7 @@ class Ledger {
 
   std::string path() const { return path_.string(); }
 
-  // In the order in which they arrived; a line that is still being written is left out.
+  // To charge, in the order in which they arrived; a line that is still being written is left out.
   std::vector<Call> calls() const {
     std::ifstream file(path_);
     std::ostringstream text;
@@ -48,7 +48,7 @@ class Ledger {
       std::istringstream words(line);
       Call call;
       words >> call.charge_key >> call.customer >> call.cents >> call.ride_id >> call.outcome;
-      calls.push_back(call);
+      if (!call.cents.starts_with('-')) calls.push_back(call);
     }
     return calls;
   }

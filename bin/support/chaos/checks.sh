@@ -50,7 +50,7 @@ check_everything() {
   charged_twice=$(broken 'one charge per ride at the provider')
 }
 
-# What the provider charged, as the simulator reads it: charge key, customer, cents, ride, charge id or "declined".
+# What the provider charged and refunded, as the simulator reads it (common/payments/mock_gateway.h).
 read_ledger() {
   curl -sf -m 60 -o "$work/ledger.json" "http://127.0.0.1:${port[provider]}/test/ledger" ||
     wrong "the provider does not show its ledger"
@@ -60,6 +60,9 @@ SELECT concat_ws(' ', metadata->>'charge_key', customer, amount, metadata->>'rid
                  CASE status WHEN 'succeeded' THEN id ELSE 'declined' END, '-')
   FROM json_to_recordset(:'ledger'::json->'charges')
     AS charge (id text, customer text, amount text, status text, metadata json);
+SELECT concat_ws(' ', metadata->>'refund_key', charge, '-' || amount, metadata->>'ride_id', id, '-')
+  FROM json_to_recordset(:'ledger'::json->'refunds')
+    AS refund (id text, charge text, amount text, metadata json);
 END
 }
 
@@ -73,18 +76,26 @@ seen_only_usual() {
   ((unusual == 0)) || wrong "$unusual requests were answered with 500 internal"
 }
 
-# Each charged ride has its receipt in the queue, once or more, but always as the same job.
+# Each charge and each refund has its receipt in the queue, once or more, but always as the same job.
 check_receipts() {
-  local several unearned
-  sql -c 'SELECT id FROM rides WHERE stripe_charge_id IS NOT NULL' | LC_ALL=C sort >"$work/charged"
-  sed -n 's/.* job_id=\([^ ]*\) .*ride_id[^0-9]*\([0-9]*\).*/\2 \1/p' "$work"/enqueuer?.log | sort -u |
+  missing_receipts=0
+  check_receipts_of send_ride_receipt 'SELECT id FROM rides WHERE stripe_charge_id IS NOT NULL'
+  check_receipts_of send_refund_receipt 'SELECT ride_id FROM refunds WHERE stripe_refund_id IS NOT NULL'
+}
+
+# check_receipts_of JOB QUERY: the query says which rides have earned one.
+check_receipts_of() {
+  local missing several unearned
+  sql -c "$2" | LC_ALL=C sort >"$work/earned"
+  sed -n "s/.* job_id=\([^ ]*\) job_name=$1 .*ride_id[^0-9]*\([0-9]*\).*/\2 \1/p" "$work"/enqueuer?.log | sort -u |
     cut -d ' ' -f 1 | LC_ALL=C sort >"$work/receipts"
-  missing_receipts=$(LC_ALL=C comm -23 "$work/charged" <(uniq "$work/receipts") | wc -l)
-  unearned=$(LC_ALL=C comm -13 "$work/charged" <(uniq "$work/receipts") | wc -l)
+  missing=$(LC_ALL=C comm -23 "$work/earned" <(uniq "$work/receipts") | wc -l)
+  unearned=$(LC_ALL=C comm -13 "$work/earned" <(uniq "$work/receipts") | wc -l)
   several=$(uniq -d "$work/receipts" | wc -l)
-  ((missing_receipts == 0)) || wrong "$missing_receipts receipts never reached the queue"
-  ((unearned == 0)) || wrong "$unearned receipts are for rides that were not charged"
-  ((several == 0)) || wrong "$several rides have receipts with different job ids"
+  missing_receipts=$((missing_receipts + missing))
+  ((missing == 0)) || wrong "$missing jobs $1 never reached the queue"
+  ((unearned == 0)) || wrong "$unearned jobs $1 are for rides that have not earned them"
+  ((several == 0)) || wrong "$several rides have jobs $1 with different ids"
 }
 
 # Faults of the database and of the network have names of their own; an error is something unforeseen.

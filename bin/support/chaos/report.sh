@@ -7,7 +7,7 @@ end_mark='<!-- written by bin/chaos --report: end -->'
 
 # What the simulator's clients see without any fault: half of their requests are made to fail.
 unusual_awk='function unusual(label) {
-  return label !~ /^(201|402_card_declined|422_parameter_.*|500_raise_error|hung_up)$/
+  return label !~ /^(20[01]|402_card_declined|422_parameter_.*|500_raise_error|hung_up)$/
 }'
 
 # told: lines of kind, label and count, as one line for people.
