@@ -81,12 +81,6 @@ asio::awaitable<HttpResponse> find(pg::Lane& lane, const Exchange& exchange, con
 
 }  // namespace
 
-bool is_ride_id(const std::string& text) {
-  return !text.empty() && text.size() <= 18 && text.find_first_not_of("0123456789") == std::string::npos;
-}
-
-Failure ride_not_found() { return {404, "ride_not_found", "You have no such ride.", {}}; }
-
 asio::awaitable<bool> user_exists(pg::Lane& lane, const std::string& email) {
   pg::Query query(kFindUser, pg::Params{email});
   const pg::Result result = co_await run(lane, std::move(query));

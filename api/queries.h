@@ -13,11 +13,6 @@ namespace rocket::api {
 
 asio::awaitable<bool> user_exists(pg::Lane& lane, const std::string& email);
 
-// Whether a path's variable can be the id of a ride; no other finds one.
-bool is_ride_id(const std::string& text);
-// 404, whether there is no such ride or it is somebody else's.
-Failure ride_not_found();
-
 // GET /rides/{id}: the owner's ride, and its state: "unfinished" while its own request is, then "not_charged"
 // or "charged"; "cancelling" until its refund is certain, then "cancelled".
 asio::awaitable<HttpResponse> answer_ride(pg::Lane& lane, const Exchange& exchange);
