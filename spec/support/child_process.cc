@@ -45,6 +45,8 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   ::dup2(input, STDIN_FILENO);
   ::dup2(output, STDOUT_FILENO);
   ::dup2(output, STDERR_FILENO);
+  // The sockets of Asio too: who has closed one must not be kept connected by a child.
+  ::closefrom(STDERR_FILENO + 1);
   ::execve(arguments[0], arguments, environment);
   ::_exit(127);
 }
