@@ -30,6 +30,8 @@ packages() {
   for set in "$@"; do awk -v set="$set" '$1 == set { print $2 }' "$root/bin/support/packages.txt"; done
 }
 
+is_installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
+
 # missing_packages SET...: those of them that are not installed.
 missing_packages() {
   local installed
@@ -59,13 +61,24 @@ install_packages() (
     as_root mkdir -p "${no_cluster%/*}"
     echo 'create_main_cluster = false' | as_root tee "$no_cluster" >/dev/null
   fi
-  if [[ " ${missing[*]} " == *" redis-server "* && ! -e $no_start ]]; then
+  local unwanted=() servers=() name
+  for name in redis-server rabbitmq-server; do
+    [[ " ${missing[*]} " != *" $name "* ]] || servers+=("$name")
+  done
+  if [[ " ${servers[*]} " == *" rabbitmq-server "* ]]; then
+    # It needs Erlang, and that would start its port mapper.
+    is_installed erlang-base || unwanted+=(epmd.socket epmd.service)
+  fi
+  if ((${#servers[@]})) && [[ ! -e $no_start ]]; then
     printf '#!/bin/sh\n%s\nexit 101\n' "$restraint" | as_root tee "$no_start" >/dev/null
     as_root chmod 0755 "$no_start"
   fi
   apt_get install --no-install-recommends "${missing[@]}"
   # Nor at the next boot.
-  [[ " ${missing[*]} " != *" redis-server "* ]] || as_root update-rc.d redis-server disable >&2
+  for name in "${servers[@]}"; do as_root update-rc.d "$name" disable >&2; done
+  if ((${#unwanted[@]})) && command -v systemctl >/dev/null; then
+    as_root systemctl --quiet disable "${unwanted[@]}" >&2
+  fi
 )
 
 no_cluster=/etc/postgresql-common/createcluster.d/rocket-rides.conf
