@@ -1,5 +1,6 @@
 // Moves staged jobs into the job queue.
 
+#include <iostream>
 #include <memory>
 
 #include "base/log.h"
@@ -22,11 +23,14 @@ struct Options {
   jobs::QueueOptions queue;
   // A job is to be seen within a second of its commit.
   process::WorkerLoop loop{.full_batch = 1000, .idle = std::chrono::milliseconds(500)};
+  bool create_queue = false;
 };
 
 std::optional<int> read_options(int argc, char** argv, Options& options) {
   using std::chrono::milliseconds;
   Settings settings("enqueuer", "moves staged jobs into the job queue");
+  settings.add("create-queue", {}, "make the queue at the broker, durable and replicated, and exit",
+               options.create_queue);
   options.queue.add_to(settings);
   settings.add("batch", {"ENQUEUER_BATCH"}, "jobs", "jobs per transaction", options.loop.full_batch, 1,
                100'000);
@@ -34,6 +38,15 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
                milliseconds(1), milliseconds(3'600'000));
   options.database.add_to(settings);
   options.log.add_to(settings);
+  settings.require([&]() -> std::optional<std::string> {
+    const jobs::BrokerOptions& broker = options.queue.broker;
+    // The transaction waits for the broker, and the server ends it after that time.
+    if (options.queue.target == "log" || broker.connect_timeout + broker.timeout < options.database.timeout) {
+      return std::nullopt;
+    }
+    return "JOB_QUEUE_CONNECT_TIMEOUT_MS and JOB_QUEUE_TIMEOUT_MS together must be less than "
+           "DATABASE_TIMEOUT_MS";
+  });
   return settings.read(argc, argv);
 }
 
@@ -51,8 +64,17 @@ void work(const Options& options, process::StopSignal& stop) {
   log.info("stopped");
 }
 
+int run(const Options& options, process::StopSignal& stop) {
+  if (options.create_queue) {
+    std::cout << jobs::create_queue(options.queue) << '\n';
+    return 0;
+  }
+  work(options, stop);
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  return rocket::process::run_program<Options>("enqueuer", argc, argv, read_options, work);
+  return rocket::process::run_program<Options>("enqueuer", argc, argv, read_options, run);
 }

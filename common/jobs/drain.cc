@@ -43,7 +43,11 @@ asio::awaitable<std::int64_t> Drain::run_once() {
   queries.emplace_back(kTakeJobs, pg::Params{std::to_string(batch_)});
   pg::Connection::BeforeCommit push = [this](const std::vector<pg::Result>& results) {
     const std::vector<Job> jobs = read_jobs(results.front());
-    if (!jobs.empty()) queue_.push(jobs);
+    if (jobs.empty()) {
+      queue_.keep_alive();
+    } else {
+      queue_.push(jobs);
+    }
   };
   const std::vector<pg::Result> results = co_await session_.transact(std::move(queries), std::move(push));
   co_return results.front().rows();

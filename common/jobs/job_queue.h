@@ -24,6 +24,8 @@ class JobQueue {
   // Returns when the queue has taken responsibility for all of them; throws otherwise, and then the same
   // jobs come again: at least once. May block for a few seconds.
   virtual void push(std::span<const Job> jobs) = 0;
+  // To be called now and then while there is nothing to push.
+  virtual void keep_alive() {}
 };
 
 }  // namespace rocket::jobs

@@ -3,9 +3,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 
 #include "base/log.h"
+#include "jobs/broker_options.h"
 #include "jobs/job_queue.h"
+#include "jobs/rabbitmq_queue.h"
 #include "jobs/redis_queue.h"
 
 namespace rocket {
@@ -16,22 +19,27 @@ namespace rocket::jobs {
 
 // Which job queue a process uses, and how.
 struct QueueOptions {
-  // "log", or the URL of a Redis. May hold a password: never to be shown.
+  // "log", or the URL of a broker. May hold a password: never to be shown.
   std::string target = "log";
-  RedisOptions redis;
+  BrokerOptions broker;
+  // What the target says, once the settings have been read.
+  std::variant<std::monostate, RedisAddress, RabbitMqAddress> address;
 
   // Adds JOB_QUEUE, and the flags that go with it. The options must outlive the settings.
   void add_to(Settings& settings);
-  bool is_redis() const { return target != "log"; }
   // For people: without user and password.
   std::string shown() const;
 
  private:
-  // What is wrong with the target; else it has been taken apart.
+  // What is wrong; else the target has been taken apart.
   std::optional<std::string> mistake();
 };
 
 // `log` must outlive the queue.
 std::unique_ptr<JobQueue> make_queue(const QueueOptions& options, const Log& log);
+
+// Makes the queue at the broker, where it has to be made before jobs can go there. Returns what to tell who
+// asked for it; throws std::runtime_error when it fails.
+std::string create_queue(const QueueOptions& options);
 
 }  // namespace rocket::jobs

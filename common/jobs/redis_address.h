@@ -1,27 +1,17 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <variant>
 
-namespace rocket::jobs {
+#include "jobs/broker_url.h"
 
-// What is wrong with a URL, in words that hold nothing of it.
-struct UrlMistake {
-  std::string reason;
-};
+namespace rocket::jobs {
 
 // Where a Redis is, and how to log in there.
 struct RedisAddress {
-  bool tls = false;
-  // A name or an address, IPv6 without brackets.
-  std::string host = "127.0.0.1";
-  std::uint16_t port = 6379;
-  // Empty: Redis's user "default".
-  std::string user;
-  // Empty: without logging in.
-  std::string password;
+  // Without password: without logging in. Without user: Redis's user "default".
+  BrokerUrl server;
   std::int32_t database = 0;
 
   // For people: without user and password.

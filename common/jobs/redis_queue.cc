@@ -1,5 +1,6 @@
 #include "jobs/redis_queue.h"
 
+#include <chrono>
 #include <cstddef>
 #include <stdexcept>
 #include <string_view>
@@ -65,10 +66,11 @@ std::unique_ptr<RedisConnection> RedisQueue::connect() const {
   const auto deadline = std::chrono::steady_clock::now() + options_.connect_timeout;
   auto connection = std::make_unique<RedisConnection>(address, options_.ca_file, deadline);
   RedisCommands commands;
-  if (!address.user.empty()) {
-    commands.add({"AUTH", address.user, address.password});
-  } else if (!address.password.empty()) {
-    commands.add({"AUTH", address.password});
+  const BrokerUrl& server = address.server;
+  if (!server.user.empty()) {
+    commands.add({"AUTH", server.user, server.password});
+  } else if (!server.password.empty()) {
+    commands.add({"AUTH", server.password});
   }
   if (address.database != 0) commands.add({"SELECT", std::to_string(address.database)});
   add_listing(commands, options_.queue);

@@ -1,27 +1,19 @@
 #pragma once
 
-#include <chrono>
 #include <memory>
 #include <span>
 #include <string>
 #include <utility>
 
+#include "jobs/broker_options.h"
 #include "jobs/job_queue.h"
 #include "jobs/redis_address.h"
 #include "jobs/redis_connection.h"
 
 namespace rocket::jobs {
 
-struct RedisOptions {
+struct RedisOptions : BrokerOptions {
   RedisAddress address;
-  // The queue's name among Sidekiq's.
-  std::string queue = "default";
-  // Certificate authorities to trust; empty for the system's.
-  std::string ca_file;
-  // To connect and log in.
-  std::chrono::milliseconds connect_timeout{2000};
-  // For Redis to take a batch.
-  std::chrono::milliseconds timeout{5000};
 };
 
 // Pushes to a Redis, from where Sidekiq's workers take jobs; see sidekiq_format.h. Connects when there is

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace rocket::jobs {
+
+// What is wrong with a URL, in words that hold nothing of it.
+struct UrlMistake {
+  std::string reason;
+};
+
+// What the URLs of all brokers have in common: SCHEME://[[user]:password@]host[:port][/path],
+// percent-encoded.
+struct BrokerUrl {
+  bool tls = false;
+  // A name or an address, IPv6 without brackets.
+  std::string host;
+  std::uint16_t port = 0;
+  // Empty: none given.
+  std::string user;
+  std::string password;
+  // Without its first slash; still percent-encoded, and decoded.
+  std::string raw_path;
+  std::string path;
+
+  // For people: host and port.
+  std::string shown() const;
+};
+
+struct BrokerScheme {
+  std::string_view name;
+  bool tls;
+  // Where the URL names none.
+  std::uint16_t port;
+};
+
+std::variant<BrokerUrl, UrlMistake> broker_url_of(const std::string& url,
+                                                  const std::array<BrokerScheme, 2>& schemes);
+
+}  // namespace rocket::jobs

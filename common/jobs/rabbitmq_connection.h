@@ -1,0 +1,114 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "jobs/amqp_frames.h"
+#include "jobs/broker_stream.h"
+#include "jobs/job_queue.h"
+#include "jobs/rabbitmq_address.h"
+
+namespace rocket::jobs {
+
+// RabbitMQ is short of memory or disk, and takes nothing until it no longer is. The connection is still good:
+// it will say when that is.
+class RabbitMqBlocked : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// What became of the jobs of a batch.
+class Confirms {
+ public:
+  // None has been published yet.
+  Confirms() = default;
+  // The broker numbers what is published on a connection; `first` is the first job's number.
+  Confirms(std::size_t jobs, std::uint64_t first)
+      : fates_(jobs, Fate::kAwaited), awaited_(jobs), first_(first) {}
+
+  // About the job of this number, or, where `multiple`, about all up to it.
+  void settle(std::uint64_t number, bool multiple, bool taken);
+  // Some were taken, and thrown away because of this.
+  void give_back(std::string why) { given_back_ = std::move(why); }
+
+  std::size_t awaited() const { return awaited_; }
+  // Whether the broker has taken responsibility for the job.
+  bool has_taken(std::size_t job) const {
+    return !given_back_ && job < fates_.size() && fates_[job] == Fate::kTaken;
+  }
+  std::size_t refused() const;
+  const std::optional<std::string>& given_back() const { return given_back_; }
+
+ private:
+  enum class Fate : std::uint8_t { kAwaited, kTaken, kRefused };
+
+  std::vector<Fate> fates_;
+  std::size_t awaited_ = 0;
+  std::uint64_t first_ = 1;
+  // All jobs before this one are settled.
+  std::size_t settled_ = 0;
+  std::optional<std::string> given_back_;
+};
+
+// One connection to a RabbitMQ, with one channel whose messages are confirmed. Calls block; not thread safe.
+// Each throws std::runtime_error when RabbitMQ refuses, is late, or has gone; after that, and unless it was
+// RabbitMqBlocked, throw the connection away.
+class RabbitMqConnection {
+ public:
+  using Deadline = BrokerStream::Deadline;
+
+  // Connects and logs in. The connection counts as dead after about two heartbeats in which nothing came.
+  RabbitMqConnection(const RabbitMqAddress& address, const std::string& ca_file,
+                     std::chrono::seconds heartbeat, Deadline deadline);
+
+  // Returns if there is such a queue.
+  void find_queue(const std::string& name, Deadline deadline);
+  // A durable quorum queue. Does nothing when there is such a one already.
+  void create_queue(const std::string& name, Deadline deadline);
+
+  // Publishes all and returns once each is confirmed, one way or the other. `confirms` is what came of it,
+  // after an exception too.
+  void publish(const std::string& queue, const std::vector<const Job*>& jobs, Confirms& confirms,
+               Deadline deadline);
+
+  // To be called now and then between other calls: tells the broker that we live, and finds out whether it
+  // does.
+  void keep_alive();
+  // So that the broker need not wonder where we went.
+  void close() noexcept;
+
+ private:
+  void log_in(const RabbitMqAddress& address);
+  void add_message(const std::string& queue, const Job& job);
+  void send(Deadline deadline);
+  // Sends a method and returns when its answer is there. `fields` are those of the method.
+  template <typename Fields>
+  void call(amqp_channel_t channel, amqp_method_number_t method, Fields fields, amqp_method_number_t answer,
+            Deadline deadline);
+  const amqp_frame_t& wait_for(amqp_method_number_t method, Deadline deadline);
+  const amqp_frame_t& next_frame(Deadline deadline);
+  // Everything that has come already.
+  void read_at_once(Confirms* confirms);
+  // What the broker says unasked; false for an answer. `confirms` may be nullptr.
+  bool take(const amqp_frame_t& frame, Confirms* confirms);
+
+  BrokerStream stream_;
+  std::chrono::seconds heartbeat_;
+  std::size_t most_bytes_of_a_frame_ = AmqpFrames::kMostBytesOfAFrame;
+  AmqpReader reader_;
+  std::array<char, 16384> received_{};
+  AmqpFrames frames_;
+  std::uint64_t published_ = 0;
+  // Why RabbitMQ takes nothing, while it does not.
+  std::optional<std::string> blocked_;
+  std::chrono::steady_clock::time_point last_sent_;
+  std::chrono::steady_clock::time_point last_received_;
+};
+
+}  // namespace rocket::jobs
