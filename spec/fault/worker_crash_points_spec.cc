@@ -8,10 +8,12 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "spec/support/child_process.h"
 #include "spec/support/cutting_proxy.h"
 #include "spec/support/eventually.h"
+#include "spec/support/rabbitmq_server.h"
 #include "spec/support/redis_server.h"
 #include "spec/support/test_database.h"
 
@@ -57,6 +59,38 @@ class HeavyWorkerCrashPoints : public testing::TestWithParam<To> {
     return victim.output();
   }
 
+  // Kills the enqueuer at each message of its database and of the broker behind this proxy. `begin` is called
+  // before each kill, `delivered` says what the broker has then got.
+  void run_enqueuer(CuttingProxy& to_broker, const std::function<void()>& begin,
+                    const std::function<std::vector<std::string>()>& delivered) {
+    Environment with = environment();
+    with["JOB_QUEUE"] = to_broker.url();
+    const auto done = [&] { return database_.count("staged_jobs") == 0; };
+    std::size_t repeated = 0;
+    for (CuttingProxy* at : {&proxy_, &to_broker}) {
+      stage(3);
+      run("enqueuer", with, *at, done, kNever);
+      const std::size_t points = at->passed(GetParam());
+      ASSERT_GT(points, GetParam() == To::kServer ? 10U : 2U);
+
+      for (std::size_t point = 0; point < points; ++point) {
+        SCOPED_TRACE("killed after " + std::to_string(point) + " of " + std::to_string(points) +
+                     (at == &to_broker ? " messages of the broker" : " messages"));
+        begin();
+        const std::set<std::string> staged = stage(3);
+        run("enqueuer", with, *at, done, point);
+        run("enqueuer", with, *at, done, kNever);
+        const std::vector<std::string> all = delivered();
+        const std::set<std::string> pushed(all.begin(), all.end());
+        EXPECT_TRUE(std::includes(pushed.begin(), pushed.end(), staged.begin(), staged.end()))
+            << "a job was lost";
+        EXPECT_TRUE(done());
+        repeated += all.size() - pushed.size();
+      }
+    }
+    EXPECT_GT(repeated, 0U) << "no kill came between the push and the commit";
+  }
+
   // The ids of so many new jobs.
   std::set<std::string> stage(int jobs) {
     std::set<std::string> ids;
@@ -92,33 +126,23 @@ TEST_P(HeavyWorkerCrashPoints, EnqueuerLosesNoJob) {
 TEST_P(HeavyWorkerCrashPoints, EnqueuerLosesNoJobBetweenItsDatabaseAndRedis) {
   RedisServer redis;
   CuttingProxy to_redis{CuttingProxy::Redis{redis.port()}};
-  Environment with = environment();
-  with["JOB_QUEUE"] = to_redis.url();
-  const auto done = [&] { return database_.count("staged_jobs") == 0; };
-  std::size_t repeated = 0;
-  for (CuttingProxy* at : {&proxy_, &to_redis}) {
-    stage(3);
-    run("enqueuer", with, *at, done, kNever);
-    const std::size_t points = at->passed(GetParam());
-    ASSERT_GT(points, GetParam() == To::kServer ? 10U : 2U);
+  run_enqueuer(
+      to_redis, [&] { redis.ask({"FLUSHALL"}); },
+      [&] {
+        std::vector<std::string> ids;
+        for (const auto& job : redis.jobs()) ids.push_back(job.at("jid").get<std::string>());
+        return ids;
+      });
+}
 
-    for (std::size_t point = 0; point < points; ++point) {
-      SCOPED_TRACE("killed after " + std::to_string(point) + " of " + std::to_string(points) +
-                   (at == &to_redis ? " lines of Redis" : " messages"));
-      redis.ask({"FLUSHALL"});
-      const std::set<std::string> staged = stage(3);
-      run("enqueuer", with, *at, done, point);
-      run("enqueuer", with, *at, done, kNever);
-      std::set<std::string> pushed;
-      const auto jobs = redis.jobs();
-      for (const auto& job : jobs) pushed.insert(job.at("jid").get<std::string>());
-      EXPECT_TRUE(std::includes(pushed.begin(), pushed.end(), staged.begin(), staged.end()))
-          << "a job was lost";
-      EXPECT_TRUE(done());
-      repeated += jobs.size() - pushed.size();
-    }
-  }
-  EXPECT_GT(repeated, 0U) << "no kill came between the push and the commit";
+TEST_P(HeavyWorkerCrashPoints, EnqueuerLosesNoJobBetweenItsDatabaseAndRabbitMq) {
+  RabbitMqServer rabbitmq;
+  const Finished made = run_to_end(
+      "enqueuer", {{"DATABASE_URL", database_.url()}, {"JOB_QUEUE", rabbitmq.url()}}, {"--create-queue"});
+  ASSERT_EQ(made.exit.code, 0) << made.output;
+  CuttingProxy to_rabbitmq{CuttingProxy::RabbitMq{rabbitmq.port()}};
+  run_enqueuer(
+      to_rabbitmq, [&] { rabbitmq.take_ids(); }, [&] { return rabbitmq.take_ids(); });
 }
 
 TEST_P(HeavyWorkerCrashPoints, ReaperRemovesWhatIsDueAndNothingElse) {

@@ -233,10 +233,10 @@ TEST(RedisQueue, OverTlsTrustsOnlyWhomItIsToldTo) {
     queue.push(receipts(2000));
     EXPECT_EQ(redis.jobs().size(), 2002U);
 
-    options.address.host = "127.0.0.1";
+    options.address.server.host = "127.0.0.1";
     jobs::RedisQueue misled(options);
     EXPECT_THAT(failure_of(misled), HasSubstr("certificate verify failed")) << "another's certificate";
-    options.address.tls = false;
+    options.address.server.tls = false;
     jobs::RedisQueue open(options);
     EXPECT_THAT(failure_of(open), Not(HasSubstr("did not fail")));
   }
@@ -304,13 +304,16 @@ TEST(EnqueuerToRedis, StopsInTimeWhileRedisSaysNothing) {
 }
 
 TEST(EnqueuerToRedis, ReportsAMistakenUrlWithAllOtherMistakesAndNotItsPassword) {
-  for (const char* url : {"ftp://:sesame@localhost", "redis://:sesame@localhost/x"}) {
-    const Finished finished =
-        run_to_end("enqueuer", {{"JOB_QUEUE", url}, {"ENQUEUER_BATCH", "many"}, {"LOG_LEVEL", "loud"}});
+  for (const char* url :
+       {"ftp://:sesame@localhost", "redis://:sesame@localhost/x", "amqp://:sesame@localhost"}) {
+    const Finished finished = run_to_end("enqueuer", {{"JOB_QUEUE", url},
+                                                      {"ENQUEUER_BATCH", "many"},
+                                                      {"LOG_LEVEL", "loud"},
+                                                      {"DATABASE_TIMEOUT_MS", "4000"}});
     EXPECT_EQ(finished.exit.code, 2);
-    EXPECT_THAT(finished.output,
-                AllOf(HasSubstr("JOB_QUEUE"), HasSubstr("ENQUEUER_BATCH"), HasSubstr("LOG_LEVEL"),
-                      HasSubstr("DATABASE_URL"), Not(HasSubstr("sesame"))));
+    EXPECT_THAT(finished.output, AllOf(HasSubstr("JOB_QUEUE"), HasSubstr("ENQUEUER_BATCH"),
+                                       HasSubstr("LOG_LEVEL"), HasSubstr("DATABASE_URL"),
+                                       HasSubstr("JOB_QUEUE_TIMEOUT_MS"), Not(HasSubstr("sesame"))));
   }
 }
 

@@ -82,9 +82,18 @@ CuttingProxy::CuttingProxy(const std::string& database_url) : CuttingProxy() {
 }
 
 CuttingProxy::CuttingProxy(Redis server) : CuttingProxy() {
-  is_redis_ = true;
-  server_ = asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), server.port);
-  url_ = "redis://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port());
+  protocol_ = Protocol::kRedis;
+  begin_at(server.port, "redis");
+}
+
+CuttingProxy::CuttingProxy(RabbitMq server) : CuttingProxy() {
+  protocol_ = Protocol::kRabbitMq;
+  begin_at(server.port, "amqp");
+}
+
+void CuttingProxy::begin_at(std::uint16_t port, const std::string& scheme) {
+  server_ = asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), port);
+  url_ = scheme + "://" + address();
   begin();
 }
 
@@ -154,13 +163,23 @@ asio::awaitable<void> CuttingProxy::pass_on(std::shared_ptr<Link> link, To direc
 
 asio::awaitable<CuttingProxy::Message> CuttingProxy::next_message(Socket& from, bool is_startup,
                                                                   Message& kept) const {
-  if (is_redis_) {
+  if (protocol_ == Protocol::kRedis) {
     const std::size_t size =
         co_await asio::async_read_until(from, asio::dynamic_buffer(kept), "\r\n", asio::use_awaitable);
     const auto end = kept.begin() + static_cast<std::ptrdiff_t>(size);
     Message line(kept.begin(), end);
     kept.erase(kept.begin(), end);
     co_return line;
+  }
+  if (protocol_ == Protocol::kRabbitMq) {
+    // The client's first is eight bytes. Others: kind, channel, length, content, end.
+    Message frame(is_startup ? 8 : 7);
+    co_await asio::async_read(from, asio::buffer(frame), asio::use_awaitable);
+    if (is_startup) co_return frame;
+    const std::size_t size = length_at(frame, 3) + 1;
+    frame.resize(7 + size);
+    co_await asio::async_read(from, asio::buffer(frame.data() + 7, size), asio::use_awaitable);
+    co_return frame;
   }
   // A byte that says its kind and four that say its length; only a client's first has no kind.
   const std::size_t kind = is_startup ? 0 : 1;

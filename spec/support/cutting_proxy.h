@@ -17,7 +17,8 @@
 namespace rocket::spec {
 
 // A way to a server on which something happens at a chosen message: of PostgreSQL's protocol (its
-// documentation calls them so in "Frontend/Backend Protocol"), or a line of Redis's. Thread safe.
+// documentation calls them so in "Frontend/Backend Protocol"), a line of Redis's, or a frame of RabbitMQ's.
+// Thread safe.
 class CuttingProxy {
  public:
   enum class To { kServer, kClient };
@@ -27,11 +28,15 @@ class CuttingProxy {
     std::uint16_t port;
   };
   explicit CuttingProxy(Redis server);
+  struct RabbitMq {
+    std::uint16_t port;
+  };
+  explicit CuttingProxy(RabbitMq server);
   ~CuttingProxy();
   CuttingProxy(const CuttingProxy&) = delete;
   CuttingProxy& operator=(const CuttingProxy&) = delete;
 
-  // The same database or Redis, by way of this proxy.
+  // The same server, by way of this proxy.
   std::string url() const;
   // Itself, in the list of servers of a URI.
   std::string address() const { return "127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()); }
@@ -61,6 +66,7 @@ class CuttingProxy {
 
   CuttingProxy();
   void begin();
+  void begin_at(std::uint16_t port, const std::string& scheme);
   asio::awaitable<void> accept();
   asio::awaitable<void> carry(std::shared_ptr<Link> link);
   asio::awaitable<void> pass_on(std::shared_ptr<Link> link, To direction, bool begins_with_startup);
@@ -69,7 +75,8 @@ class CuttingProxy {
   bool may_pass(const std::shared_ptr<Link>& link, To direction);
 
   std::string url_;
-  bool is_redis_ = false;
+  enum class Protocol { kPostgres, kRedis, kRabbitMq };
+  Protocol protocol_ = Protocol::kPostgres;
   asio::generic::stream_protocol::endpoint server_;
   asio::io_context context_{1};
   asio::ip::tcp::acceptor acceptor_;

@@ -19,43 +19,43 @@ RedisAddress read(const std::string& url) {
 
 TEST(RedisAddress, HasTheUsualPortAndDatabaseUnlessToldOtherwise) {
   const RedisAddress address = read("redis://queue.example.com");
-  EXPECT_EQ(address.host, "queue.example.com");
-  EXPECT_EQ(address.port, 6379);
+  EXPECT_EQ(address.server.host, "queue.example.com");
+  EXPECT_EQ(address.server.port, 6379);
   EXPECT_EQ(address.database, 0);
-  EXPECT_FALSE(address.tls);
-  EXPECT_EQ(address.user, "");
-  EXPECT_EQ(address.password, "");
+  EXPECT_FALSE(address.server.tls);
+  EXPECT_EQ(address.server.user, "");
+  EXPECT_EQ(address.server.password, "");
 }
 
 TEST(RedisAddress, TakesEachPartOfTheUrl) {
   const RedisAddress address = read("rediss://rides:sesame@queue.example.com:6380/3");
-  EXPECT_TRUE(address.tls);
-  EXPECT_EQ(address.user, "rides");
-  EXPECT_EQ(address.password, "sesame");
-  EXPECT_EQ(address.host, "queue.example.com");
-  EXPECT_EQ(address.port, 6380);
+  EXPECT_TRUE(address.server.tls);
+  EXPECT_EQ(address.server.user, "rides");
+  EXPECT_EQ(address.server.password, "sesame");
+  EXPECT_EQ(address.server.host, "queue.example.com");
+  EXPECT_EQ(address.server.port, 6380);
   EXPECT_EQ(address.database, 3);
 }
 
 TEST(RedisAddress, KnowsAPasswordWithoutUser) {
   const RedisAddress address = read("redis://:sesame@localhost/");
-  EXPECT_EQ(address.user, "");
-  EXPECT_EQ(address.password, "sesame");
+  EXPECT_EQ(address.server.user, "");
+  EXPECT_EQ(address.server.password, "sesame");
   EXPECT_EQ(address.database, 0);
 }
 
 TEST(RedisAddress, DecodesUserAndPassword) {
   const RedisAddress address = read("redis://r%C3%ADdes:p%40%3A%2F%25%20%2B+@localhost");
-  EXPECT_EQ(address.user,
+  EXPECT_EQ(address.server.user,
             "r\xc3\xad"
             "des");
-  EXPECT_EQ(address.password, "p@:/% ++");
+  EXPECT_EQ(address.server.password, "p@:/% ++");
 }
 
 TEST(RedisAddress, TakesIpv6InBrackets) {
   const RedisAddress address = read("redis://[::1]:7000/1");
-  EXPECT_EQ(address.host, "::1");
-  EXPECT_EQ(address.port, 7000);
+  EXPECT_EQ(address.server.host, "::1");
+  EXPECT_EQ(address.server.port, 7000);
   EXPECT_EQ(address.shown(), "redis://[::1]:7000/1");
 }
 

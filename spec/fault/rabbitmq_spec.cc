@@ -1,0 +1,69 @@
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <set>
+#include <string>
+
+#include "spec/support/child_process.h"
+#include "spec/support/eventually.h"
+#include "spec/support/rabbitmq_server.h"
+#include "spec/support/test_database.h"
+
+namespace rocket::spec {
+namespace {
+
+class HeavyRabbitMq : public testing::Test {
+ protected:
+  std::set<std::string> stage(int count) {
+    std::set<std::string> ids;
+    for (const auto& row : database_.rows(
+             "INSERT INTO staged_jobs (job_name, job_args) SELECT 'send_ride_receipt', "
+             "jsonb_build_object('ride_id', i) FROM generate_series(1, $1::int) i RETURNING job_id",
+             {std::to_string(count)})) {
+      ids.insert(*row[0]);
+    }
+    return ids;
+  }
+  std::int64_t staged() { return database_.count("staged_jobs"); }
+
+  // Small batches, so that there are many moments to be killed in.
+  Environment for_enqueuer() const {
+    return {{"DATABASE_URL", database_.url()},
+            {"JOB_QUEUE", rabbitmq_.url()},
+            {"ENQUEUER_BATCH", "20"},
+            {"ENQUEUER_IDLE_MS", "10"}};
+  }
+
+  TestDatabase database_;
+  RabbitMqServer rabbitmq_;
+};
+
+TEST_F(HeavyRabbitMq, HasEveryJobAfterKillsOfEnqueuersAndOfItself) {
+  constexpr int kJobs = 2000;
+  constexpr int kKills = 2;
+  const Finished made = run_to_end("enqueuer", for_enqueuer(), {"--create-queue"});
+  ASSERT_EQ(made.exit.code, 0) << made.output;
+  rabbitmq_.note_queues();
+  const std::set<std::string> ids = stage(kJobs);
+  for (int kill = 1; kill <= kKills; ++kill) {
+    const ChildProcess killed("enqueuer", for_enqueuer());
+    const ChildProcess survivor("enqueuer", for_enqueuer());
+    const std::int64_t left = kJobs - kJobs / 4 * kill;
+    ASSERT_TRUE(eventually([&] { return staged() < left; })) << survivor.output();
+    rabbitmq_.kill();
+    killed.kill(SIGKILL);
+    EXPECT_GT(staged(), 0) << "killed too late";
+    survivor.wait_for_line("cannot work");
+    rabbitmq_.start();
+    const std::int64_t between = staged();
+    ASSERT_TRUE(eventually([&] { return staged() < between; })) << survivor.output();
+  }
+  const ChildProcess last("enqueuer", for_enqueuer());
+  ASSERT_TRUE(eventually([&] { return staged() == 0; })) << last.output();
+
+  const auto delivered = rabbitmq_.take_ids();
+  EXPECT_EQ(std::set<std::string>(delivered.begin(), delivered.end()), ids);
+}
+
+}  // namespace
+}  // namespace rocket::spec
