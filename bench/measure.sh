@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # What bin/bench measures with: a PostgreSQL of its own, the processes, and the loads. bin/bench sets $work (a
-# directory), $bin (the executables), $seconds (of each measurement), $port and $redis_port.
+# directory), $bin (the executables), $seconds (of each measurement), $port, $redis_port and
+# $rabbitmq_port (and the two after it).
 # shellcheck disable=SC2034,SC2154
 
 pgbench=/usr/lib/postgresql/15/bin/pgbench
@@ -63,6 +64,33 @@ start_redis() {
 # lpush_rate COUNT: pushes/s of so many values, each about as long as a job, by redis-benchmark's 50 clients.
 lpush_rate() {
   redis-benchmark -p "$redis_port" -t lpush -n "$1" -d 250 --csv | sed -n 's/^"LPUSH","\([0-9]*\).*/\1/p'
+}
+
+# start_rabbitmq: as it comes, with the queue "default". The pids of it and of Erlang's port mapper are then in
+# $rabbitmq and $mapper.
+start_rabbitmq() {
+  local variables=(HOME="$work" ERL_EPMD_PORT=$((rabbitmq_port + 2)) ERL_EPMD_ADDRESS=127.0.0.1
+    RABBITMQ_CONF_ENV_FILE=/dev/null RABBITMQ_CONFIG_FILE="$work/rabbitmq.conf" RABBITMQ_ENABLED_PLUGINS_FILE="$work/plugins"
+    RABBITMQ_MNESIA_BASE="$work/rabbitmq" RABBITMQ_LOG_BASE="$work/rabbitmq" RABBITMQ_NODENAME=bench@localhost
+    RABBITMQ_NODE_PORT="$rabbitmq_port" RABBITMQ_DIST_PORT=$((rabbitmq_port + 1)) RABBITMQ_ALLOW_INPUT=1)
+  printf 'listeners.tcp.default = 127.0.0.1:%s\nlog.file = false\nlog.console = true\nlog.console.level = error\n' \
+    "$rabbitmq_port" >"$work/rabbitmq.conf"
+  env "${variables[@]}" epmd -d >"$work/epmd.log" 2>&1 &
+  mapper=$!
+  running[$mapper]=1
+  until grep -q 'epmd running' "$work/epmd.log"; do
+    kill -0 "$mapper" 2>/dev/null || die "epmd did not start; see $work/epmd.log"
+    sleep 0.05
+  done
+  env "${variables[@]}" /usr/lib/rabbitmq/bin/rabbitmq-server -noinput -kernel inet_dist_use_interface '{127,0,0,1}' \
+    >"$work/rabbitmq.log" 2>&1 &
+  rabbitmq=$!
+  running[$rabbitmq]=1
+  until grep -q 'completed with' "$work/rabbitmq.log"; do
+    kill -0 "$rabbitmq" 2>/dev/null || die "rabbitmq-server did not start; see $work/rabbitmq.log"
+    sleep 0.1
+  done
+  JOB_QUEUE="amqp://127.0.0.1:$rabbitmq_port" "$bin/enqueuer" --create-queue >/dev/null
 }
 
 now_ms() { local now=${EPOCHREALTIME/./}; printf '%s' "$((now / 1000))"; }

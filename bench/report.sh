@@ -50,6 +50,8 @@ comparisons() {
   done
   line 'enqueuer to Redis, jobs/s' "$(figure drain enqueuer-to-redis)" \
     "$(ratio "$(figure drain enqueuer-to-redis)" "$(figure lpush redis-benchmark)") × redis-benchmark's LPUSH/s"
+  line 'enqueuer to RabbitMQ, jobs/s' "$(figure drain enqueuer-to-rabbitmq)" \
+    "$(ratio "$(figure drain enqueuer-to-rabbitmq)" "$(figure publish publish-loop)") × a bare loop that publishes and awaits confirms"
   local undisturbed
   undisturbed=$(awk -F'\t' '$1 == "idle_beside" && $2 == "none" { s += $3; n++ } END { print s / n }' "$results")
   for worker in enqueuer reaper completer; do
@@ -219,5 +221,9 @@ $(for worker in enqueuer reaper completer; do
 With \`JOB_QUEUE=redis://…\` the enqueuer moves $(figure drain enqueuer-to-redis) jobs/s into a Redis that writes each
 down (\`appendonly yes\`): $(ratio "$(figure drain enqueuer-to-redis)" "$(figure lpush redis-benchmark)") × the $(figure lpush redis-benchmark) pushes/s that redis-benchmark's 50 clients reach there, one
 value a push, because a batch is one push.
+
+With \`JOB_QUEUE=amqp://…\` it moves $(figure drain enqueuer-to-rabbitmq) jobs/s into a durable quorum queue of a
+RabbitMQ, each confirmed before it is deleted: $(ratio "$(figure drain enqueuer-to-rabbitmq)" "$(figure publish publish-loop)") × the $(figure publish publish-loop) messages/s of a bare loop
+(\`bench/publish.cc\`) that reads no database.
 DOCUMENT
 }
