@@ -53,6 +53,11 @@ bool is_zero_weight(std::string_view parameter) {
   return parameter.size() > 2 && parameter.find_first_not_of("0.", 2) == std::string_view::npos;
 }
 
+// The error is about the key: our policy tells what to do.
+bool concerns_key(std::string_view code) {
+  return code.starts_with("idempotency_key_") || code == "request_in_progress" || code == "request_parked";
+}
+
 }  // namespace
 
 bool accepts_problem(std::string_view accept) {
@@ -76,6 +81,9 @@ HttpResponse render(const Failure& failure, bool as_problem) {
         -1, ' ', false, nlohmann::json::error_handler_t::replace);
   }
   response.headers = failure.headers;
+  if (concerns_key(failure.code)) {
+    response.headers.emplace_back("Link", "</docs/idempotency>; rel=\"describedby\"; type=\"text/html\"");
+  }
   return response;
 }
 

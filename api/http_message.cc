@@ -11,6 +11,8 @@ std::string_view reason(int status) {
       return "OK";
     case 201:
       return "Created";
+    case 304:
+      return "Not Modified";
     case 400:
       return "Bad Request";
     case 401:
@@ -70,9 +72,13 @@ std::string HttpResponse::serialize(bool keep_alive, bool with_body) const {
   std::string bytes;
   bytes.reserve(256 + body.size());
   bytes.append("HTTP/1.1 ").append(std::to_string(status)).append(" ").append(reason(status));
-  bytes.append("\r\nContent-Type: ").append(content_type);
-  bytes.append("\r\nContent-Length: ").append(std::to_string(body.size()));
-  bytes.append("\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
+  // "Not modified" has no content, so nothing is said about any (RFC 9110, section 15.4.5).
+  if (status != 304) {
+    bytes.append("\r\nContent-Type: ").append(content_type);
+    bytes.append("\r\nContent-Length: ").append(std::to_string(body.size()));
+  }
+  bytes.append("\r\nCache-Control: ").append(cache_control);
+  bytes.append("\r\nX-Content-Type-Options: nosniff\r\n");
   for (const auto& [name, value] : headers) bytes.append(name).append(": ").append(value).append("\r\n");
   if (!keep_alive) bytes.append("Connection: close\r\n");
   bytes.append("\r\n");

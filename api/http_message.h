@@ -31,6 +31,7 @@ struct HttpResponse {
   // JSON unless content_type says otherwise.
   std::string body;
   std::string content_type = "application/json";
+  std::string_view cache_control = "no-store";
   // Beyond those that every response carries.
   std::vector<std::pair<std::string, std::string>> headers;
 

@@ -1,7 +1,9 @@
 // Answers HTTP requests, advancing each through its phases.
 
 #include <cstdint>
+#include <memory>
 
+#include "api/laboratory.h"
 #include "api/server.h"
 #include "api/service.h"
 #include "base/log.h"
@@ -36,6 +38,7 @@ struct Options {
   idempotency::EngineOptions engine;
   endpoints::RideOptions rides;
   payments::ProviderOptions provider;
+  bool laboratory = false;
 };
 
 std::optional<int> read_options(int argc, char** argv, Options& options) {
@@ -61,6 +64,7 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
   settings.add("charge-repeat-limit", {"CHARGE_REPEAT_LIMIT_S"},
                "age from which a charge or refund is looked up instead of repeated",
                options.rides.charge_repeat_limit, seconds(1), seconds(366 * 86400));
+  settings.add("lab", {"LAB"}, "serve /lab, where everybody's requests can be seen", options.laboratory);
   options.provider.add_to(settings);
   options.database.add_to(settings);
   options.database.add_lanes_to(settings);
@@ -84,7 +88,15 @@ void serve(const Options& options, process::StopSignal& stop) {
   const idempotency::Engine engine(options.engine, log);
   pg::Lanes lanes(static_cast<std::size_t>(options.database.lanes), options.database.lane_options("api"),
                   log);
-  api::Service service(lanes, engine, flows, provider, log, options.service);
+  std::unique_ptr<api::Laboratory> laboratory;
+  if (options.laboratory) {
+    laboratory = std::make_unique<api::Laboratory>(
+        options.database.lane_options("lab"), engine, provider,
+        api::LaboratoryOptions{options.provider.gateway == "mock", options.provider.mock.ledger,
+                               options.rides, options.service.mutations},
+        log);
+  }
+  api::Service service(lanes, engine, flows, provider, laboratory.get(), log, options.service);
   api::Server server(
       options.server,
       [&service](api::HttpRequest request, api::ConnectionId from,
@@ -98,6 +110,7 @@ void serve(const Options& options, process::StopSignal& stop) {
   service.stop();
   log.info("stopping");
   if (!server.drain(kDrainTime)) process::hand_back(engine, lanes.at(0), log);
+  if (laboratory) laboratory->stop();
   lanes.stop();
   log.info("stopped");
 }

@@ -56,13 +56,6 @@ SELECT (SELECT to_json(answer) FROM
 
 constexpr pg::Statement kPing{"ping", "SELECT 1"};
 
-asio::awaitable<pg::Result> run(pg::Lane& lane, pg::Query query) {
-  pg::Unit unit;
-  unit.queries.push_back(std::move(query));
-  std::vector<pg::Result> results = co_await lane.commit(std::move(unit));
-  co_return std::move(results.front());
-}
-
 // The answer of a query above: no row is no such user, NULL is no such thing.
 asio::awaitable<HttpResponse> find(pg::Lane& lane, const Exchange& exchange, const pg::Statement& statement,
                                    pg::Params params, Failure not_found) {
@@ -80,6 +73,13 @@ asio::awaitable<HttpResponse> find(pg::Lane& lane, const Exchange& exchange, con
 }
 
 }  // namespace
+
+asio::awaitable<pg::Result> run(pg::Lane& lane, pg::Query query) {
+  pg::Unit unit;
+  unit.queries.push_back(std::move(query));
+  std::vector<pg::Result> results = co_await lane.commit(std::move(unit));
+  co_return std::move(results.front());
+}
 
 asio::awaitable<bool> user_exists(pg::Lane& lane, const std::string& email) {
   pg::Query query(kFindUser, pg::Params{email});

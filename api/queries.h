@@ -11,6 +11,9 @@
 // The requests that change nothing. All let database errors through.
 namespace rocket::api {
 
+// One query in a transaction that it shares with others of its kind.
+asio::awaitable<pg::Result> run(pg::Lane& lane, pg::Query query);
+
 asio::awaitable<bool> user_exists(pg::Lane& lane, const std::string& email);
 
 // GET /rides/{id}: the owner's ride, and its state: "unfinished" while its own request is, then "not_charged"

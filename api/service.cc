@@ -14,8 +14,6 @@
 namespace rocket::api {
 namespace {
 
-constexpr const char* kHealthPath = "/healthz";
-
 // Requests of one user and key meet on one lane.
 std::string lane_text(const HttpRequest& request) {
   return std::string(request.header("idempotency-key").value_or(request.path));
@@ -26,6 +24,8 @@ HttpResponse alive() {
   response.body = R"({"status":"alive"})";
   return response;
 }
+
+Failure nothing_here() { return {404, "not_found", "There is nothing at this path.", {}}; }
 
 Failure failure_for(const std::exception_ptr& error, const Log& log, const std::string& request_id) {
   try {
@@ -55,8 +55,9 @@ struct Service::Answering {
 };
 
 Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const idempotency::Flows& flows,
-                 const payments::CircuitBreaker& provider, const Log& log, ServiceOptions options)
-    : lanes_(lanes), log_(log), options_(options) {
+                 const payments::CircuitBreaker& provider, Laboratory* laboratory, const Log& log,
+                 ServiceOptions options)
+    : lanes_(lanes), laboratory_(laboratory), log_(log), options_(options), pages_(laboratory != nullptr) {
   const auto mutation = [&](const std::string& method, const std::string& path, auto accept,
                             bool key_is_optional) {
     const Mutation described{flows.at(method, path), accept, key_is_optional};
@@ -80,8 +81,14 @@ Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const idem
   routes_.push_back({"GET", "/readyz", [&provider](pg::Lane& lane, const Exchange&) {
                        return answer_ready(lane, provider.closed());
                      }});
-  // Answered without a lane, below.
-  routes_.push_back({"GET", kHealthPath, nullptr});
+  routes_.push_back({"GET", "/healthz", nullptr, [](const HttpRequest&) { return alive(); }});
+  const auto find_page = [this](const HttpRequest& page) { return pages_.find(page); };
+  for (const std::string& path : pages_.paths()) routes_.push_back({"GET", path, nullptr, find_page});
+  routes_.push_back({"GET", "/web/", nullptr, find_page});
+  if (laboratory_ == nullptr) return;
+  for (Laboratory::Experiment& each : laboratory_->experiments()) {
+    routes_.push_back({each.method, each.path, std::move(each.answer), nullptr, true});
+  }
 }
 
 void Service::handle(HttpRequest request, ConnectionId from, std::shared_ptr<Outbox> outbox) {
@@ -99,13 +106,16 @@ void Service::handle(HttpRequest request, ConnectionId from, std::shared_ptr<Out
   std::string allowed;
   const Route* route = find_route(exchange, allowed);
   if (route == nullptr && allowed.empty()) {
-    return refuse({404, "not_found", "There is nothing at this path.", {}});
+    return refuse(nothing_here());
   }
   if (route == nullptr) {
     return refuse({405, "method_not_allowed", "This path allows " + allowed + ".", {{"Allow", allowed}}});
   }
   answering->route = route->path;
-  if (!route->handler) return finish(*answering, alive());
+  if (route->answer_at_once) {
+    auto response = route->answer_at_once(exchange.request);
+    return response ? finish(*answering, std::move(*response)) : refuse(nothing_here());
+  }
   if (stopping_.load()) {
     return refuse({503, "overloaded", "The service is stopping. Retry.", {{"Retry-After", "1"}}});
   }
@@ -113,7 +123,7 @@ void Service::handle(HttpRequest request, ConnectionId from, std::shared_ptr<Out
     --in_line_;
     return refuse({503, "overloaded", "Too many requests are waiting. Retry.", {{"Retry-After", "1"}}});
   }
-  pg::Lane& lane = lanes_.lane_for(lane_text(exchange.request));
+  pg::Lane& lane = route->in_laboratory ? laboratory_->lane() : lanes_.lane_for(lane_text(exchange.request));
   asio::co_spawn(lane.executor(), answer(lane, *route, std::move(answering)), asio::detached);
 }
 
@@ -137,7 +147,7 @@ asio::awaitable<void> Service::answer(pg::Lane& lane, const Route& route,
 const Service::Route* Service::find_route(Exchange& exchange, std::string& allowed) const {
   const HttpRequest& request = exchange.request;
   for (const Route& route : routes_) {
-    const bool has_argument = route.path.back() == '/';
+    const bool has_argument = route.path.size() > 1 && route.path.back() == '/';
     const bool matches = has_argument ? request.path.size() > route.path.size() &&
                                             request.path.starts_with(route.path) &&
                                             request.path.find('/', route.path.size()) == std::string::npos

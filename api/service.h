@@ -5,12 +5,15 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "api/exchange.h"
 #include "api/failure.h"
+#include "api/laboratory.h"
 #include "api/mutations.h"
+#include "api/pages.h"
 #include "api/request_reader.h"
 #include "api/transport.h"
 #include "base/log.h"
@@ -33,8 +36,10 @@ struct ServiceOptions {
 class Service {
  public:
   // Everything passed must outlive the service, and the service every request that it was given.
+  // `laboratory` may be null: then there is none.
   Service(pg::Lanes& lanes, const idempotency::Engine& engine, const idempotency::Flows& flows,
-          const payments::CircuitBreaker& provider, const Log& log, ServiceOptions options);
+          const payments::CircuitBreaker& provider, Laboratory* laboratory, const Log& log,
+          ServiceOptions options);
 
   // Starts answering; the answer goes to the outbox. Thread safe, does not block, does not throw.
   void handle(HttpRequest request, ConnectionId from, std::shared_ptr<Outbox> outbox);
@@ -46,9 +51,13 @@ class Service {
   using Handler = std::function<asio::awaitable<HttpResponse>(pg::Lane&, const Exchange&)>;
   struct Route {
     std::string method;
-    // Ends in "/" where the last segment is a variable.
+    // Ends in "/" where the last segment is a variable, unless that is all of it.
     std::string path;
     Handler handler;
+    // Instead of a handler, for what needs no database: the answer at once. Nothing: there is no such thing.
+    std::function<std::optional<HttpResponse>(const HttpRequest&)> answer_at_once{};
+    // Runs on the laboratory's lane, so that it takes nothing from the others.
+    bool in_laboratory = false;
   };
   struct Answering;
 
@@ -57,8 +66,10 @@ class Service {
   void finish(Answering& answering, HttpResponse response) const;
 
   pg::Lanes& lanes_;
+  Laboratory* laboratory_;
   const Log& log_;
   ServiceOptions options_;
+  Pages pages_;
   std::vector<Route> routes_;
   std::atomic<std::int64_t> in_line_{0};
   std::atomic<bool> stopping_{false};

@@ -9,6 +9,7 @@
 #include <asio/use_awaitable.hpp>
 #include <cerrno>
 #include <fstream>
+#include <limits>
 #include <sstream>
 #include <system_error>
 #include <utility>
@@ -37,6 +38,23 @@ void MockOptions::add_to(Settings& settings) {
   settings.add("mock-lost", {"MOCK_LOST_PERCENT"}, "%", "calls that take effect and whose answer is lost",
                lost_percent, 0, 100);
   settings.add("mock-ledger", {"MOCK_LEDGER"}, "file that records every call to the mock provider", ledger);
+}
+
+std::vector<LedgerEntry> read_ledger(const std::string& ledger, const std::string& key,
+                                     std::int64_t last_bytes) {
+  std::vector<LedgerEntry> entries;
+  std::ifstream file(ledger, std::ios::ate);
+  const std::int64_t size = file.tellg();
+  // The first line may then be cut: it has no key in front, and is passed over.
+  file.seekg(std::max<std::int64_t>(0, size - last_bytes));
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words(line);
+    std::string its_key, whose, cents, ride_id, outcome, fate;
+    words >> its_key >> whose >> cents >> ride_id >> outcome >> fate;
+    if (its_key != key) continue;
+    entries.push_back({outcome == kDeclined ? std::nullopt : std::optional(outcome), fate == "lost"});
+  }
+  return entries;
 }
 
 MockGateway::MockGateway(MockOptions options) : options_(std::move(options)) {
@@ -110,12 +128,9 @@ void MockGateway::record(const std::string& call, Fault fault) const {
 }
 
 std::optional<std::string> MockGateway::recorded(const std::string& key) const {
-  std::ifstream ledger(options_.ledger);
-  for (std::string line; std::getline(ledger, line);) {
-    std::istringstream words(line);
-    std::string its_key, whose, cents, ride_id, outcome;
-    words >> its_key >> whose >> cents >> ride_id >> outcome;
-    if (its_key == key && outcome != kDeclined) return outcome;
+  constexpr auto kAll = std::numeric_limits<std::int64_t>::max();
+  for (LedgerEntry& entry : read_ledger(options_.ledger, key, kAll)) {
+    if (entry.moved) return std::move(entry.moved);
   }
   return std::nullopt;
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "payments/charge_gateway.h"
 
@@ -26,6 +27,19 @@ struct MockOptions {
   // Adds --mock-… flags for each.
   void add_to(Settings& settings);
 };
+
+// A call that the mock provider's ledger records.
+struct LedgerEntry {
+  // The id of the charge or refund. Nothing: the card was declined.
+  std::optional<std::string> moved;
+  // Our side never got the answer.
+  bool answer_lost = false;
+};
+
+// The calls with this charge or refund key, first ones first, as far as they are in the last bytes of a
+// ledger.
+std::vector<LedgerEntry> read_ledger(const std::string& ledger, const std::string& key,
+                                     std::int64_t last_bytes);
 
 // A provider that exists only in this program. It charges every customer but the one whose card is declined.
 //

@@ -308,7 +308,7 @@ TEST_F(RidesSpec, EchoesASaneRequestId) {
 
 TEST_F(RidesSpec, KnowsItsPathsAndMethods) {
   for (const char* target :
-       {"/", "/nothing", "/rides/", "/rides/1/2", "/Rides", "//rides", "/account/", "/idempotency-keys"}) {
+       {"/nothing", "/rides/", "/rides/1/2", "/Rides", "//rides", "/account/", "/idempotency-keys"}) {
     expect_failure(send(get_request(target)), 404, "not_found");
   }
   const auto allow = [&](const std::string& method, const std::string& target) {
@@ -325,6 +325,8 @@ TEST_F(RidesSpec, KnowsItsPathsAndMethods) {
   EXPECT_EQ(allow("DELETE", "/rides"), "POST");
   EXPECT_EQ(allow("POST", "/account"), "GET, HEAD");
   EXPECT_EQ(allow("POST", "/healthz"), "GET, HEAD");
+  EXPECT_EQ(allow("POST", "/"), "GET, HEAD");
+  EXPECT_EQ(allow("PUT", "/deposits"), "POST, GET, HEAD");
   expect_failure(send(get_request("/rides")), 405, "method_not_allowed");
 }
 

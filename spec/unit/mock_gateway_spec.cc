@@ -119,7 +119,7 @@ TEST(MockGateway, ChargesWhenTheAnswerIsLost) {
   ASSERT_TRUE(std::holds_alternative<Charged>(found));
   // The same charge that a repetition would name.
   MockGateway again({});
-  EXPECT_EQ(std::get<Charged>(found).charge_id, charge_id(charge(again, wanted)));
+  EXPECT_EQ(std::get<Charged>(found).moved, charge_id(charge(again, wanted)));
 }
 
 TEST(MockGateway, WritesALineForEachCall) {

@@ -1,0 +1,207 @@
+#include "api/laboratory.h"
+
+#include <exception>
+#include <nlohmann/json.hpp>
+#include <utility>
+#include <variant>
+
+#include "api/failure.h"
+#include "api/queries.h"
+#include "api/request_checks.h"
+#include "payments/faulty_gateway.h"
+#include "payments/mock_gateway.h"
+
+namespace rocket::api {
+namespace {
+
+constexpr std::chrono::milliseconds kFreshness{900};
+constexpr std::int64_t kLedgerBytes = 262'144;
+
+// Each part reads the end of an index and stops after a bounded number of rows.
+constexpr pg::Statement kBoard{"lab_board", R"sql(
+WITH unfinished AS MATERIALIZED (
+  SELECT * FROM idempotency_keys
+   WHERE finished_at IS NULL AND parked_at IS NULL
+   ORDER BY created_at DESC LIMIT 1000
+), finished AS MATERIALIZED (
+  SELECT * FROM idempotency_keys
+   WHERE finished_at > now() - interval '5 s'
+   ORDER BY finished_at DESC LIMIT 1000
+), parked AS MATERIALIZED (
+  SELECT * FROM idempotency_keys WHERE parked_at IS NOT NULL ORDER BY parked_at DESC LIMIT 20
+), under_way AS (
+  SELECT k.id, users.email AS user, left(k.idempotency_key, 8) AS key, k.request_path AS path,
+         k.recovery_point AS point, k.lease IS NOT NULL AS leased, k.attempts,
+         extract(epoch FROM now() - k.locked_at)::int AS lease_age_s, k.last_error AS error
+    FROM (SELECT * FROM unfinished LIMIT 40) k JOIN users ON users.id = k.user_id
+), ended AS (
+  SELECT k.id, users.email AS user, left(k.idempotency_key, 8) AS key, k.request_path AS path,
+         k.attempts, k.response_code AS status
+    FROM (SELECT * FROM finished LIMIT 40) k JOIN users ON users.id = k.user_id
+), waiting AS (
+  SELECT k.id, users.email AS user, left(k.idempotency_key, 8) AS key, k.request_path AS path,
+         k.recovery_point AS point, k.attempts, k.last_error AS error, k.parked_at
+    FROM parked k JOIN users ON users.id = k.user_id
+), first_attempts AS (
+  SELECT percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY extract(epoch FROM finished_at - created_at) * 1000)
+         AS latency
+    FROM finished WHERE attempts = 1
+), jobs AS MATERIALIZED (
+  SELECT created_at FROM staged_jobs ORDER BY id LIMIT 1000
+), workers AS (
+  SELECT substr(application_name, length('rocket-rides ') + 1) AS name, count(*) AS connections,
+         extract(epoch FROM now() - max(state_change))::float8 AS idle_s
+    FROM pg_stat_activity
+   WHERE datname = current_database() AND application_name LIKE 'rocket-rides %' AND pid <> pg_backend_pid()
+   GROUP BY 1
+)
+SELECT json_build_object(
+  'points', (SELECT coalesce(json_object_agg(recovery_point, counted), '{}') FROM
+              (SELECT recovery_point, json_build_object('all', count(*), 'leased', count(lease)) AS counted
+                 FROM unfinished GROUP BY 1) points),
+  'leases', (SELECT count(*) FROM unfinished WHERE lease IS NOT NULL),
+  'retried', (SELECT count(*) FROM unfinished WHERE attempts > 1),
+  'unfinished', (SELECT count(*) FROM unfinished),
+  'most', 1000,
+  'under_way', (SELECT coalesce(json_agg(under_way), '[]') FROM under_way),
+  'ended', (SELECT coalesce(json_agg(ended), '[]') FROM ended),
+  'parked', (SELECT coalesce(json_agg(waiting), '[]') FROM waiting),
+  'rate', (SELECT CASE WHEN count(*) < 1000 THEN count(*) / 5.0
+                       ELSE 1000 / greatest(extract(epoch FROM now() - min(finished_at)), 0.001) END FROM finished),
+  'latency_ms', (SELECT latency FROM first_attempts),
+  'jobs', (SELECT count(*) FROM jobs),
+  'oldest_job_s', (SELECT extract(epoch FROM now() - min(created_at))::float8 FROM jobs),
+  'workers', (SELECT coalesce(json_agg(workers ORDER BY name), '[]') FROM workers))::text AS board
+)sql"};
+
+constexpr pg::Statement kRequest{"lab_request", R"sql(
+SELECT json_build_object(
+         'point', k.recovery_point,
+         'state', CASE WHEN k.finished_at IS NOT NULL THEN 'finished' WHEN k.parked_at IS NOT NULL THEN 'parked'
+                       WHEN k.lease IS NOT NULL THEN 'in_progress' ELSE 'waiting' END,
+         'attempts', k.attempts, 'completions', k.completions, 'error', k.last_error,
+         'status', k.response_code, 'ride', rides.id, 'charge', rides.stripe_charge_id)::text AS request,
+       rides.charge_key
+  FROM users
+  JOIN idempotency_keys k ON k.user_id = users.id AND k.idempotency_key = $2
+  LEFT JOIN rides ON rides.idempotency_key_id = k.id
+ WHERE users.email = $1
+)sql"};
+
+// The lease has run out then, and the key counts as abandoned; the ride and its charge are not older.
+constexpr pg::Statement kHurry{"lab_hurry", R"sql(
+UPDATE idempotency_keys
+   SET created_at = created_at - interval '2 hours', last_run_at = last_run_at - interval '2 hours',
+       locked_at = locked_at - interval '2 hours'
+ WHERE user_id = (SELECT id FROM users WHERE email = $1) AND idempotency_key = $2
+   AND finished_at IS NULL AND parked_at IS NULL
+)sql"};
+
+HttpResponse json_response(std::string body) {
+  HttpResponse response;
+  response.body = std::move(body);
+  return response;
+}
+
+Failure no_such_key() { return {404, "idempotency_key_not_found", "You have no such unfinished key.", {}}; }
+
+pg::Params user_and_key(const std::string& email, const Exchange& exchange) {
+  return {email, normalize_idempotency_key(exchange.path_argument).value_or("")};
+}
+
+}  // namespace
+
+Laboratory::Laboratory(const pg::LaneOptions& database, const idempotency::Engine& engine,
+                       payments::ChargeGateway& provider, LaboratoryOptions options, const Log& log)
+    : engine_(engine), provider_(provider), options_(std::move(options)), lanes_(1, database, log) {}
+
+std::vector<Laboratory::Experiment> Laboratory::experiments() {
+  std::vector<Experiment> all;
+  all.push_back(
+      {"GET", "/lab/board", [this](pg::Lane& lane, const Exchange&) { return answer_board(lane); }});
+  all.push_back({"GET", "/lab/requests/", [this](pg::Lane& lane, const Exchange& exchange) {
+                   return answer_request(lane, exchange);
+                 }});
+  if (!options_.with_faults) return all;
+  all.push_back({"POST", "/lab/hurry/",
+                 [this](pg::Lane& lane, const Exchange& exchange) { return answer_hurry(lane, exchange); }});
+  all.push_back({"POST", "/lab/rides/", [this](pg::Lane& lane, const Exchange& exchange) {
+                   return answer_faulty_ride(lane, exchange);
+                 }});
+  return all;
+}
+
+asio::awaitable<HttpResponse> Laboratory::answer_board(pg::Lane& lane) {
+  const bool fresh = Clock::now() - board_is_of_ < kFreshness;
+  if (!board_.empty() && (fresh || asking_)) co_return json_response(board_);
+  asking_ = true;
+  std::exception_ptr error;
+  try {
+    pg::Query query(kBoard, pg::Params{});
+    const pg::Result result = co_await run(lane, std::move(query));
+    const std::string faults = options_.with_faults ? "true" : "false";
+    board_ = "{\"faults\":" + faults + ",\"board\":" + std::string(result.text(0, "board")) + "}";
+    board_is_of_ = Clock::now();
+  } catch (...) {
+    error = std::current_exception();
+  }
+  asking_ = false;
+  if (error) std::rethrow_exception(error);
+  co_return json_response(board_);
+}
+
+asio::awaitable<HttpResponse> Laboratory::answer_request(pg::Lane& lane, const Exchange& exchange) const {
+  const auto credentials = read_credentials(exchange.request);
+  if (const auto* failure = std::get_if<Failure>(&credentials)) {
+    co_return render(*failure, exchange.as_problem);
+  }
+  pg::Params params = user_and_key(std::get<std::string>(credentials), exchange);
+  pg::Query query(kRequest, std::move(params));
+  const pg::Result result = co_await run(lane, std::move(query));
+  if (result.empty()) co_return render(no_such_key(), exchange.as_problem);
+  nlohmann::ordered_json calls;
+  if (!options_.ledger.empty()) {
+    calls = nlohmann::ordered_json::array();
+    const std::string charge_key(result.text(0, "charge_key"));
+    for (const payments::LedgerEntry& entry :
+         payments::read_ledger(options_.ledger, charge_key, kLedgerBytes)) {
+      calls.push_back({{"charge", entry.moved ? nlohmann::json(*entry.moved) : nlohmann::json()},
+                       {"answer_lost", entry.answer_lost}});
+    }
+  }
+  co_return json_response("{\"request\":" + std::string(result.text(0, "request")) +
+                          ",\"ledger\":" + calls.dump() + "}");
+}
+
+asio::awaitable<HttpResponse> Laboratory::answer_hurry(pg::Lane& lane, const Exchange& exchange) const {
+  const auto credentials = read_credentials(exchange.request);
+  if (const auto* failure = std::get_if<Failure>(&credentials)) {
+    co_return render(*failure, exchange.as_problem);
+  }
+  pg::Params params = user_and_key(std::get<std::string>(credentials), exchange);
+  pg::Query query(kHurry, std::move(params));
+  const pg::Result result = co_await run(lane, std::move(query));
+  if (result.affected() == 0) co_return render(no_such_key(), exchange.as_problem);
+  co_return json_response(R"({"message":"Two hours have passed for this key."})");
+}
+
+// The request is stored and compared as any POST /rides, so whoever comes next takes it from where it stands.
+asio::awaitable<HttpResponse> Laboratory::answer_faulty_ride(pg::Lane& lane, const Exchange& exchange) const {
+  const auto fault = payments::fault_named(exchange.path_argument);
+  if (!fault) {
+    const Failure failure{404, "not_found", "There is no such fault.", {}};
+    co_return render(failure, exchange.as_problem);
+  }
+  payments::FaultyGateway gateway(provider_, *fault);
+  const idempotency::Flow flow = endpoints::ride_flow(gateway, options_.rides);
+  const auto accept = [](const Parameters& parameters, const std::string&) {
+    return accept_ride(parameters);
+  };
+  const Mutation mutation{&flow, accept, false};
+  Exchange ride = exchange;
+  ride.request.path = flow.path;
+  ride.path_argument.clear();
+  co_return co_await answer_mutation(lane, engine_, mutation, ride, options_.mutations);
+}
+
+}  // namespace rocket::api

@@ -1,0 +1,121 @@
+#include "api/pages.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace rocket::api {
+namespace {
+
+constexpr std::string_view kFolder = "/web/";
+
+// Names that are pages of their own.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kPaths{
+    {{"ride.html", "/"},
+     {"deposits.html", "/deposits"},
+     {"idempotency.html", "/docs/idempotency"},
+     {"lab.html", "/lab"},
+     {"openapi.yaml", "/openapi.yaml"}}};
+
+constexpr std::array<std::pair<std::string_view, const char*>, 5> kTypes{
+    {{".html", "text/html; charset=utf-8"},
+     {".css", "text/css; charset=utf-8"},
+     {".js", "text/javascript; charset=utf-8"},
+     {".svg", "image/svg+xml"},
+     {".yaml", "application/yaml"}}};
+
+// Everything comes from here and nothing is made from text: with Trusted Types, no script can turn a string
+// into markup, even by mistake.
+constexpr const char* kContentSecurityPolicy =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'";
+
+// What stands between these in a page is about the laboratory.
+constexpr std::string_view kLaboratoryBegins = "<!--laboratory-->";
+constexpr std::string_view kLaboratoryEnds = "<!--/laboratory-->";
+
+std::string without_laboratory(std::string page) {
+  while (true) {
+    const auto begin = page.find(kLaboratoryBegins);
+    const auto end = page.find(kLaboratoryEnds, begin);
+    if (begin == std::string::npos || end == std::string::npos) return page;
+    page.erase(begin, end + kLaboratoryEnds.size() - begin);
+  }
+}
+
+std::string path_of(std::string_view name) {
+  for (const auto& [file, path] : kPaths) {
+    if (file == name) return std::string(path);
+  }
+  return std::string(kFolder).append(name);
+}
+
+std::string type_of(std::string_view name) {
+  for (const auto& [ending, type] : kTypes) {
+    if (name.ends_with(ending)) return type;
+  }
+  return "text/plain; charset=utf-8";
+}
+
+// RFC 9110, section 13.1.2: a list of entity tags, or "*". Ours hold no comma.
+bool has_tag(std::string_view list, std::string_view etag) {
+  while (!list.empty()) {
+    const auto end = list.find(',');
+    std::string_view tag = list.substr(0, end);
+    list.remove_prefix(end == std::string_view::npos ? list.size() : end + 1);
+    while (tag.starts_with(' ') || tag.starts_with('\t')) tag.remove_prefix(1);
+    while (tag.ends_with(' ') || tag.ends_with('\t')) tag.remove_suffix(1);
+    if (tag.starts_with("W/")) tag.remove_prefix(2);
+    if (tag == etag || tag == "*") return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Pages::Pages(bool with_laboratory) {
+  for (const WebFile& file : web_files()) {
+    const std::string path = path_of(file.name);
+    if (!with_laboratory && file.name.starts_with("lab.")) continue;
+    std::string content(file.content);
+    std::string etag = "\"" + std::string(file.digest.substr(0, 20));
+    if (!with_laboratory && file.name.ends_with(".html")) {
+      content = without_laboratory(std::move(content));
+      etag += "-0";
+    }
+    pages_.push_back({path, std::move(content), type_of(file.name), etag + "\""});
+  }
+}
+
+std::vector<std::string> Pages::paths() const {
+  std::vector<std::string> paths;
+  for (const Page& page : pages_) {
+    if (!page.path.starts_with(kFolder)) paths.push_back(page.path);
+  }
+  return paths;
+}
+
+std::optional<HttpResponse> Pages::find(const HttpRequest& request) const {
+  const auto page =
+      std::find_if(pages_.begin(), pages_.end(), [&](const Page& each) { return each.path == request.path; });
+  if (page == pages_.end()) return std::nullopt;
+  HttpResponse response;
+  response.content_type = page->content_type;
+  response.cache_control = "no-cache";
+  response.headers = {{"ETag", page->etag},
+                      {"Content-Security-Policy", kContentSecurityPolicy},
+                      {"Cross-Origin-Opener-Policy", "same-origin"},
+                      {"Cross-Origin-Resource-Policy", "same-origin"},
+                      {"Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()"},
+                      {"Referrer-Policy", "no-referrer"},
+                      {"X-Frame-Options", "DENY"}};
+  if (has_tag(request.header("if-none-match").value_or(""), page->etag)) {
+    response.status = 304;
+  } else {
+    response.body = page->content;
+  }
+  return response;
+}
+
+}  // namespace rocket::api

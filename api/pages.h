@@ -1,0 +1,47 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/http_message.h"
+
+namespace rocket::api {
+
+// A file of the folder api/web, compiled into the program so that it can be run from anywhere.
+struct WebFile {
+  std::string_view name;
+  std::string_view content;
+  // SHA-256 of the content, in hex.
+  std::string_view digest;
+};
+std::span<const WebFile> web_files();
+
+// What people and their browsers read: pages, and what pages need. Browsers keep them and ask each time
+// whether they have changed. Never changes; thread safe.
+class Pages {
+ public:
+  // Without the laboratory its page is not there, and no other page mentions it.
+  explicit Pages(bool with_laboratory);
+
+  // The paths at which pages are, but for those below /web/.
+  std::vector<std::string> paths() const;
+
+  // The answer to GET, or to GET with conditions, of one of these paths or of /web/NAME.
+  // Nothing: there is no such file.
+  std::optional<HttpResponse> find(const HttpRequest& request) const;
+
+ private:
+  struct Page {
+    std::string path;
+    std::string content;
+    std::string content_type;
+    std::string etag;
+  };
+
+  std::vector<Page> pages_;
+};
+
+}  // namespace rocket::api

@@ -1,0 +1,67 @@
+// Talking to the service, and what its answers mean for whoever has to decide about a retry.
+
+const kPatience = 45_000;
+
+// Never throws. `silence` is set when there is no answer: then nobody here knows what the service did.
+export async function ask(method, path, { user, key, fields } = {}) {
+  const headers = { Accept: 'application/json' };
+  if (user) headers.Authorization = user;
+  if (key) headers['Idempotency-Key'] = key;
+  try {
+    const response = await fetch(path, {
+      method,
+      headers,
+      body: fields && new URLSearchParams(fields),
+      cache: 'no-store',
+      credentials: 'omit',
+      redirect: 'error',
+      signal: AbortSignal.timeout(kPatience),
+    });
+    const text = await response.text();
+    return {
+      status: response.status,
+      body: parse(text),
+      replayed: response.headers.get('Idempotent-Replayed') === 'true',
+      retryAfter: Number(response.headers.get('Retry-After')) || 0,
+    };
+  } catch (error) {
+    return { silence: error.name === 'TimeoutError' ? 'no answer in time' : 'the connection failed' };
+  }
+}
+
+// The object that a JSON text holds, or null: a proxy's page, say.
+function parse(text) {
+  try {
+    const value = JSON.parse(text);
+    return value !== null && typeof value === 'object' && !Array.isArray(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+// success and failure are final. parked: a person at the service has to look. unknown: it may have happened
+// or not, so the same request has to be sent again, with the same key.
+export function verdict(answer) {
+  const code = answer.body?.code;
+  if (answer.silence || answer.body === null) return 'unknown';
+  if (answer.status >= 200 && answer.status < 300) return 'success';
+  if (code === 'request_parked') return 'parked';
+  if (code === 'payment_rejected') return 'failure';
+  const again = answer.status < 400 || answer.status >= 500 || [408, 425, 429].includes(answer.status);
+  return again || code === 'request_in_progress' || !code ? 'unknown' : 'failure';
+}
+
+// What to tell people of an answer that was no success.
+export function describe(answer) {
+  if (answer.silence) return answer.silence;
+  return typeof answer.body?.error === 'string' ? answer.body.error : `an answer that makes no sense (${answer.status})`;
+}
+
+// A random UUID, also where the page was not loaded in a secure context.
+export function uuid() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+}

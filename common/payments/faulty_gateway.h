@@ -1,0 +1,51 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "payments/charge_gateway.h"
+
+namespace rocket::payments {
+
+enum class Fault {
+  // The provider is not reached: no charge, no answer.
+  kDown,
+  // It charges, and its answer is lost.
+  kAnswerLost,
+  // It charges, and then we come to a stop for a while with its answer in our hands.
+  kStall,
+};
+
+// down, answer-lost, stall.
+std::optional<Fault> fault_named(std::string_view name);
+
+// A gateway whose every charge goes wrong in one way. Made for one request, it hurts no other.
+class FaultyGateway : public ChargeGateway {
+ public:
+  static constexpr std::chrono::seconds kStallTime{20};
+
+  // `gateway` must outlive this one.
+  FaultyGateway(ChargeGateway& gateway, Fault fault, std::chrono::milliseconds stall_time = kStallTime)
+      : gateway_(gateway), fault_(fault), stall_time_(stall_time) {}
+
+  asio::awaitable<ChargeResult> charge(ChargeRequest request) override;
+  // The rest goes as usual.
+  asio::awaitable<LookupResult> find(ChargeRequest request) override {
+    return gateway_.find(std::move(request));
+  }
+  asio::awaitable<RefundResult> refund(RefundRequest request) override {
+    return gateway_.refund(std::move(request));
+  }
+  asio::awaitable<RefundLookupResult> find_refund(RefundRequest request) override {
+    return gateway_.find_refund(std::move(request));
+  }
+
+ private:
+  ChargeGateway& gateway_;
+  Fault fault_;
+  std::chrono::milliseconds stall_time_;
+};
+
+}  // namespace rocket::payments

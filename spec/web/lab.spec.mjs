@@ -1,0 +1,177 @@
+// The laboratory: what it shows is so, what it breaks is mended, and it breaks nothing of anybody else's.
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { createDatabase, declinedUser, eventually, launchBrowser, openProfile, startApi, startProgram, user } from './support.mjs';
+
+describe('laboratory', () => {
+  let folder;
+  let ledger;
+  let database;
+  let api;
+  let completer;
+  let browser;
+  let profile;
+  let page;
+
+  before(async () => {
+    folder = mkdtempSync(path.join(tmpdir(), 'laboratory-'));
+    ledger = path.join(folder, 'ledger');
+    database = createDatabase();
+    completer = startProgram('completer', { DATABASE_URL: database.url, MOCK_LEDGER: ledger, COMPLETER_IDLE_MS: '100' });
+    [api, browser] = await Promise.all([startApi(database.url, { LAB: 'on', MOCK_LEDGER: ledger }), launchBrowser()]);
+  });
+  after(async () => {
+    await Promise.all([browser?.close(), api?.stop(), completer?.stop()]);
+    database?.drop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  beforeEach(async () => {
+    profile = await openProfile(browser, api.url);
+    page = await profile.newPage();
+    await page.goto('/lab');
+    await page.getByText('Live.').waitFor();
+  });
+  afterEach(async () => {
+    assert.deepEqual(profile.faults.filter((fault) => !fault.includes('Failed to load resource')), []);
+    await profile.close();
+  });
+
+  const story = (text) => page.locator('#story li', { hasText: text }).first().waitFor();
+  const press = (name) => page.getByRole('button', { name, exact: true }).click();
+  const fact = (id, text) => page.locator(`#${id}`, { hasText: text }).waitFor();
+  const chargesOf = (key) => {
+    const chargeKey = database.query(`SELECT charge_key FROM rides r JOIN idempotency_keys k ON k.id = r.idempotency_key_id WHERE k.idempotency_key = '${key}'`);
+    const calls = readFileSync(ledger, 'utf8').split('\n').filter((line) => line.startsWith(chargeKey)).map((line) => line.split(' '));
+    return { calls: calls.length, charges: new Set(calls.map((words) => words[4])).size };
+  };
+  async function begin(fault) {
+    await page.getByLabel(fault).check();
+    await press('Send a new request');
+    return page.locator('#key').textContent();
+  }
+  async function expectOneCharge(key, calls) {
+    await fact('ledger', `${calls} call${calls === 1 ? '' : 's'} with one charge key, 1 charge`);
+    await fact('point', 'finished');
+    assert.deepEqual(chargesOf(key), { calls, charges: 1 });
+    assert.equal(database.count('rides', `idempotency_key_id = (SELECT id FROM idempotency_keys WHERE idempotency_key = '${key}')`), 1);
+  }
+
+  test('shows a request that goes well', async () => {
+    const key = await begin('nothing go wrong');
+    await story('201. Booked.');
+    await expectOneCharge(key, 1);
+    await press('Retry by hand');
+    await story('201, replayed. The stored answer');
+    await expectOneCharge(key, 1);
+    assert.deepEqual(profile.faults, []);
+  });
+
+  for (const [fault, calls, sentence] of [
+    ['the process fail just before the charge', 1, '500. The process failed just before the charge'],
+    ['the payment provider be down', 1, '503. The provider was not reached'],
+    ['the provider charge, and its answer get lost', 2, '503. The provider has charged the card, and nobody here knows'],
+  ]) {
+    test(`lets ${fault}; a retry by hand mends it`, async () => {
+      const key = await begin(fault);
+      await story(sentence);
+      await fact('point', 'ride_created, waiting');
+      await press('Retry by hand');
+      await story('201. Booked.');
+      await expectOneCharge(key, calls);
+    });
+  }
+
+  test('lets the completer finish what nobody comes back for', async () => {
+    const key = await begin('the provider charge, and its answer get lost');
+    await story('503. The provider has charged');
+    await fact('ledger', '1 call with one charge key, 1 charge; 1 answer lost');
+    await press('Let the completer have it now');
+    await story('Two hours pass');
+    await story('The completer took it');
+    await story('Finished without its client');
+    await fact('attempts', '2, of which 1 by completers');
+    await expectOneCharge(key, 2);
+    await press('Retry by hand');
+    await story('201, replayed');
+  });
+
+  test('lets a process stall, and the completer overtake it', async () => {
+    const key = await begin('the process stall for 20 s after the charge');
+    await story('Stalled.');
+    await fact('point', 'ride_created, in progress');
+    await press('Retry by hand');
+    await story('409. Somebody holds the lease');
+    await press('Let the completer have it now');
+    await story('The completer took it');
+    await expectOneCharge(key, 2);
+    // The others are served meanwhile, and nobody else's request stalls.
+    const answer = await fetch(`${api.url}/rides`, { method: 'POST', headers: { Authorization: user, 'Idempotency-Key': randomUUID() },
+      body: new URLSearchParams({ origin_lat: 1, origin_lon: 1, target_lat: 1, target_lon: 1 }) });
+    assert.equal(answer.status, 201);
+  });
+
+  test('shows everybody what is under way, parked and waiting', async () => {
+    const parked = randomUUID();
+    const evil = '<img src=x onerror="window.broken=1">';
+    const book = (key, more = {}) => fetch(`${api.url}/rides`, { method: 'POST', headers: { Authorization: user, 'Idempotency-Key': key },
+      body: new URLSearchParams({ origin_lat: 1, origin_lon: 1, target_lat: 1, target_lon: 1, ...more }) });
+    const waiting = randomUUID();
+    await book(parked, { raise_error: 'true' });
+    await book(waiting, { raise_error: 'true' });
+    database.query(`UPDATE idempotency_keys SET parked_at = now(), last_error = '${evil}' WHERE idempotency_key = '${parked}'`);
+    await page.locator('#parked tr', { hasText: parked.slice(0, 8) }).locator('td', { hasText: evil }).waitFor();
+    await page.locator('#unfinished tr', { hasText: waiting.slice(0, 8) }).locator('td', { hasText: 'raise_error was asked for' }).waitFor();
+    assert.match(await page.locator('#stations').textContent(), /ride created 1/);
+    assert.ok(await page.locator('#track .dot.waiting').count() >= 1);
+    assert.match(await page.locator('#workers').textContent(), /api: 2 connections.*completer: 2 connections/);
+    await fact('jobs', String(database.count('staged_jobs')));
+    await book(waiting);
+    await page.locator('#unfinished', { hasText: 'None' }).waitFor();
+    await page.locator('#track .dot.ended').first().waitFor();
+    assert.equal(await page.evaluate(() => window.broken), undefined);
+    assert.equal(await page.locator('main img').count(), 0);
+  });
+
+  test('asks the database once a second, however many look', async () => {
+    await Promise.all(Array.from({ length: 20 }, () => fetch(`${api.url}/lab/board`)));
+    const answers = await Promise.all(Array.from({ length: 20 }, async () => (await fetch(`${api.url}/lab/board`)).text()));
+    assert.ok(new Set(answers).size <= 2);
+  });
+
+  test('keeps people to their own keys', async () => {
+    const key = randomUUID();
+    const ask = (path, method, as, more = {}) => fetch(api.url + path, { method, headers: { ...(as && { Authorization: as }), ...more } });
+    for (const [method, route] of [['GET', '/lab/requests/'], ['POST', '/lab/hurry/']]) {
+      assert.equal((await ask(route + key, method, user)).status, 404);
+      assert.equal((await ask(route + key, method)).status, 401);
+    }
+    await ask('/rides', 'POST', user, { 'Idempotency-Key': key });
+    assert.equal((await ask(`/lab/requests/${key}`, 'GET', declinedUser)).status, 404);
+    assert.equal((await ask('/lab/rides/nothing', 'POST', user, { 'Idempotency-Key': key })).status, 404);
+    assert.equal((await ask('/lab/rides/down', 'POST', null, { 'Idempotency-Key': key })).status, 401);
+    assert.equal((await ask('/lab/rides/down', 'POST', user)).status, 400);
+  });
+
+  test('breaks nothing where a real provider is charged', async () => {
+    const real = await startApi(database.url, { LAB: 'on', CHARGE_GATEWAY: 'stripe', STRIPE_API_KEY: 'sk_test_1' });
+    try {
+      assert.equal((await (await fetch(`${real.url}/lab/board`)).json()).faults, false);
+      for (const route of ['/lab/rides/down', `/lab/hurry/${randomUUID()}`]) {
+        assert.equal((await fetch(real.url + route, { method: 'POST', headers: { Authorization: user } })).status, 404);
+      }
+    } finally {
+      await real.stop();
+    }
+  });
+
+  test('says so when it cannot see', async () => {
+    await profile.route('**/lab/board', (route) => route.abort());
+    await page.getByText('Not known now').waitFor();
+    await profile.unroute('**/lab/board');
+    await eventually(() => page.getByText('Live.').isVisible(), 'its eyes');
+  });
+});

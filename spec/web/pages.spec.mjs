@@ -1,0 +1,188 @@
+// Every page: where it is, what it may do, and whether everybody can use it.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import axe from 'axe-core';
+import { createDatabase, eventually, launchBrowser, openProfile, root, startApi } from './support.mjs';
+
+const pages = ['/', '/deposits', '/lab', '/docs/idempotency'];
+
+describe('pages', () => {
+  let database;
+  let api;
+  let browser;
+
+  before(async () => {
+    database = createDatabase();
+    [api, browser] = await Promise.all([startApi(database.url, { LAB: 'on' }), launchBrowser()]);
+  });
+  after(async () => {
+    await browser?.close();
+    await api?.stop();
+    database?.drop();
+  });
+
+  test('carry headers that let nothing in from elsewhere', async () => {
+    for (const page of [...pages, '/openapi.yaml', '/web/style.css', '/web/submission.js', '/web/world.svg']) {
+      const response = await fetch(api.url + page);
+      assert.equal(response.status, 200, page);
+      const policy = response.headers.get('content-security-policy');
+      assert.match(policy, /^default-src 'none'; script-src 'self'; style-src 'self';/, page);
+      assert.doesNotMatch(policy, /unsafe|https?:|\*/, page);
+      assert.match(policy, /frame-ancestors 'none'/);
+      assert.equal(response.headers.get('x-content-type-options'), 'nosniff');
+      assert.equal(response.headers.get('x-frame-options'), 'DENY');
+      assert.equal(response.headers.get('referrer-policy'), 'no-referrer');
+      assert.equal(response.headers.get('cross-origin-opener-policy'), 'same-origin');
+      assert.equal(response.headers.get('cache-control'), 'no-cache');
+    }
+  });
+
+  test('have the right media types', async () => {
+    const types = { '/': 'text/html; charset=utf-8', '/deposits': 'text/html; charset=utf-8',
+      '/web/style.css': 'text/css; charset=utf-8', '/web/ride.js': 'text/javascript; charset=utf-8',
+      '/web/icon.svg': 'image/svg+xml', '/openapi.yaml': 'application/yaml' };
+    for (const [page, type] of Object.entries(types)) {
+      assert.equal((await fetch(api.url + page)).headers.get('content-type'), type, page);
+    }
+  });
+
+  test('are sent again only when they have changed', async () => {
+    const first = await fetch(`${api.url}/deposits`);
+    const etag = first.headers.get('etag');
+    assert.match(etag, /^"[0-9a-f-]{16,}"$/);
+    for (const tags of [etag, `W/${etag}`, `"other", ${etag}`, '*']) {
+      const again = await fetch(`${api.url}/deposits`, { headers: { 'If-None-Match': tags } });
+      assert.equal(again.status, 304, tags);
+      assert.equal(again.headers.get('etag'), etag);
+      assert.equal(again.headers.get('content-length'), null);
+      assert.equal(await again.text(), '');
+    }
+    const other = await fetch(`${api.url}/deposits`, { headers: { 'If-None-Match': '"other"' } });
+    assert.equal(other.status, 200);
+    assert.notEqual((await fetch(`${api.url}/`)).headers.get('etag'), etag);
+  });
+
+  test('answer HEAD as GET, without the page', async () => {
+    const page = await fetch(`${api.url}/`);
+    const head = await fetch(`${api.url}/`, { method: 'HEAD' });
+    assert.equal(head.status, 200);
+    assert.equal(await head.text(), '');
+    for (const name of ['content-length', 'content-type', 'etag', 'content-security-policy']) {
+      assert.equal(head.headers.get(name), page.headers.get(name), name);
+    }
+  });
+
+  test('are nowhere else', async () => {
+    for (const nothing of ['/web/', '/web/nothing.js', '/web/lab.html', '/web/ride.html', '/web/..%2Fmain.cc', '/index.html', '/lab/']) {
+      const response = await fetch(api.url + nothing);
+      assert.equal(response.status, 404, nothing);
+      assert.equal((await response.json()).code, 'not_found');
+    }
+    assert.equal((await fetch(`${api.url}/web/style.css`, { method: 'POST' })).status, 405);
+  });
+
+  test('load while the database is away', async () => {
+    const alone = await startApi('postgresql:///nothing?host=/nonexistent');
+    try {
+      assert.equal((await fetch(`${alone.url}/`)).status, 200);
+      assert.equal((await fetch(`${alone.url}/account`, { headers: { Authorization: 'a@example.com' } })).status, 503);
+    } finally {
+      await alone.stop();
+    }
+  });
+
+  for (const colorScheme of ['light', 'dark']) {
+    test(`can be used by everybody, ${colorScheme}`, async () => {
+      const profile = await openProfile(browser, api.url, { colorScheme, reducedMotion: 'reduce' });
+      try {
+        const page = await profile.newPage();
+        for (const path of pages) {
+          await page.goto(path, { waitUntil: 'networkidle' });
+          // Not as a script element, which the page's own policy would forbid.
+          await page.evaluate(axe.source);
+          const { violations } = await page.evaluate(() => globalThis.axe.run());
+          assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]), [], path);
+        }
+        assert.deepEqual(profile.faults, []);
+      } finally {
+        await profile.close();
+      }
+    });
+  }
+
+  for (const width of [320, 390, 768, 1440]) {
+    test(`fit a screen of ${width} pixels`, async () => {
+      const profile = await openProfile(browser, api.url, { viewport: { width, height: 800 } });
+      try {
+        const page = await profile.newPage();
+        for (const path of pages) {
+          await page.goto(path);
+          const excess = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+          assert.equal(excess, 0, path);
+        }
+      } finally {
+        await profile.close();
+      }
+    });
+  }
+
+  test('refuse scripts, styles and markup made from text', async () => {
+    const profile = await openProfile(browser, api.url);
+    try {
+      const page = await profile.newPage();
+      await page.goto('/');
+      const refused = await page.evaluate(() => {
+        try {
+          document.querySelector('main').innerHTML = '<img src=x onerror="window.broken = 1">';
+          return 'accepted';
+        } catch (error) {
+          return error.name;
+        }
+      });
+      assert.equal(refused, 'TypeError');
+      await page.evaluate(() => {
+        const script = document.createElement('script');
+        script.src = 'https://example.com/x.js';
+        try { document.head.append(script); } catch { /* as well */ }
+      }).catch(() => {});
+      await eventually(() => profile.faults.length > 0, 'the refusal');
+      assert.equal(await page.evaluate(() => window.broken), undefined);
+    } finally {
+      await profile.close();
+    }
+  });
+
+  test('of the policy says what docs/idempotency.md says', async () => {
+    const bare = (text) => text.replace(/\s/g, '');
+    const source = readFileSync(path.join(root, 'docs/idempotency.md'), 'utf8')
+      .replace(/^\|[-|]+\|$/gm, '').replace(/\[([^\]]*)\]\([^)]*\)/g, '$1').replace(/^#+ |^- |\|/gm, '').replace(/[`*]/g, '');
+    const profile = await openProfile(browser, api.url);
+    try {
+      const page = await profile.newPage();
+      await page.goto('/docs/idempotency');
+      assert.equal(bare(await page.locator('main').textContent()), bare(source));
+    } finally {
+      await profile.close();
+    }
+  });
+
+  test('say nothing of a laboratory where there is none', async () => {
+    const plain = await startApi(database.url);
+    try {
+      for (const path of ['/lab', '/lab/board', '/lab/requests/12345678901234567890', '/web/lab.js', '/web/lab.css']) {
+        assert.equal((await fetch(plain.url + path)).status, 404, path);
+      }
+      for (const path of ['/lab/rides/stall', '/lab/hurry/12345678901234567890']) {
+        assert.equal((await fetch(plain.url + path, { method: 'POST' })).status, 404, path);
+      }
+      for (const path of ['/', '/deposits', '/docs/idempotency']) {
+        assert.doesNotMatch(await (await fetch(plain.url + path)).text(), /laboratory/i, path);
+        assert.match(await (await fetch(api.url + path)).text(), /href="\/lab"/, path);
+      }
+    } finally {
+      await plain.stop();
+    }
+  });
+});
