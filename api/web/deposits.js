@@ -77,7 +77,10 @@ async function show(state, busy) {
   if (state.phase === 'stale') {
     tell('warn', 'This deposit was never answered', 'It was sent too long ago to be sent again safely. Take a new key once you have looked at the balance.');
   }
-  if (busy) return;
+  if (busy) {
+    outcome ??= 0;
+    return;
+  }
   const isNews = outcome !== null && answer && answer.at !== outcome;
   outcome = answer?.at ?? 0;
   if (isNews) await tellOutcome(answer, true);

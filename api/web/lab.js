@@ -127,7 +127,8 @@ async function watch() {
   experiment.seen = request;
   const leased = request.state === 'in_progress';
   placeOn($('mine'), stationOf(request.point, leased), request.state);
-  $('point').textContent = `${request.point}, ${request.state.replace('_', ' ')}${request.error && request.state !== 'finished' ? `: ${request.error}` : ''}`;
+  $('point').textContent = request.state === 'finished' ? 'finished'
+    : `${request.point}, ${request.state.replace('_', ' ')}${request.error ? `: ${request.error}` : ''}`;
   $('attempts').textContent = `${request.attempts}, of which ${request.completions} by completers`;
   $('ledger').textContent = showLedger(ledger);
   $('hurry').disabled = request.state === 'finished' || request.state === 'parked';

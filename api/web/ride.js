@@ -209,7 +209,7 @@ $('map').addEventListener('click', pick);
 $('now').addEventListener('click', () => submission.sendNow());
 $('ask').addEventListener('click', () => {
   acting = true;
-  submission.ask();
+  submission.askAgain();
 });
 $('another').addEventListener('click', () => {
   submission.renew();

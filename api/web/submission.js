@@ -72,7 +72,7 @@ export class Submission {
   }
 
   // The service was told to look again at a parked request: its key may be sent once more.
-  ask() {
+  askAgain() {
     const { key } = this.#shown;
     this.#exclusively((stored) =>
       stored.key === key && stored.phase === 'parked' ? { ...stored, phase: 'sent', since: Date.now() } : null);

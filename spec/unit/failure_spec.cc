@@ -28,27 +28,27 @@ TEST(AcceptsProblem, OnlyThen) {
   }
 }
 
-const Failure kFailure{409, "request_in_progress", "Wait.", {{"Retry-After", "1"}}};
+const Failure kFailure{503, "overloaded", "Wait.", {{"Retry-After", "1"}}};
 
 TEST(RenderedFailure, IsErrorAndCode) {
   const auto response = render(kFailure, false);
-  EXPECT_EQ(response.status, 409);
+  EXPECT_EQ(response.status, 503);
   EXPECT_EQ(response.content_type, "application/json");
-  EXPECT_EQ(response.body, R"({"error":"Wait.","code":"request_in_progress"})");
+  EXPECT_EQ(response.body, R"({"error":"Wait.","code":"overloaded"})");
   EXPECT_EQ(response.headers, kFailure.headers);
 }
 
 // RFC 9457.
 TEST(RenderedFailure, IsAProblemWhenAskedFor) {
   const auto response = render(kFailure, true);
-  EXPECT_EQ(response.status, 409);
+  EXPECT_EQ(response.status, 503);
   EXPECT_EQ(response.content_type, "application/problem+json");
   EXPECT_EQ(response.headers, kFailure.headers);
   const auto problem = nlohmann::json::parse(response.body);
   EXPECT_EQ(problem.at("type"), "about:blank");
-  EXPECT_EQ(problem.at("status"), 409);
+  EXPECT_EQ(problem.at("status"), 503);
   EXPECT_EQ(problem.at("detail"), "Wait.");
-  EXPECT_EQ(problem.at("code"), "request_in_progress");
+  EXPECT_EQ(problem.at("code"), "overloaded");
   EXPECT_FALSE(problem.at("title").get<std::string>().empty());
 }
 
@@ -56,6 +56,18 @@ TEST(RenderedFailure, IsJsonWhateverItsText) {
   const Failure odd{400, "odd", "\xff \"quoted\" \n", {}};
   EXPECT_EQ(nlohmann::json::parse(render(odd, false).body).at("code"), "odd");
   EXPECT_EQ(nlohmann::json::parse(render(odd, true).body).at("code"), "odd");
+}
+
+TEST(RenderedFailure, LeadsToThePolicyWhenItIsAboutTheKey) {
+  for (const bool as_problem : {false, true}) {
+    for (const char* code : {"idempotency_key_missing", "idempotency_key_invalid", "idempotency_key_reused",
+                             "idempotency_key_not_found", "request_in_progress", "request_parked"}) {
+      const auto response = render({409, code, "No.", {{"Retry-After", "1"}}}, as_problem);
+      ASSERT_EQ(response.headers.size(), 2U) << code;
+      EXPECT_EQ(response.headers[1].first, "Link");
+      EXPECT_TRUE(response.headers[1].second.starts_with("</docs/idempotency>; rel=\"describedby\""));
+    }
+  }
 }
 
 TEST(RenderedFailure, SaysNothingOfTheCauseByDefault) {
@@ -104,6 +116,15 @@ TEST(HttpResponse, ToHeadHasTheSameHeadAndNoBody) {
   EXPECT_TRUE(bytes.ends_with("\r\n\r\n")) << bytes;
   EXPECT_NE(bytes.find("\r\nContent-Length: 7\r\n"), std::string::npos);
   EXPECT_NE(bytes.find("\r\nConnection: close\r\n"), std::string::npos);
+}
+
+TEST(HttpResponse, SaysNothingOfContentThatIsNotModified) {
+  HttpResponse response;
+  response.status = 304;
+  response.cache_control = "no-cache";
+  EXPECT_EQ(
+      response.serialize(true, true),
+      "HTTP/1.1 304 Not Modified\r\nCache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n\r\n");
 }
 
 }  // namespace

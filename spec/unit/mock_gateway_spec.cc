@@ -119,7 +119,7 @@ TEST(MockGateway, ChargesWhenTheAnswerIsLost) {
   ASSERT_TRUE(std::holds_alternative<Charged>(found));
   // The same charge that a repetition would name.
   MockGateway again({});
-  EXPECT_EQ(std::get<Charged>(found).moved, charge_id(charge(again, wanted)));
+  EXPECT_EQ(std::get<Charged>(found).charge_id, charge_id(charge(again, wanted)));
 }
 
 TEST(MockGateway, WritesALineForEachCall) {
@@ -183,6 +183,33 @@ TEST(MockGateway, KeepsItsLedgerOfRefundsToo) {
   EXPECT_EQ(ledger.lines().size(), 2U);
   MockGateway forgetful({});
   EXPECT_TRUE(std::holds_alternative<Unknown>(find_refund(forgetful, wanted)));
+}
+
+TEST(MockLedger, TellsTheCallsWithAKey) {
+  const TemporaryFile ledger;
+  MockOptions options;
+  options.ledger = ledger.path();
+  MockGateway gateway(options);
+  MockOptions lossy = options;
+  lossy.lost_percent = 100;
+  MockGateway losing(lossy);
+  const std::string key = random_uuid();
+  const std::string id = charge_id(charge(gateway, request(key)));
+  charge(losing, request(key));
+  charge(gateway, request(random_uuid()));
+  charge(gateway, request(key, MockGateway::kDeclinedCustomer));
+  const auto entries = read_ledger(ledger.path(), key, 100'000);
+  ASSERT_EQ(entries.size(), 3U);
+  EXPECT_EQ(entries[0].moved, id);
+  EXPECT_FALSE(entries[0].answer_lost);
+  EXPECT_EQ(entries[1].moved, id);
+  EXPECT_TRUE(entries[1].answer_lost);
+  EXPECT_EQ(entries[2].moved, std::nullopt);
+  // What is too far back is not looked for, and a line that begins outside is no line.
+  const auto size = static_cast<std::int64_t>(ledger.lines().back().size());
+  EXPECT_EQ(read_ledger(ledger.path(), key, size + 2).size(), 1U);
+  EXPECT_EQ(read_ledger(ledger.path(), key, size).size(), 0U);
+  EXPECT_TRUE(read_ledger("/nonexistent/ledger", key, 100'000).empty());
 }
 
 TEST(MockGateway, SpreadsOutagesEvenly) {

@@ -113,9 +113,9 @@ describe('openapi.yaml', () => {
 
   const form = (fields) => new URLSearchParams(fields).toString();
   const kForm = { 'Content-Type': 'application/x-www-form-urlencoded' };
-  const post = (path, expected, { key = randomUUID(), as = user, fields = ride, type = kForm, ...rest } = {}) =>
+  const post = (path, expected, { key = randomUUID(), as = user, fields = ride, type = kForm, headers = {}, ...rest } = {}) =>
     row('POST', path, {
-      headers: { ...type, ...(as && { Authorization: as }), ...(key && { 'Idempotency-Key': key }), ...rest.headers },
+      headers: { ...type, ...(as && { Authorization: as }), ...(key && { 'Idempotency-Key': key }), ...headers },
       body: rest.body ?? form(fields), ...rest, ...expected });
   // Failures, in both of their forms.
   async function refused(path, expected, more = {}) {
