@@ -185,6 +185,7 @@ describe('ride page', () => {
     'the service fails': answer(500, { code: 'internal', error: 'Unforeseen.' }),
     'the provider is away': answer(503, { code: 'payment_unavailable', error: 'No answer.' }),
     'a proxy answers': (route) => route.fulfill({ status: 502, contentType: 'text/html', body: '<h1>Bad gateway</h1>' }),
+    'somebody else answers in JSON': (route) => route.fulfill({ status: 404, contentType: 'application/json', body: '{"message":"no route"}' }),
     'a portal answers': (route) => route.fulfill({ status: 200, contentType: 'text/html', body: '<h1>Log in</h1>' }),
   };
   for (const [what, fault] of Object.entries(indefinite)) {
