@@ -6,9 +6,11 @@ const $ = (id) => document.getElementById(id);
 const kPace = 1000;
 const kSamples = 120;
 
-// Where a request stands: its recovery point, and whether somebody is at work on it.
+// Where a request stands: its recovery point, and whether somebody is at work on it. A cancellation prepares a
+// refund where a ride is created, and refunds where that is charged.
 function stationOf(point, leased) {
-  return { started: 0, ride_created: leased ? 2 : 1, charge_created: 3, finished: 4 }[point] ?? 0;
+  const prepared = leased ? 2 : 1;
+  return { started: 0, ride_created: prepared, refund_prepared: prepared, charge_created: 3, refund_created: 3, finished: 4 }[point] ?? 0;
 }
 
 // ---- one request of one's own
@@ -213,10 +215,11 @@ function fillTable(id, rows, columns, none) {
 }
 
 function showBoard(board) {
-  const count = (point) => board.points[point] ?? { all: 0, leased: 0 };
-  const created = count('ride_created');
-  const counts = [count('started').all, created.all - created.leased, created.leased, count('charge_created').all,
-    `${board.rate.toFixed(1)}/s`];
+  const counts = [0, 0, 0, 0, `${board.rate.toFixed(1)}/s`];
+  for (const [point, { all, leased }] of Object.entries(board.points)) {
+    counts[stationOf(point, false)] += all - leased;
+    counts[stationOf(point, true)] += leased;
+  }
   [...$('stations').children].forEach((item, i) => { item.querySelector('b').textContent = counts[i]; });
   moveAll(board);
 
@@ -237,10 +240,10 @@ function showBoard(board) {
   $('workers').textContent = board.workers.map(({ name, connections, idle_s: idle }) =>
     `${name}: ${connections} connection${connections === 1 ? '' : 's'}, ${idle < 1.5 ? 'now' : `${Math.round(idle)} s ago`}`).join(' · ') || 'none';
 
-  fillTable('unfinished', board.under_way.map((each) => row(code(`${each.key}…`), each.path, each.user, each.point,
+  fillTable('unfinished', board.under_way.map((each) => row(code(`${each.key}…`), each.request, each.user, each.point,
     each.leased ? `${each.lease_age_s} s` : 'none', each.attempts, each.error)), 7, 'None: everything is finished.');
   fillTable('parked', board.parked.map((each) =>
-    row(code(`${each.key}…`), each.path, each.user, each.point, each.attempts, each.error)), 6, 'None.');
+    row(code(`${each.key}…`), each.request, each.user, each.point, each.attempts, each.error)), 6, 'None.');
 }
 
 async function look() {

@@ -148,6 +148,52 @@ describe('openapi.yaml', () => {
     await row('GET', `/rides/${id}`, { ...none, headers: { ...none.headers, Accept: 'application/problem+json' } });
   });
 
+  test('describes cancellations', async () => {
+    const as = '/rides/{id}';
+    const kBoth = ['application/json', 'application/problem+json'];
+    const book = async () => JSON.parse((await post('/rides', { status: 201 })).body).ride.id;
+    const cancel = (id, expected, { key, who = user, ...more } = {}) => row('DELETE', `/rides/${id}`, {
+      as, ...expected, ...more, headers: { ...(who && { Authorization: who }), ...(key && { 'Idempotency-Key': key }), ...more.headers } });
+    const refuse = async (id, expected, more = {}) => {
+      for (const accept of kBoth) await cancel(id, expected, { ...more, headers: { ...more.headers, Accept: accept } });
+    };
+    const id = await book();
+    const key = randomUUID();
+    await cancel(id, { status: 200, absent: ['Idempotent-Replayed'] }, { key });
+    await cancel(id, { status: 200, present: ['Idempotent-Replayed'] }, { key });
+    await cancel(id, { status: 200 });
+    await row('GET', `/rides/${id}`, { as, status: 200, headers: { Authorization: user } });
+    await row('GET', `/idempotency-keys/${key}`, { as: '/idempotency-keys/{key}', status: 200, headers: { Authorization: user } });
+
+    const other = await book();
+    await refuse(other, { status: 400, code: 'idempotency_key_invalid', ...kPolicy }, { key: 'short' });
+    await refuse(other, { status: 401, code: 'credentials_missing' }, { who: null });
+    await refuse(other, { status: 404, code: 'ride_not_found' }, { who: declinedUser });
+    await refuse(other, { status: 409, code: 'idempotency_key_reused', ...kPolicy }, { key });
+    await refuse(other, { status: 415, code: 'body_type_unsupported' }, { headers: { 'Content-Type': 'text/plain' }, body: 'x' });
+    await refuse(other, { status: 422, code: 'parameter_invalid' }, { headers: kForm, body: 'raise_error=perhaps' });
+    await refuse(other, { status: 500, code: 'internal' }, { headers: kForm, body: 'raise_error=true', key: randomUUID() });
+    await cancel(other, { status: 413, code: 'body_too_large' }, { headers: kForm, body: 'x'.repeat(70_000) });
+    const silent = await start({ MOCK_OUTAGE_PERCENT: '100' });
+    await refuse(other, { status: 503, code: 'payment_unavailable', present: ['Retry-After'] }, { to: silent });
+
+    const unfinished = randomUUID();
+    await post('/rides', { status: 500 }, { key: unfinished, fields: { ...ride, raise_error: 'true' } });
+    const begun = database.query('SELECT max(id) FROM rides');
+    await refuse(begun, { status: 409, code: 'ride_unfinished', present: ['Retry-After'] });
+    await row('GET', `/rides/${begun}`, { as, status: 200, headers: { Authorization: user } });
+    await post('/rides', { status: 402 }, { as: declinedUser });
+    await refuse(database.query('SELECT max(id) FROM rides'), { status: 409, code: 'ride_not_charged', absent: ['Retry-After'] }, { who: declinedUser });
+    for (const [set, code] of [["lease = gen_random_uuid(), locked_at = now()", 'request_in_progress'], ["parked_at = now(), last_error = 'x'", 'request_parked']]) {
+      const held = randomUUID();
+      await cancel(id, { status: 200 }, { key: held });
+      database.query(`UPDATE idempotency_keys SET recovery_point = 'refund_prepared', finished_at = NULL, response_code = NULL,
+        response_body = NULL, ${set} WHERE idempotency_key = '${held}'`);
+      await refuse(id, { status: 409, code, ...kPolicy }, { key: held });
+      await row('GET', `/idempotency-keys/${held}`, { as: '/idempotency-keys/{key}', status: 200, headers: { Authorization: user } });
+    }
+  });
+
   test('describes cards that are declined', async () => {
     const key = randomUUID();
     await post('/rides', { status: 402, code: 'card_declined', absent: ['Idempotent-Replayed'] }, { key, as: declinedUser });
