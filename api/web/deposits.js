@@ -49,7 +49,8 @@ async function tellOutcome(answer, keyed) {
   const kind = verdict(answer);
   if (kind === 'success' && answer.replayed) {
     tell('warn', 'This was a replay: the balance did not change',
-      'The key was used already. The service gave the stored answer of that deposit, byte for byte, and did nothing.', change());
+      'The key was used already. The service gave the stored answer of that deposit, byte for byte, and did nothing.',
+      `${change()}${before !== null && before !== balance ? ' Others deposited meanwhile.' : ''}`);
   } else if (kind === 'success') {
     tell('good', `Deposited ${dollars(answer.body.deposit?.amount)}`,
       keyed ? 'Its key is used up now: submit again, and see.' : 'Without a key. Submit again, and it is deposited again.', change());

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createDatabase, launchBrowser, openProfile, root, startApi, startProgram } from './support.mjs';
 
-const kQuality = 0.82;
+const kQuality = 0.6;
 
 const folder = mkdtempSync(path.join(tmpdir(), 'screenshots-'));
 const database = createDatabase();
@@ -59,7 +59,7 @@ try {
   await press('Retry by hand');
   await page.locator('#story li', { hasText: '201' }).waitFor();
   await sleep(1300);
-  await save('lab', await page.screenshot({ clip: { x: 0, y: 0, width: 1120, height: 1480 }, fullPage: true }));
+  await save('lab', await page.screenshot({ clip: { x: 0, y: 0, width: 1120, height: 1460 }, fullPage: true }));
 } finally {
   await browser.close();
   await Promise.all([...others, api].map((program) => program.stop()));
