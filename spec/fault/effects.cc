@@ -36,6 +36,8 @@ void expect_one_effect_per_key(SqlSession& session, const ChargesByRide& charges
 }
 
 void expect_receipts_delivered(const ChildProcess& enqueuer, std::int64_t count) {
+  enqueuer.kill(SIGTERM);
+  ASSERT_TRUE(enqueuer.wait_for_exit().has_value()) << enqueuer.output();
   std::map<std::string, std::set<std::string>> ids_by_args;
   std::istringstream lines(enqueuer.output());
   for (std::string line; std::getline(lines, line);) {

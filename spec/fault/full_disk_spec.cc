@@ -75,7 +75,7 @@ TEST(FullDisk, OfTablesRefusesWritesUntilThereIsRoom) {
   disk.fill();
   // Pages that are there take some more.
   ASSERT_TRUE(eventually([&] { return is_refused(api.send(ride_request(new_key()))); }));
-  EXPECT_NE(api.process().output().find("sqlstate=53100"), std::string::npos);
+  EXPECT_NO_THROW(api.process().wait_for_line("sqlstate=53100"));
   EXPECT_EQ(api.send(get_request("/rides/1")).status, 200) << "reading needs no room";
 
   disk.make_room();

@@ -12,6 +12,13 @@ const psql = '/usr/lib/postgresql/15/bin/psql';
 export const user = 'user@example.com';
 export const declinedUser = 'user-bad-source@example.com';
 
+// Of libpq's two kinds of connection strings, the one has its database in a path (and may name several hosts, which no
+// URL may), the other takes the last that is named.
+function withDatabase(connection, name) {
+  const uri = /^(postgres(?:ql)?:\/\/[^/?]*)(?:\/[^?]*)?(\?.*)?$/.exec(connection);
+  return uri ? `${uri[1]}/${name}${uri[2] ?? ''}` : `${connection} dbname=${name}`;
+}
+
 // A database of its own, with the schema; drop() it in the end.
 export function createDatabase() {
   const server = process.env.SPEC_DATABASE_URL;
@@ -21,13 +28,12 @@ export function createDatabase() {
     execFileSync(psql, ['-X', '-q', '-At', '-v', 'ON_ERROR_STOP=1', '-d', url, ...args], {
       encoding: 'utf8', env: { ...process.env, PGOPTIONS: '-c client_min_messages=warning' } }).trim();
   run(server, '-c', `CREATE DATABASE ${name}`);
-  const url = new URL(server);
-  url.pathname = `/${name}`;
-  run(url.href, '-f', path.join(root, 'schema.sql'));
+  const url = withDatabase(server, name);
+  run(url, '-f', path.join(root, 'schema.sql'));
   return {
-    url: url.href,
-    query: (sql) => run(url.href, '-c', sql),
-    count: (table, where = 'true') => Number(run(url.href, '-c', `SELECT count(*) FROM ${table} WHERE ${where}`)),
+    url,
+    query: (sql) => run(url, '-c', sql),
+    count: (table, where = 'true') => Number(run(url, '-c', `SELECT count(*) FROM ${table} WHERE ${where}`)),
     drop: () => run(server, '-c', `DROP DATABASE ${name} WITH (FORCE)`),
   };
 }
