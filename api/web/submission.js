@@ -15,7 +15,20 @@ const kLongestAge = 24 * 3600_000;  // the service remembers a key for 72 hours
 const kFirstPause = 700;
 const kLongestPause = 30_000;
 
-const withLock = (name, work) => (navigator.locks ? navigator.locks.request(name, work) : work());
+// Where locks are not to be had (nor storage, perhaps), the key alone has to do.
+async function withLock(name, work) {
+  let begun = false;
+  const once = () => {
+    begun = true;
+    return work();
+  };
+  try {
+    return await navigator.locks.request(name, once);
+  } catch (error) {
+    if (begun) throw error;
+    return work();
+  }
+}
 
 export class Submission {
   #place;
@@ -24,6 +37,8 @@ export class Submission {
   #onChange;
   #onPause;
   #memory = null;
+  // What could not be stored is in memory alone, and newer than what is stored.
+  #unsaved = false;
   #shown = null;
   #busy = false;
   #wake = () => {};
@@ -155,7 +170,7 @@ export class Submission {
   #load() {
     let stored = this.#memory;
     try {
-      stored = JSON.parse(localStorage.getItem(this.#place)) ?? this.#memory;
+      if (!this.#unsaved) stored = JSON.parse(localStorage.getItem(this.#place)) ?? stored;
     } catch {
       // No storage, or nothing sensible in it.
     }
@@ -166,8 +181,10 @@ export class Submission {
     this.#memory = state;
     try {
       localStorage.setItem(this.#place, JSON.stringify(state));
+      this.#unsaved = false;
     } catch {
       // Full, or not allowed: this tab remembers.
+      this.#unsaved = true;
     }
     return state;
   }
