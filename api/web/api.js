@@ -1,6 +1,8 @@
 // Talking to the service, and what its answers mean for whoever has to decide about a retry.
 
 const kPatience = 45_000;
+// In seconds, whatever an answer says. Timers that are too long fire at once.
+const kLongestWait = 3600;
 
 // Never throws. `silence` is set when there is no answer: then nobody here knows what the service did.
 export async function ask(method, path, { user, key, fields } = {}) {
@@ -22,7 +24,7 @@ export async function ask(method, path, { user, key, fields } = {}) {
       status: response.status,
       body: parse(text),
       replayed: response.headers.get('Idempotent-Replayed') === 'true',
-      retryAfter: Number(response.headers.get('Retry-After')) || 0,
+      retryAfter: Math.min(Number(response.headers.get('Retry-After')) || 0, kLongestWait),
     };
   } catch (error) {
     return { silence: error.name === 'TimeoutError' ? 'no answer in time' : 'the connection failed' };

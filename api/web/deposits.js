@@ -57,6 +57,8 @@ async function tellOutcome(answer, keyed) {
   } else if (answer.body?.code === 'idempotency_key_reused') {
     tell('bad', 'The key belongs to another deposit: the balance did not change',
       'It was used with another amount, so this cannot be a repetition. Take a new key for a new deposit.', change());
+  } else if (kind === 'parked') {
+    tell('warn', 'A person has to look at this', describe(answer), 'Please do not deposit it again with another key.', change());
   } else if (kind === 'unknown') {
     tell('bad', 'Nobody knows', `${describe(answer)}. Without a key there is no safe way on: sending it again may deposit twice. Look at the balance.`);
   } else {

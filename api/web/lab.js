@@ -3,7 +3,8 @@ import { currentUser } from './user.js';
 import { clock, code, element } from './view.js';
 
 const $ = (id) => document.getElementById(id);
-const kPace = 1000;
+// With the time that an answer takes, once a second.
+const kPace = 900;
 const kSamples = 120;
 
 // Where a request stands: its recovery point, and whether somebody is at work on it. A cancellation prepares a

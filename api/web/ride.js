@@ -142,7 +142,9 @@ const outcomes = {
       return [element('p', { class: 'quiet' }, 'Ready. The key below was made for this ride, and is sent with it, however often that takes.')];
     }
     return [notice('bad', 'No ride was booked', element('p', {}, describe(failure)),
-      element('p', {}, 'That is final, and nothing was charged. The form has a new key; you can try again.'))];
+      element('p', {}, failure.body?.code === 'idempotency_key_reused'
+        ? 'An earlier request with other places had the same key, and may have been booked: ask before you try again.'
+        : 'That is final, and nothing was charged. The form has a new key; you can try again.'))];
   },
   sent({ attempts }) {
     return [notice('warn', attempts > 1 ? 'Still trying' : 'On its way',
@@ -170,7 +172,10 @@ function show(state, busy) {
   $('countdown').textContent = '';
   $('now').hidden = true;
   setBusy(busy || state.phase !== 'draft');
-  if (state.phase !== 'sent' && !busy) $('submit').textContent = 'Request ride';
+  if (state.phase !== 'sent' && !busy) {
+    $('submit').textContent = 'Request ride';
+    $('form').setAttribute('aria-busy', false);
+  }
   fill(state.fields);
   $('key').textContent = state.key;
   say(...outcomes[state.phase](state));
