@@ -112,16 +112,28 @@ describe('deposit page', () => {
 
   test('repeats with the key when an answer is lost, and deposits once', async () => {
     let times = 0;
+    let go;
+    const looked = new Promise((resolve) => { go = resolve; });
     await profile.route('**/deposits', async (route) => {
-      if (route.request().method() !== 'POST' || times++ > 0) return route.continue();
+      if (route.request().method() !== 'POST') return route.continue();
+      if (times++ > 0) return looked.then(() => route.continue());
       await route.fetch();
       return route.abort('connectionreset');
     });
     await submit().click();
     await heading('Still trying').waitFor();
+    go();
     await heading('This was a replay').waitFor();
     await expectBalance('$25');
     assert.equal(database.count('deposits'), 1);
+  });
+
+  test('leaves a parked deposit to a person', async () => {
+    await profile.route('**/deposits', (route) => (route.request().method() === 'POST'
+      ? route.fulfill({ status: 409, contentType: 'application/json', body: '{"code":"request_parked","error":"Waits."}' })
+      : route.continue()));
+    await submit().click();
+    await heading('A person has to look at this').waitFor();
   });
 
   test('says that nobody knows when an answer is lost and there is no key', async () => {

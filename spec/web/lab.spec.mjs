@@ -138,8 +138,9 @@ describe('laboratory', () => {
 
   test('asks the database once a second, however many look', async () => {
     await Promise.all(Array.from({ length: 20 }, () => fetch(`${api.url}/lab/board`)));
+    const began = Date.now();
     const answers = await Promise.all(Array.from({ length: 20 }, async () => (await fetch(`${api.url}/lab/board`)).text()));
-    assert.ok(new Set(answers).size <= 2);
+    assert.ok(new Set(answers).size <= 2 + (Date.now() - began) / 900);
   });
 
   test('reads by index alone', async () => {
@@ -149,6 +150,9 @@ describe('laboratory', () => {
         now() - interval '1 hour', now() - interval '1 hour' FROM generate_series(10000, 40000) n`);
     database.query('ANALYZE idempotency_keys');
     const scans = () => database.query("SELECT seq_scan, idx_scan FROM pg_stat_user_tables WHERE relname = 'idempotency_keys'").split('|').map(Number);
+    // What was counted before, when there was little to read, may be told with some delay.
+    const [, before] = scans();
+    await eventually(() => scans()[1] > before + 20, 'the board and the completer');
     const [sequential, byIndex] = scans();
     await eventually(() => scans()[1] > byIndex + 3, 'the board');
     assert.equal(scans()[0], sequential);
@@ -178,6 +182,23 @@ describe('laboratory', () => {
     } finally {
       await real.stop();
     }
+  });
+
+  test('shows what comes from the service as text', async () => {
+    const evil = '<img src=x onerror="window.broken=1">';
+    const one = { id: evil, user: evil, key: evil, request: evil, point: evil, leased: true, lease_age_s: evil, attempts: evil, error: evil, status: evil };
+    const board = { points: { [evil]: { all: evil, leased: evil } }, leases: evil, retried: evil, unfinished: evil, under_way: [one],
+      ended: [{ ...one, id: 'other' }], parked: [one], rate: 1, latency_ms: [evil, evil], jobs: evil, oldest_job_s: evil,
+      workers: [{ name: evil, connections: evil, idle_s: evil }] };
+    const fulfill = (body) => (route) => route.fulfill({ status: 200, contentType: 'application/json', body: JSON.stringify(body) });
+    await profile.route('**/lab/board', fulfill({ faults: true, board }));
+    await profile.route('**/lab/requests/*', fulfill({ request: { point: evil, state: evil, attempts: evil, completions: evil, error: evil }, ledger: [{ charge: evil }] }));
+    await profile.route('**/rides', (route) => route.fulfill({ status: 422, contentType: 'application/json', body: JSON.stringify({ code: evil, error: evil }) }));
+    await press('Send a new request');
+    await story(evil);
+    for (const id of ['unfinished', 'parked', 'workers', 'leases', 'point', 'attempts']) await fact(id, evil);
+    assert.equal(await page.evaluate(() => window.broken), undefined);
+    assert.equal(await page.locator('main img').count(), 0);
   });
 
   test('says so when it cannot see', async () => {

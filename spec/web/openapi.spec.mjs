@@ -236,14 +236,15 @@ describe('openapi.yaml', () => {
     });
 
     test(`describes ${path} while the service is overloaded, away or wrong`, async () => {
-      const busy = await start({ API_LINE_LIMIT: '1', MOCK_LATENCY_MS: '1500' });
-      const holding = ask(busy, 'POST', '/rides', { ...kForm, Authorization: user, 'Idempotency-Key': randomUUID() }, form(ride));
-      await eventually(async () => (await ask(busy, 'GET', '/account', { Authorization: user })).status === 503, 'a full line');
+      const busy = await start({ API_LINE_LIMIT: '1', MOCK_LATENCY_MS: '60000' });
+      const holder = randomUUID();
+      ask(busy, 'POST', '/rides', { ...kForm, Authorization: user, 'Idempotency-Key': holder }, form(ride)).catch(() => {});
+      await eventually(() => database.count('idempotency_keys', `idempotency_key = '${holder}'`) === 1, 'a full line');
       await refused(path, { status: 503, code: 'overloaded', present: ['Retry-After'] }, { to: busy, fields });
       for (const [get, as] of [['/rides/1', '/rides/{id}'], [`/idempotency-keys/${randomUUID()}`, '/idempotency-keys/{key}'], ['/account', '/account'], ['/readyz', '/readyz']]) {
         await row('GET', get, { as, to: busy, status: 503, code: 'overloaded', headers: { Authorization: user }, present: ['Retry-After'] });
       }
-      await holding;
+      busy.kill('SIGKILL');
       const away = await start({}, 'postgresql:///nothing?host=/nonexistent');
       await refused(path, { status: 503, code: 'database_unavailable', present: ['Retry-After'] }, { to: away, fields });
       for (const [get, as] of [['/rides/1', '/rides/{id}'], [`/idempotency-keys/${randomUUID()}`, '/idempotency-keys/{key}'], ['/account', '/account'], ['/readyz', '/readyz']]) {

@@ -80,7 +80,7 @@ export function launchBrowser() {
 // A browser profile of its own that notes what no page may do: errors in the console, requests to others.
 export async function openProfile(browser, base, options = {}) {
   const context = await browser.newContext({ baseURL: base, ...options });
-  context.setDefaultTimeout(10_000);
+  context.setDefaultTimeout(30_000);
   const faults = [];
   context.on('console', (message) => {
     if (['error', 'warning'].includes(message.type())) faults.push(`console: ${message.text()} (${message.location().url})`);
@@ -93,7 +93,7 @@ export async function openProfile(browser, base, options = {}) {
   return context;
 }
 
-export async function eventually(probe, what, limit = 10_000) {
+export async function eventually(probe, what, limit = 30_000) {
   for (const end = Date.now() + limit; ;) {
     const result = await probe();
     if (result) return result;
