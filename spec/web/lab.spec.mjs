@@ -127,7 +127,7 @@ describe('laboratory', () => {
     await page.locator('#unfinished tr', { hasText: waiting.slice(0, 8) }).locator('td', { hasText: 'raise_error was asked for' }).waitFor();
     assert.match(await page.locator('#stations').textContent(), /ride created 1/);
     assert.ok(await page.locator('#track .dot.waiting').count() >= 1);
-    assert.match(await page.locator('#workers').textContent(), /api: 2 connections.*completer: 2 connections/);
+    await fact('workers', /api: 2 connections.*completer: 2 connections/);
     await fact('jobs', String(database.count('staged_jobs')));
     await book(waiting);
     await page.locator('#unfinished', { hasText: 'None' }).waitFor();
