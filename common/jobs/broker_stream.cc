@@ -11,6 +11,8 @@
 #include <system_error>
 #include <utility>
 
+#include "jobs/leave_behind.h"
+
 namespace rocket::jobs {
 namespace {
 
@@ -18,13 +20,25 @@ std::runtime_error readable(const std::error_code& error) {
   return std::runtime_error(error == asio::error::eof ? "it closed the connection" : error.message());
 }
 
+// While the servers that know names say nothing, the system looks for longer than any deadline of ours.
+BrokerStream::Endpoints look_up(const BrokerUrl& url, BrokerStream::Deadline deadline) {
+  try {
+    return or_leave_behind(
+        [host = url.host, port = std::to_string(url.port)]() -> BrokerStream::Endpoints {
+          asio::io_context context;
+          return asio::ip::tcp::resolver(context).resolve(host, port,
+                                                          asio::ip::resolver_base::numeric_service);
+        },
+        deadline);
+  } catch (const std::system_error& error) {
+    throw readable(error.code());
+  }
+}
+
 }  // namespace
 
 BrokerStream::BrokerStream(const BrokerUrl& url, const std::string& ca_file, Deadline deadline)
-    : tls_context_(asio::ssl::context::tls_client),
-      stream_(context_, tls_context_),
-      resolver_(context_),
-      tls_(url.tls) {
+    : tls_context_(asio::ssl::context::tls_client), stream_(context_, tls_context_), tls_(url.tls) {
   if (tls_) {
     if (ca_file.empty()) {
       tls_context_.set_default_verify_paths();
@@ -33,14 +47,12 @@ BrokerStream::BrokerStream(const BrokerUrl& url, const std::string& ca_file, Dea
     }
     ::SSL_CTX_set_min_proto_version(tls_context_.native_handle(), TLS1_2_VERSION);
   }
-  finish(connect(url), deadline);
+  finish(connect(url, look_up(url, deadline)), deadline);
 }
 
 BrokerStream::~BrokerStream() = default;
 
-asio::awaitable<void> BrokerStream::connect(const BrokerUrl& url) {
-  const auto endpoints = co_await resolver_.async_resolve(
-      url.host, std::to_string(url.port), asio::ip::resolver_base::numeric_service, asio::use_awaitable);
+asio::awaitable<void> BrokerStream::connect(const BrokerUrl& url, const Endpoints& endpoints) {
   co_await asio::async_connect(stream_.next_layer(), endpoints, asio::use_awaitable);
   stream_.next_layer().set_option(asio::ip::tcp::no_delay(true));
   if (!tls_) co_return;
@@ -89,7 +101,6 @@ std::size_t BrokerStream::read_at_once(std::span<char> bytes) {
 }
 
 void BrokerStream::close() {
-  resolver_.cancel();
   std::error_code ignored;
   stream_.next_layer().close(ignored);
 }

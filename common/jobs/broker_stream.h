@@ -21,6 +21,7 @@ namespace rocket::jobs {
 class BrokerStream {
  public:
   using Deadline = std::chrono::steady_clock::time_point;
+  using Endpoints = asio::ip::tcp::resolver::results_type;
 
   // Connects. `ca_file`: certificate authorities to trust; empty for the system's.
   BrokerStream(const BrokerUrl& url, const std::string& ca_file, Deadline deadline);
@@ -36,7 +37,7 @@ class BrokerStream {
   std::size_t read_at_once(std::span<char> bytes);
 
  private:
-  asio::awaitable<void> connect(const BrokerUrl& url);
+  asio::awaitable<void> connect(const BrokerUrl& url, const Endpoints& endpoints);
   asio::awaitable<std::size_t> write_all(std::string_view bytes);
   asio::awaitable<std::size_t> read_some(std::span<char> bytes);
   void close();
@@ -48,7 +49,6 @@ class BrokerStream {
   asio::ssl::context tls_context_;
   // Without TLS only the layer below is used.
   asio::ssl::stream<asio::ip::tcp::socket> stream_;
-  asio::ip::tcp::resolver resolver_;
   bool tls_;
 };
 

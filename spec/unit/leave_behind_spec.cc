@@ -1,0 +1,37 @@
+#include "jobs/leave_behind.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <future>
+#include <stdexcept>
+#include <string>
+
+namespace rocket::jobs {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+
+TEST(OrLeaveBehind, SaysWhatTheWorkSays) {
+  const auto deadline = steady_clock::now() + seconds(30);
+  EXPECT_EQ(or_leave_behind([] { return std::string("found"); }, deadline), "found");
+  EXPECT_THROW(or_leave_behind([]() -> int { throw std::logic_error("lost"); }, deadline), std::logic_error);
+}
+
+TEST(OrLeaveBehind, DoesNotWaitForWorkThatIsLate) {
+  // As a look-up does while the servers that know names say nothing.
+  std::promise<void> end;
+  const auto begin = steady_clock::now();
+  const auto stuck = [ended = end.get_future().share()] {
+    ended.wait_for(seconds(30));
+    return 0;
+  };
+  EXPECT_THROW(or_leave_behind(stuck, begin + milliseconds(20)), std::runtime_error);
+  EXPECT_LT(steady_clock::now() - begin, seconds(15));
+  end.set_value();
+}
+
+}  // namespace
+}  // namespace rocket::jobs
