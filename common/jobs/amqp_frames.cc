@@ -82,6 +82,11 @@ AmqpReader::AmqpReader() : state_(amqp_new_connection(), amqp_destroy_connection
   if (!state_) throw std::bad_alloc();
 }
 
+void AmqpReader::allow(std::size_t most_bytes_of_a_frame) {
+  const int result = amqp_tune_connection(state_.get(), 0, static_cast<int>(most_bytes_of_a_frame), 0);
+  if (result != AMQP_STATUS_OK) throw std::runtime_error(amqp_error_string2(result));
+}
+
 const amqp_frame_t* AmqpReader::next() {
   // Does nothing in the middle of a frame.
   amqp_maybe_release_buffers(state_.get());

@@ -56,6 +56,8 @@ class AmqpReader {
 
   // `bytes` must live until next() has returned nullptr.
   void feed(std::string_view bytes) { rest_ = bytes; }
+  // Takes larger frames from here on, as was agreed on. Only after the first frame.
+  void allow(std::size_t most_bytes_of_a_frame);
   // The next frame, which lives until the next call; nullptr when more bytes are needed. Throws
   // std::runtime_error at what is not AMQP.
   const amqp_frame_t* next();

@@ -90,6 +90,8 @@ RabbitMqConnection::RabbitMqConnection(const RabbitMqAddress& address, const std
   if (tune.heartbeat != 0) heartbeat_ = std::min(heartbeat_, std::chrono::seconds(tune.heartbeat));
   if (tune.frame_max != 0)
     most_bytes_of_a_frame_ = std::min<std::size_t>(most_bytes_of_a_frame_, tune.frame_max);
+  // What comes back may be as large as what was sent.
+  reader_.allow(most_bytes_of_a_frame_);
   amqp_connection_tune_ok_t tune_ok{tune.channel_max, static_cast<std::uint32_t>(most_bytes_of_a_frame_),
                                     static_cast<std::uint16_t>(heartbeat_.count())};
   frames_.add_method(0, AMQP_CONNECTION_TUNE_OK_METHOD, &tune_ok);
