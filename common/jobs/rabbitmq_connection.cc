@@ -190,7 +190,7 @@ void RabbitMqConnection::close() noexcept {
   try {
     call(0, AMQP_CONNECTION_CLOSE_METHOD,
          amqp_connection_close_t{AMQP_REPLY_SUCCESS, amqp_bytes_of("done"), 0, 0},
-         AMQP_CONNECTION_CLOSE_OK_METHOD, steady_clock::now() + milliseconds(200));
+         AMQP_CONNECTION_CLOSE_OK_METHOD, steady_clock::now() + milliseconds(1000));
   } catch (const std::exception&) {
     // Then it finds out by itself.
   }
