@@ -137,8 +137,12 @@ TEST_P(HeavyWorkerCrashPoints, EnqueuerLosesNoJobBetweenItsDatabaseAndRedis) {
 
 TEST_P(HeavyWorkerCrashPoints, EnqueuerLosesNoJobBetweenItsDatabaseAndRabbitMq) {
   RabbitMqServer rabbitmq;
-  const Finished made = run_to_end(
-      "enqueuer", {{"DATABASE_URL", database_.url()}, {"JOB_QUEUE", rabbitmq.url()}}, {"--create-queue"});
+  const Finished made = run_to_end("enqueuer",
+                                   {{"DATABASE_URL", database_.url()},
+                                    {"DATABASE_TIMEOUT_MS", "30000"},
+                                    {"JOB_QUEUE", rabbitmq.url()},
+                                    {"JOB_QUEUE_CONNECT_TIMEOUT_MS", "3000"}},
+                                   {"--create-queue"});
   ASSERT_EQ(made.exit.code, 0) << made.output;
   CuttingProxy to_rabbitmq{CuttingProxy::RabbitMq{rabbitmq.port()}};
   run_enqueuer(

@@ -153,7 +153,7 @@ bool RabbitMqServer::try_to_start() {
     process_.emplace("/usr/lib/rabbitmq/bin/rabbitmq-server", environment,
                      std::vector<std::string>{"-noinput", "-kernel", "inet_dist_use_interface", "{127,0,0,1}",
                                               "+S", "2:2", "-eval", answering(directory_)});
-    process_->wait_for_line("completed with", std::chrono::seconds(100));
+    process_->wait_for_line("completed with", std::chrono::seconds(200));
     return true;
   } catch (const std::runtime_error&) {
     return false;

@@ -40,8 +40,11 @@ class RabbitMqServer {
   // What Erlang says to these expressions of its own, on one line. Throws std::runtime_error where that is
   // not {ok,...}, and returns what is in the place of the dots.
   std::string evaluate(const std::string& expressions) const;
-  // What makes an alarm: RabbitMQ behaves as if it was short of memory until it ends.
-  void begin_alarm() const { evaluate("rabbit_alarm:set_alarm({" + kAlarm + ", []})"); }
+  // What makes an alarm: RabbitMQ behaves as if it was short of memory until it ends. Asking for the alarms
+  // waits until all connections have been told of it.
+  void begin_alarm() const {
+    evaluate("rabbit_alarm:set_alarm({" + kAlarm + ", []}), rabbit_alarm:get_alarms()");
+  }
   void end_alarm() const { evaluate("rabbit_alarm:clear_alarm(" + kAlarm + ")"); }
 
   // Its log, warnings and worse.
