@@ -24,8 +24,8 @@ void expect_one_effect_per_key(SqlSession& session, const Provider& provider, st
   expect_one_effect_per_key(session, provider.charges(), keys, receipts);
 }
 
-// So many receipts have arrived in the log of this enqueuer, each of them, however often, with one id. Ends it,
-// because all that it wrote has been read only then.
+// So many receipts have arrived in the log of this enqueuer, each of them, however often, with one id. Ends
+// it, because all that it wrote has been read only then.
 void expect_receipts_delivered(const ChildProcess& enqueuer, std::int64_t count);
 
 }  // namespace rocket::spec
