@@ -283,7 +283,9 @@ TEST_P(HeavyCrashPoints, ApiStallsBeyondItsLease) {
     ASSERT_TRUE(eventually([&] { return proxy_.has_acted(); }));
     const ClientResponse rescued = rescue(key);
     victim_->process().kill(SIGCONT);
-    const ClientResponse late = client.receive();
+    ClientResponse late = client.receive();
+    // What the victim had sent may have been carried out while the rescuer worked.
+    if (late.code() == "request_in_progress") late = victim_->send(request(key));
     EXPECT_TRUE(is_success(late)) << late.body;
     EXPECT_EQ(late.body, rescued.body);
   }

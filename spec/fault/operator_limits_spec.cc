@@ -14,7 +14,6 @@
 #include "spec/support/api_process.h"
 #include "spec/support/eventually.h"
 #include "spec/support/requests.h"
-#include "spec/support/time_limits.h"
 
 // Whoever operates the database has set limits that are smaller than ours. They hold, and reaching one is no
 // more than a reason to try again.
@@ -41,14 +40,14 @@ INSTANTIATE_TEST_SUITE_P(OfA, OperatorLimitOnWaiting, testing::Values("statement
 
 TEST_P(OperatorLimitOnWaiting, MakesARequestThatReachesItTemporarilyUnavailable) {
   set(GetParam(), "100ms");
-  const ApiProcess api(database_, {{"MOCK_LEDGER", ledger_.path()}});
+  const ApiProcess api(database_, {{"MOCK_LEDGER", ledger_.path()}, {"DATABASE_TIMEOUT_MS", "20000"}});
   SqlSession locker = database_.open_session();
   locker.execute("BEGIN; LOCK TABLE rides IN ACCESS EXCLUSIVE MODE");
   const std::string key = new_key();
   const auto begin = Clock::now();
   const ClientResponse refused = api.send(ride_request(key));
   // Our own limits allow more.
-  EXPECT_LT(Clock::now() - begin, kSlowness * std::chrono::milliseconds(280));
+  EXPECT_LT(Clock::now() - begin, std::chrono::seconds(4));
   EXPECT_EQ(refused.status, 503) << refused.body;
   EXPECT_EQ(refused.code(), "database_unavailable");
   EXPECT_NE(refused.header("retry-after"), "");
@@ -62,7 +61,7 @@ TEST_P(OperatorLimitOnWaiting, MakesARequestThatReachesItTemporarilyUnavailable)
 // In the second half of a request, when the key is ours and the card is charged.
 TEST_P(OperatorLimitOnWaiting, ReleasesAKeyThatWasHeld) {
   set(GetParam(), "100ms");
-  const ApiProcess api(database_, {{"MOCK_LEDGER", ledger_.path()}, {"MOCK_LATENCY_MS", "300"}});
+  const ApiProcess api(database_, {{"MOCK_LEDGER", ledger_.path()}, {"MOCK_LATENCY_MS", "1000"}});
   const std::string key = new_key();
   HttpConnection connection = api.connect();
   connection.send(ride_request(key).to_bytes());

@@ -97,7 +97,7 @@ TEST_P(ProviderTrouble, ThatLastsIsToldAndNeverStored) {
   provider_.fail(GetParam().fault + "&times=20");
   const auto before = Clock::now();
   const ClientResponse refused = api.send(ride_request(key_));
-  EXPECT_LT(Clock::now() - before, std::chrono::seconds(4));
+  EXPECT_LT(Clock::now() - before, std::chrono::seconds(8));
   // One that is only late may be in time for a repetition.
   if (GetParam().name != "Late") {
     EXPECT_EQ(refused.status, 503) << refused.body;
@@ -199,7 +199,7 @@ TEST_F(Provider, WhoseAnswerWasLostIsAskedAgainByTheCompleter) {
 }
 
 TEST_F(Provider, WhoIsDownIsLeftAloneForAWhile) {
-  ApiProcess api(database_, environment({{"CIRCUIT_FAILURES", "3"}, {"CIRCUIT_PAUSE_MS", "600"}}));
+  ApiProcess api(database_, environment({{"CIRCUIT_FAILURES", "3"}, {"CIRCUIT_PAUSE_MS", "2500"}}));
   const auto detail = [&] {
     const ClientResponse ready = api.send(get_request("/readyz"));
     EXPECT_EQ(ready.status, 200) << "deposits need no provider";
@@ -215,14 +215,13 @@ TEST_F(Provider, WhoIsDownIsLeftAloneForAWhile) {
   const int before = calls();
   const auto since = Clock::now();
   const ClientResponse refused = api.send(ride_request(key_));
-  EXPECT_LT(Clock::now() - since, milliseconds(300)) << "refused at once";
+  EXPECT_LT(Clock::now() - since, std::chrono::seconds(1)) << "refused at once";
   EXPECT_EQ(refused.code(), "payment_unavailable");
   EXPECT_GE(refused.header("retry-after"), "1");
   EXPECT_EQ(calls(), before) << "not called";
 
   provider_.heal();
-  EXPECT_TRUE(
-      eventually([&] { return api.send(ride_request(key_)).status == 201; }, std::chrono::seconds(2)));
+  EXPECT_TRUE(eventually([&] { return api.send(ride_request(key_)).status == 201; }));
   EXPECT_EQ(detail(), healthy);
   api.process().wait_for_line("answers again");
   EXPECT_EQ(provider_.charges().size(), 1U);
@@ -242,7 +241,7 @@ TEST_F(Provider, ThatHangsHoldsUpNobodyElse) {
   const auto before = Clock::now();
   EXPECT_EQ(api.send(ride_request(key_)).status, 201);
   EXPECT_EQ(api.send(deposit_request(kUser, "5")).status, 201);
-  EXPECT_LT(Clock::now() - before, std::chrono::seconds(2));
+  EXPECT_LT(Clock::now() - before, std::chrono::seconds(4));
   for (HttpConnection& each : hanging) EXPECT_EQ(each.receive().status, 503);
 }
 
