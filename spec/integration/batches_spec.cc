@@ -37,7 +37,15 @@ class BatchSpec : public testing::Test {
      WHERE asked.note IS DISTINCT FROM 'silent' ORDER BY value DESC)sql"};
   static constexpr pg::Statement kFail{"spec_fail", "INSERT INTO probe VALUES ($1::int / 0)"};
 
-  BatchSpec() { database_.execute("CREATE TABLE probe (value int UNIQUE)"); }
+  static constexpr pg::Statement kNothing{"spec_nothing", "SELECT ''"};
+
+  BatchSpec() {
+    database_.execute("CREATE TABLE probe (value int UNIQUE)");
+    // A lane that gets its connection while units arrive begins with those that are there by then.
+    pg::Unit first;
+    first.queries.emplace_back(kNothing, pg::Params{});
+    asio::co_spawn(rig_.lane().executor(), rig_.lane().commit(std::move(first)), asio::use_future).get();
+  }
 
   static pg::Unit unit(const pg::Statement& statement, int value, bool alone = false) {
     pg::Unit made{std::to_string(value), {}, alone};
