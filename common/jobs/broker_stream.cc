@@ -69,7 +69,9 @@ void BrokerStream::write(std::string_view bytes, Deadline deadline) { finish(wri
 
 asio::awaitable<std::size_t> BrokerStream::write_all(std::string_view bytes) {
   const asio::const_buffer out = asio::buffer(bytes);
-  if (tls_) co_return co_await asio::async_write(stream_, out, asio::use_awaitable);
+  if (tls_) {
+    co_return co_await asio::async_write(stream_, out, asio::use_awaitable);
+  }
   co_return co_await asio::async_write(stream_.next_layer(), out, asio::use_awaitable);
 }
 
@@ -79,7 +81,9 @@ std::size_t BrokerStream::read(std::span<char> bytes, Deadline deadline) {
 
 asio::awaitable<std::size_t> BrokerStream::read_some(std::span<char> bytes) {
   const asio::mutable_buffer in = asio::buffer(bytes.data(), bytes.size());
-  if (tls_) co_return co_await stream_.async_read_some(in, asio::use_awaitable);
+  if (tls_) {
+    co_return co_await stream_.async_read_some(in, asio::use_awaitable);
+  }
   co_return co_await stream_.next_layer().async_read_some(in, asio::use_awaitable);
 }
 

@@ -28,6 +28,8 @@ class RabbitMqQueue : public JobQueue {
  public:
   explicit RabbitMqQueue(RabbitMqOptions options) : options_(std::move(options)) {}
   ~RabbitMqQueue() override;
+  RabbitMqQueue(const RabbitMqQueue&) = delete;
+  RabbitMqQueue& operator=(const RabbitMqQueue&) = delete;
 
   // Publishes all at once, in order. Throws std::runtime_error unless the broker has confirmed every job;
   // some may be in the queue even so.
