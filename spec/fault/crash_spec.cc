@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "spec/fault/effects.h"
-#include "spec/fault/ledger.h"
+#include "spec/support/ledger.h"
 #include "spec/fault/patient_client.h"
 #include "spec/support/api_process.h"
 #include "spec/support/eventually.h"

@@ -9,7 +9,7 @@
 #include <tuple>
 
 #include "spec/fault/effects.h"
-#include "spec/fault/ledger.h"
+#include "spec/support/ledger.h"
 #include "spec/fault/private_cluster.h"
 #include "spec/fault/traffic.h"
 #include "spec/support/api_process.h"

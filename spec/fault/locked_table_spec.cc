@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "spec/fault/effects.h"
-#include "spec/fault/ledger.h"
+#include "spec/support/ledger.h"
 #include "spec/fault/traffic.h"
 #include "spec/support/api_process.h"
 #include "spec/support/engine_rig.h"

@@ -9,7 +9,7 @@
 #include "jobs/drain.h"
 #include "process/event_loop.h"
 #include "spec/fault/effects.h"
-#include "spec/fault/ledger.h"
+#include "spec/support/ledger.h"
 #include "spec/fault/traffic.h"
 #include "spec/support/api_process.h"
 #include "spec/support/eventually.h"

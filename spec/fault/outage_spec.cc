@@ -4,7 +4,7 @@
 #include <string>
 
 #include "spec/fault/effects.h"
-#include "spec/fault/ledger.h"
+#include "spec/support/ledger.h"
 #include "spec/fault/private_cluster.h"
 #include "spec/fault/traffic.h"
 #include "spec/support/api_process.h"

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "spec/fault/effects.h"
-#include "spec/fault/ledger.h"
+#include "spec/support/ledger.h"
 #include "spec/fault/patient_client.h"
 #include "spec/fault/private_cluster.h"
 #include "spec/support/api_process.h"

@@ -1,0 +1,63 @@
+#include "spec/integration/completer_rig.h"
+
+#include "base/ids.h"
+#include "endpoints/all.h"
+
+namespace rocket::spec {
+namespace {
+
+pg::LaneOptions lane_options(const TestDatabase& database) {
+  pg::LaneOptions options;
+  options.connection.url = database.url();
+  return options;
+}
+
+}  // namespace
+
+CompleterRig::CompleterRig(const TestDatabase& database, ScriptedGateway& gateway,
+                           completer::Patience patience, std::int64_t batch)
+    : flows_(endpoints::all_flows(gateway, {})),
+      engine_({.lease_time = patience.lease_time}, log_),
+      lanes_(2, lane_options(database), log_),
+      completer_(lanes_, engine_, flows_, log_, patience, batch) {}
+
+std::string abandon(TestDatabase& database, const Abandoned& request) {
+  const std::string key = new_key();
+  const std::string id = random_uuid();
+  database.execute(
+      "INSERT INTO idempotency_keys (id, user_id, idempotency_key, request_method, request_path, "
+      "  request_params, origin_ip, recovery_point, created_at, last_run_at)"
+      "SELECT $1::uuid, id, $2, 'POST', $3, $4::jsonb, '203.0.113.7', $5, now() - $6::interval, "
+      "  now() - $6::interval FROM users WHERE email = $7",
+      {id, key, request.path, request.params, request.recovery_point, request.age, request.user});
+  if (request.recovery_point != "started") {
+    database.execute(
+        "INSERT INTO rides (idempotency_key_id, user_id, origin_lat, origin_lon, target_lat, target_lon, "
+        "  stripe_charge_id, created_at)"
+        "SELECT id, user_id, 1.5, 2, 3, 4, CASE recovery_point WHEN 'charge_created' THEN 'ch_earlier' END, "
+        "  created_at FROM idempotency_keys WHERE id = $1",
+        {id});
+  }
+  return key;
+}
+
+void let_pass(TestDatabase& database, const std::string& key, const std::string& interval) {
+  database.execute(
+      "UPDATE idempotency_keys SET created_at = created_at - $2::interval, "
+      "  last_run_at = last_run_at - $2::interval, locked_at = locked_at - $2::interval "
+      "WHERE idempotency_key = $1",
+      {key, interval});
+}
+
+void hold(TestDatabase& database, const std::string& key, const std::string& since) {
+  database.execute(
+      "UPDATE idempotency_keys SET lease = gen_random_uuid(), locked_at = now() - $2::interval "
+      "WHERE idempotency_key = $1",
+      {key, since});
+}
+
+bool is_finished(TestDatabase& database, const std::string& key) {
+  return database.of_key(key, "recovery_point") == "finished";
+}
+
+}  // namespace rocket::spec
