@@ -14,7 +14,7 @@
 namespace rocket::api {
 namespace {
 
-// Requests of one user and key meet on one lane.
+// Requests with one key meet on one lane.
 std::string lane_text(const HttpRequest& request) {
   return std::string(request.header("idempotency-key").value_or(request.path));
 }
@@ -51,6 +51,8 @@ struct Service::Answering {
   std::shared_ptr<Outbox> outbox;
   // For the log: what a client writes into a path is not ours to keep.
   std::string_view route = "unknown";
+  // Of what needs the database, the laboratory's requests aside.
+  std::optional<pg::Lanes::Place> place{};
   std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
 };
 
@@ -123,7 +125,8 @@ void Service::handle(HttpRequest request, ConnectionId from, std::shared_ptr<Out
     --in_line_;
     return refuse({503, "overloaded", "Too many requests are waiting. Retry.", {{"Retry-After", "1"}}});
   }
-  pg::Lane& lane = route->in_laboratory ? laboratory_->lane() : lanes_.lane_for(lane_text(exchange.request));
+  if (!route->in_laboratory) answering->place.emplace(lanes_.enter(lane_text(exchange.request)));
+  pg::Lane& lane = answering->place ? answering->place->lane() : laboratory_->lane();
   asio::co_spawn(lane.executor(), answer(lane, *route, std::move(answering)), asio::detached);
 }
 

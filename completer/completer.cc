@@ -49,8 +49,10 @@ std::int64_t Completer::run_once(const process::StopSignal& stop) {
   under_way.reserve(keys.size());
   const auto count = static_cast<std::int64_t>(keys.size());
   for (AbandonedKey& key : keys) {
-    pg::Lane& lane = lanes_.lane_for(key.lease.key);
-    under_way.push_back(asio::co_spawn(lane.executor(), complete(lane, std::move(key)), asio::use_future));
+    pg::Lanes::Place place = lanes_.enter(key.lease.key);
+    const asio::any_io_executor executor = place.lane().executor();
+    under_way.push_back(
+        asio::co_spawn(executor, complete(std::move(place), std::move(key)), asio::use_future));
   }
   std::chrono::steady_clock::time_point stopping_since{};
   for (auto& each : under_way) {
@@ -77,7 +79,8 @@ asio::awaitable<std::vector<AbandonedKey>> Completer::take() {
   co_return read_abandoned(results[1]);
 }
 
-asio::awaitable<void> Completer::complete(pg::Lane& lane, AbandonedKey key) {
+asio::awaitable<void> Completer::complete(pg::Lanes::Place place, AbandonedKey key) {
+  pg::Lane& lane = place.lane();
   const std::string key_id = key.lease.key_id;
   const std::string point = key.recovery_point;
   const idempotency::Flow* flow = flows_.find(key.method, key.path);

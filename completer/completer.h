@@ -27,7 +27,7 @@ class Completer {
 
  private:
   asio::awaitable<std::vector<AbandonedKey>> take();
-  asio::awaitable<void> complete(pg::Lane& lane, AbandonedKey key);
+  asio::awaitable<void> complete(pg::Lanes::Place place, AbandonedKey key);
 
   pg::Lanes& lanes_;
   const idempotency::Engine& engine_;

@@ -4,6 +4,7 @@
 #include <asio/io_context.hpp>
 #include <cstddef>
 #include <memory>
+#include <mutex>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -14,9 +15,27 @@
 namespace rocket::pg {
 
 // A fixed number of lanes, each with a thread and a connection of its own. A request lives on one lane from
-// its claim to its answer, so its code needs no locks. Choosing lanes is thread safe.
+// its claim to its answer, so its code needs no locks. Entering and leaving is thread safe.
 class Lanes {
  public:
+  // What a request has on its lane for as long as it is under way; the lanes must outlive it.
+  class Place {
+   public:
+    Place(Place&& other) noexcept;
+    Place& operator=(Place&&) = delete;
+    ~Place();
+
+    Lane& lane() const;
+
+   private:
+    friend class Lanes;
+    Place(Lanes& lanes, std::size_t group, std::size_t lane) : lanes_(&lanes), group_(group), lane_(lane) {}
+
+    Lanes* lanes_;
+    std::size_t group_;
+    std::size_t lane_;
+  };
+
   // Starts the threads; connects in the background, and again whenever a connection is lost.
   Lanes(std::size_t count, const LaneOptions& options, const Log& log);
   ~Lanes();
@@ -28,8 +47,9 @@ class Lanes {
   // Call it before anything that runs on the lanes goes; the destructor does it too.
   void stop();
 
-  // Always the same lane for the same text, so that duplicates of one request meet on one connection.
-  Lane& lane_for(std::string_view text);
+  // The lane on which others with the same text are, so that duplicates of one request meet on one
+  // connection; without any, the one on which fewest are.
+  Place enter(std::string_view text);
   std::size_t size() const { return threads_.size(); }
   Lane& at(std::size_t index) { return threads_[index]->lane; }
 
@@ -44,6 +64,19 @@ class Lanes {
     std::thread thread;
   };
 
+  // Those whose texts have the same hash, modulo the number of groups.
+  struct Group {
+    std::size_t lane = 0;
+    std::size_t under_way = 0;
+  };
+
+  void leave(std::size_t group);
+
+  std::mutex mutex_;
+  std::vector<Group> groups_;
+  // On each lane.
+  std::vector<std::size_t> under_way_;
+  // Goes first: requests that were abandoned leave their lanes with it.
   std::vector<std::unique_ptr<LaneThread>> threads_;
 };
 
