@@ -115,6 +115,16 @@ ride_load() {
     sed -n 's/^figures\t//p'
 }
 
+# processor_time: how many hundredths of a second processors have worked, for the load generators that have ended, for
+# the api, and for all others (PostgreSQL), tab-separated.
+processor_time() {
+  local busy generator serving
+  busy=$(awk '/^cpu / { print $2 + $3 + $4 + $7 + $8 }' /proc/stat)
+  generator=$(awk '{ print $16 + $17 }' /proc/$$/stat)
+  serving=$(awk '{ print $14 + $15 }' "/proc/$api/stat")
+  printf '%d\t%d\t%d\n' "$generator" "$serving" $((busy - generator - serving))
+}
+
 # pgbench_load SCRIPT CLIENTS: transactions (rides) a second and average latency in ms, tab-separated.
 pgbench_load() {
   "$pgbench" -n -M prepared --max-tries=1000 -c "$2" -j 1 -T "$seconds" -f "$root/bench/$1.sql" "$DATABASE_URL" \
