@@ -109,7 +109,7 @@ void serve(const Options& options, process::StopSignal& stop) {
   stop.wait();
   service.stop();
   log.info("stopping");
-  if (!server.drain(kDrainTime)) process::hand_back(engine, lanes.at(0), log);
+  if (!server.drain(kDrainTime)) process::hand_back(engine, lanes.enter().lane(), log);
   if (laboratory) laboratory->stop();
   lanes.stop();
   log.info("stopped");

@@ -14,11 +14,6 @@
 namespace rocket::api {
 namespace {
 
-// Requests with one key meet on one lane.
-std::string lane_text(const HttpRequest& request) {
-  return std::string(request.header("idempotency-key").value_or(request.path));
-}
-
 HttpResponse alive() {
   HttpResponse response;
   response.body = R"({"status":"alive"})";
@@ -125,7 +120,8 @@ void Service::handle(HttpRequest request, ConnectionId from, std::shared_ptr<Out
     --in_line_;
     return refuse({503, "overloaded", "Too many requests are waiting. Retry.", {{"Retry-After", "1"}}});
   }
-  if (!route->in_laboratory) answering->place.emplace(lanes_.enter(lane_text(exchange.request)));
+  if (!route->in_laboratory)
+    answering->place.emplace(lanes_.enter(exchange.request.header("idempotency-key")));
   pg::Lane& lane = answering->place ? answering->place->lane() : laboratory_->lane();
   asio::co_spawn(lane.executor(), answer(lane, *route, std::move(answering)), asio::detached);
 }

@@ -44,7 +44,7 @@ Completer::Completer(pg::Lanes& lanes, const idempotency::Engine& engine, const 
     : lanes_(lanes), engine_(engine), flows_(flows), log_(log), patience_(patience), batch_(batch) {}
 
 std::int64_t Completer::run_once(const process::StopSignal& stop) {
-  std::vector<AbandonedKey> keys = process::block_on(lanes_.at(0).executor(), take());
+  std::vector<AbandonedKey> keys = take_some();
   std::vector<std::future<void>> under_way;
   under_way.reserve(keys.size());
   const auto count = static_cast<std::int64_t>(keys.size());
@@ -66,13 +66,18 @@ std::int64_t Completer::run_once(const process::StopSignal& stop) {
   return count;
 }
 
-asio::awaitable<std::vector<AbandonedKey>> Completer::take() {
+std::vector<AbandonedKey> Completer::take_some() {
+  const pg::Lanes::Place place = lanes_.enter();
+  return process::block_on(place.lane().executor(), take(place.lane()));
+}
+
+asio::awaitable<std::vector<AbandonedKey>> Completer::take(pg::Lane& lane) {
   pg::Unit unit;
   unit.queries.push_back(park_hopeless(patience_, batch_));
   unit.queries.push_back(take_abandoned(patience_, batch_));
   // It locks keys in another order than the phases do, though it waits for none.
   unit.alone = true;
-  const std::vector<pg::Result> results = co_await lanes_.at(0).commit(std::move(unit));
+  const std::vector<pg::Result> results = co_await lane.commit(std::move(unit));
   if (const auto parked = results[0].affected(); parked > 0) {
     log_.warn("parked after too many attempts", {{"keys", parked}});
   }

@@ -26,7 +26,8 @@ class Completer {
   std::int64_t run_once(const process::StopSignal& stop);
 
  private:
-  asio::awaitable<std::vector<AbandonedKey>> take();
+  std::vector<AbandonedKey> take_some();
+  asio::awaitable<std::vector<AbandonedKey>> take(pg::Lane& lane);
   asio::awaitable<void> complete(pg::Lanes::Place place, AbandonedKey key);
 
   pg::Lanes& lanes_;

@@ -110,7 +110,7 @@ void work(const Options& options, process::StopSignal& stop) {
   log.info("started", {{"grace_s", options.patience.grace.count()}});
   options.loop.run(stop, log, [&] { return completer.run_once(stop); });
 
-  process::hand_back(engine, lanes.at(0), log);
+  process::hand_back(engine, lanes.enter().lane(), log);
   lanes.stop();
   log.info("stopped");
 }

@@ -5,7 +5,6 @@
 #include <asio/detached.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
-#include <iterator>
 #include <random>
 #include <utility>
 
@@ -87,6 +86,7 @@ asio::awaitable<void> Lane::connect() {
       connection_ = co_await Connection::open(options_.connection);
       if (away_) log_.info("database is back");
       away_ = nullptr;
+      is_away_ = false;
       co_return;
     } catch (const std::exception& error) {
       mistake = error.what();
@@ -99,6 +99,7 @@ asio::awaitable<void> Lane::connect() {
 void Lane::refuse_until_connected(const std::string& mistake) {
   if (!away_) log_.warn("database is away", {{"error", mistake}});
   away_ = std::make_exception_ptr(Unavailable(mistake));
+  is_away_ = true;
   refuse_waiting(away_);
 }
 

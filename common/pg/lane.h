@@ -3,6 +3,7 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/steady_timer.hpp>
+#include <atomic>
 #include <cstddef>
 #include <deque>
 #include <exception>
@@ -34,7 +35,7 @@ struct LaneOptions {
 // hurts only itself: a unit must be safe to run again after a rollback. Where several have to wait in vain
 // for a lock, the rest is refused untried, so that what comes behind does not wait long.
 //
-// Everything happens on one single-threaded executor; use it from there only.
+// Everything happens on one single-threaded executor; use it from there only, but for is_away().
 class Lane {
  public:
   // `log` must outlive the lane.
@@ -48,6 +49,8 @@ class Lane {
   asio::awaitable<std::vector<Result>> commit(Unit unit);
 
   const asio::any_io_executor& executor() const { return executor_; }
+  // Whether units would be refused at once. Thread safe.
+  bool is_away() const { return is_away_.load(); }
 
  private:
   using Completion = std::function<void(std::exception_ptr, std::vector<Result>)>;
@@ -75,6 +78,7 @@ class Lane {
   std::unique_ptr<Connection> connection_;
   // Set while the database is known to be away.
   std::exception_ptr away_;
+  std::atomic<bool> is_away_{false};
   std::deque<Waiting> waiting_;
   // Expires never; cancelled when work arrives.
   asio::steady_timer arrival_;

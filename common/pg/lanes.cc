@@ -1,25 +1,22 @@
 #include "pg/lanes.h"
 
-#include <algorithm>
 #include <functional>
 #include <utility>
 
 namespace rocket::pg {
 namespace {
 
-// Some more than requests are usually under way: few share one by accident, which does no harm.
+// More than requests are usually under way. Keys that share a group share a lane, which does no harm.
 constexpr std::size_t kGroups = 4096;
 
 }  // namespace
 
 Lanes::Place::Place(Place&& other) noexcept
-    : lanes_(std::exchange(other.lanes_, nullptr)), group_(other.group_), lane_(other.lane_) {}
+    : lanes_(std::exchange(other.lanes_, nullptr)), lane_(other.lane_), group_(other.group_) {}
 
 Lanes::Place::~Place() {
-  if (lanes_ != nullptr) lanes_->leave(group_);
+  if (lanes_ != nullptr) lanes_->leave(*this);
 }
-
-Lane& Lanes::Place::lane() const { return lanes_->at(lane_); }
 
 Lanes::Lanes(std::size_t count, const LaneOptions& options, const Log& log)
     : groups_(kGroups), under_way_(count, 0) {
@@ -40,22 +37,36 @@ void Lanes::stop() {
   }
 }
 
-Lanes::Place Lanes::enter(std::string_view text) {
-  const std::size_t group = std::hash<std::string_view>{}(text) % groups_.size();
+Lanes::Place Lanes::enter(std::optional<std::string_view> key) {
   const std::lock_guard lock(mutex_);
-  if (groups_[group].under_way == 0) {
-    groups_[group].lane =
-        static_cast<std::size_t>(std::min_element(under_way_.begin(), under_way_.end()) - under_way_.begin());
+  if (!key) {
+    const std::size_t lane = freest_lane();
+    ++under_way_[lane];
+    return {*this, lane, std::nullopt};
   }
-  ++groups_[group].under_way;
-  ++under_way_[groups_[group].lane];
-  return {*this, group, groups_[group].lane};
+  const std::size_t index = std::hash<std::string_view>{}(*key) % groups_.size();
+  Group& group = groups_[index];
+  if (group.under_way == 0) group.lane = freest_lane();
+  ++group.under_way;
+  ++under_way_[group.lane];
+  return {*this, group.lane, index};
 }
 
-void Lanes::leave(std::size_t group) {
+std::size_t Lanes::freest_lane() const {
+  const auto load = [this](std::size_t lane) {
+    return std::pair(threads_[lane]->lane.is_away(), under_way_[lane]);
+  };
+  std::size_t freest = 0;
+  for (std::size_t lane = 1; lane < threads_.size(); ++lane) {
+    if (load(lane) < load(freest)) freest = lane;
+  }
+  return freest;
+}
+
+void Lanes::leave(const Place& place) {
   const std::lock_guard lock(mutex_);
-  --groups_[group].under_way;
-  --under_way_[groups_[group].lane];
+  --under_way_[place.lane_];
+  if (place.group_) --groups_[*place.group_].under_way;
 }
 
 }  // namespace rocket::pg

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -25,15 +26,17 @@ class Lanes {
     Place& operator=(Place&&) = delete;
     ~Place();
 
-    Lane& lane() const;
+    // Not of a place that was moved from.
+    Lane& lane() const { return lanes_->at(lane_); }
 
    private:
     friend class Lanes;
-    Place(Lanes& lanes, std::size_t group, std::size_t lane) : lanes_(&lanes), group_(group), lane_(lane) {}
+    Place(Lanes& lanes, std::size_t lane, std::optional<std::size_t> group)
+        : lanes_(&lanes), lane_(lane), group_(group) {}
 
     Lanes* lanes_;
-    std::size_t group_;
     std::size_t lane_;
+    std::optional<std::size_t> group_;
   };
 
   // Starts the threads; connects in the background, and again whenever a connection is lost.
@@ -47,9 +50,9 @@ class Lanes {
   // Call it before anything that runs on the lanes goes; the destructor does it too.
   void stop();
 
-  // The lane on which others with the same text are, so that duplicates of one request meet on one
-  // connection; without any, the one on which fewest are.
-  Place enter(std::string_view text);
+  // The lane on which others with this key are, so that duplicates of one request meet on one connection.
+  // Without any, or without a key, the one on which fewest are, of those that reach the database.
+  Place enter(std::optional<std::string_view> key = std::nullopt);
   std::size_t size() const { return threads_.size(); }
   Lane& at(std::size_t index) { return threads_[index]->lane; }
 
@@ -64,19 +67,20 @@ class Lanes {
     std::thread thread;
   };
 
-  // Those whose texts have the same hash, modulo the number of groups.
+  // Those whose keys have the same hash, modulo the number of groups.
   struct Group {
     std::size_t lane = 0;
     std::size_t under_way = 0;
   };
 
-  void leave(std::size_t group);
+  std::size_t freest_lane() const;
+  void leave(const Place& place);
 
   std::mutex mutex_;
   std::vector<Group> groups_;
   // On each lane.
   std::vector<std::size_t> under_way_;
-  // Goes first: requests that were abandoned leave their lanes with it.
+  // Destroyed first, because requests that were abandoned give their places back then.
   std::vector<std::unique_ptr<LaneThread>> threads_;
 };
 

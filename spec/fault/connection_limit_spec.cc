@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "spec/fault/effects.h"
-#include "spec/support/ledger.h"
 #include "spec/fault/private_cluster.h"
 #include "spec/fault/traffic.h"
 #include "spec/support/api_process.h"
 #include "spec/support/eventually.h"
+#include "spec/support/ledger.h"
 #include "spec/support/requests.h"
 #include "spec/support/time_limits.h"
 
@@ -66,6 +66,23 @@ TEST_F(NoConnectionLeft, AnApiMayStartThen) {
   const std::string key = new_key();
   EXPECT_TRUE(eventually([&] { return api.send(ride_request(key)).status == 201; }, kServesWithin));
   expect_one_effect_per_key(session_, ledger_, 1);
+}
+
+TEST_F(NoConnectionLeft, ButOneServesAll) {
+  take_all();
+  crowd_.pop_back();
+  ApiProcess api(cluster_.url(), {{"MOCK_LEDGER", ledger_.path()}});
+  ASSERT_TRUE(eventually([&] { return api.send(get_request("/readyz")).status == 200; }));
+  // Of the two that it wants.
+  ASSERT_TRUE(
+      eventually([&] { return api.process().output().find("database is away") != std::string::npos; }));
+  constexpr int kRides = 10;
+  for (int i = 0; i < kRides; ++i) {
+    const ClientResponse answer = api.send(ride_request(new_key()));
+    EXPECT_EQ(answer.status, 201) << answer.body;
+    EXPECT_EQ(api.send(get_request("/readyz")).status, 200);
+  }
+  expect_one_effect_per_key(session_, ledger_, kRides);
 }
 
 TEST_F(NoConnectionLeft, TrafficGoesOnAsSoonAsThereIsRoom) {

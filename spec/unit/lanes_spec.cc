@@ -8,12 +8,20 @@
 #include <utility>
 #include <vector>
 
-// Which lane a request gets. Where the database is does not matter to that: there is none.
+#include "spec/support/eventually.h"
+
+// Which lane a request gets. There is no database, which is the same for all of them.
 namespace rocket::pg {
 namespace {
 
 class LanesSpec : public testing::Test {
  protected:
+  void SetUp() override {
+    for (std::size_t i = 0; i < lanes_.size(); ++i) {
+      ASSERT_TRUE(spec::eventually([&] { return lanes_.at(i).is_away(); }));
+    }
+  }
+
   static LaneOptions options() {
     LaneOptions options;
     options.connection.url = "postgresql:///nowhere?host=/nonexistent";
@@ -34,6 +42,17 @@ TEST_F(LanesSpec, ShareWhatIsUnderWay) {
   ASSERT_EQ(on_lane.size(), lanes_.size());
   // Not exactly 30: hashes may meet.
   for (const auto& [lane, count] : on_lane) EXPECT_NEAR(count, 30, 3);
+}
+
+TEST_F(LanesSpec, ShareWhatHasNoKey) {
+  std::vector<Lanes::Place> places;
+  std::map<Lane*, int> on_lane;
+  for (int i = 0; i < 9; ++i) {
+    places.push_back(lanes_.enter());
+    ++on_lane[&places.back().lane()];
+  }
+  ASSERT_EQ(on_lane.size(), lanes_.size());
+  for (const auto& [lane, count] : on_lane) EXPECT_EQ(count, 3);
 }
 
 TEST_F(LanesSpec, BringDuplicatesTogether) {
