@@ -9,22 +9,31 @@ namespace {
 
 constexpr std::string_view kProblemType = "application/problem+json";
 
+std::string dump(const nlohmann::ordered_json& body) {
+  return body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 std::string title(std::string code) {
   std::replace(code.begin(), code.end(), '_', ' ');
   if (!code.empty() && code[0] >= 'a' && code[0] <= 'z') code[0] = static_cast<char>(code[0] - 'a' + 'A');
   return code;
 }
 
-HttpResponse problem(int status, const std::string& code, const std::string& error) {
+// `failure` has "error" and "code"; what else it has becomes an extension member.
+HttpResponse problem(int status, const nlohmann::ordered_json& failure) {
+  const auto& code = failure.at("code").get_ref<const std::string&>();
+  nlohmann::ordered_json body{{"type", "about:blank"},
+                              {"title", title(code)},
+                              {"status", status},
+                              {"detail", failure.at("error")},
+                              {"code", code}};
+  for (const auto& [name, value] : failure.items()) {
+    if (name != "error") body[name] = value;
+  }
   HttpResponse response;
   response.status = status;
   response.content_type = kProblemType;
-  response.body = nlohmann::ordered_json{
-      {"type", "about:blank"},
-      {"title", title(code)},
-      {"status", status},
-      {"detail", error},
-      {"code", code}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  response.body = dump(body);
   return response;
 }
 
@@ -72,13 +81,13 @@ bool accepts_problem(std::string_view accept) {
 }
 
 HttpResponse render(const Failure& failure, bool as_problem) {
+  const nlohmann::ordered_json body{{"error", failure.error}, {"code", failure.code}};
   HttpResponse response;
   if (as_problem) {
-    response = problem(failure.status, failure.code, failure.error);
+    response = problem(failure.status, body);
   } else {
     response.status = failure.status;
-    response.body = nlohmann::ordered_json{{"error", failure.error}, {"code", failure.code}}.dump(
-        -1, ' ', false, nlohmann::json::error_handler_t::replace);
+    response.body = dump(body);
   }
   response.headers = failure.headers;
   if (concerns_key(failure.code)) {
@@ -87,14 +96,11 @@ HttpResponse render(const Failure& failure, bool as_problem) {
   return response;
 }
 
-HttpResponse render_stored(int status, const std::string& body, bool as_problem) {
-  if (as_problem && status >= 400) {
-    const auto stored = nlohmann::json::parse(body);
-    return problem(status, stored.at("code").get<std::string>(), stored.at("error").get<std::string>());
-  }
+HttpResponse render_stored(int status, std::string body, bool as_problem) {
+  if (as_problem && status >= 400) return problem(status, nlohmann::ordered_json::parse(body));
   HttpResponse response;
   response.status = status;
-  response.body = body;
+  response.body = std::move(body);
   return response;
 }
 

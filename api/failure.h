@@ -28,6 +28,6 @@ bool accepts_problem(std::string_view accept);
 HttpResponse render(const Failure& failure, bool as_problem);
 
 // A stored failure body, for a client that asked for a problem; success bodies pass unchanged.
-HttpResponse render_stored(int status, const std::string& body, bool as_problem);
+HttpResponse render_stored(int status, std::string body, bool as_problem);
 
 }  // namespace rocket::api

@@ -128,13 +128,13 @@ asio::awaitable<HttpResponse> answer_mutation(pg::Lane& lane, const idempotency:
     co_return render(known ? *failure : unknown_user(), exchange.as_problem);
   }
 
-  const idempotency::Outcome outcome =
+  idempotency::Outcome outcome =
       co_await engine.run(lane, *mutation.flow, std::move(std::get<idempotency::Request>(accepted)));
   if (const auto* refusal = std::get_if<idempotency::Refusal>(&outcome)) {
     co_return render(failure_for(refusal->kind, options), exchange.as_problem);
   }
-  const auto& answer = std::get<idempotency::Response>(outcome);
-  HttpResponse response = render_stored(answer.status, answer.body, exchange.as_problem);
+  auto& answer = std::get<idempotency::Response>(outcome);
+  HttpResponse response = render_stored(answer.status, std::move(answer.body), exchange.as_problem);
   if (answer.replayed) response.headers.emplace_back("Idempotent-Replayed", "true");
   if (answer.retry_after) response.headers.emplace_back("Retry-After", std::to_string(*answer.retry_after));
   co_return response;

@@ -95,6 +95,15 @@ TEST(StoredAnswer, BecomesAProblemWhenAFailure) {
   EXPECT_EQ(problem.at("code"), "card_declined");
 }
 
+TEST(StoredAnswer, KeepsWhatElseItSaysAsAProblem) {
+  const auto response = render_stored(
+      402, R"({"error":"No.","code":"card_declined","decline_code":"insufficient_funds"})", true);
+  const auto problem = nlohmann::json::parse(response.body);
+  EXPECT_EQ(problem.at("decline_code"), "insufficient_funds");
+  EXPECT_EQ(problem.at("detail"), "No.");
+  EXPECT_FALSE(problem.contains("error"));
+}
+
 TEST(HttpResponse, SaysHowLongItIs) {
   HttpResponse response;
   response.status = 404;
