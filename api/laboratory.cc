@@ -78,7 +78,8 @@ constexpr pg::Statement kRequest{"lab_request", R"sql(
 SELECT json_build_object(
          'point', k.recovery_point,
          'state', CASE WHEN k.finished_at IS NOT NULL THEN 'finished' WHEN k.parked_at IS NOT NULL THEN 'parked'
-                       WHEN k.lease IS NOT NULL THEN 'in_progress' ELSE 'waiting' END,
+                       WHEN k.locked_at >= now() - make_interval(secs => $3::int) THEN 'in_progress'
+                       ELSE 'waiting' END,
          'attempts', k.attempts, 'completions', k.completions, 'error', k.last_error,
          'status', k.response_code, 'ride', rides.id, 'charge', rides.stripe_charge_id)::text AS request,
        rides.charge_key
@@ -156,6 +157,7 @@ asio::awaitable<HttpResponse> Laboratory::answer_request(pg::Lane& lane, const E
     co_return render(*failure, exchange.as_problem);
   }
   pg::Params params = user_and_key(std::get<std::string>(credentials), exchange);
+  params.push_back(std::to_string(engine_.lease_time().count()));
   pg::Query query(kRequest, std::move(params));
   const pg::Result result = co_await run(lane, std::move(query));
   if (result.empty()) co_return render(no_such_key(), exchange.as_problem);

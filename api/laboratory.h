@@ -42,7 +42,7 @@ class Laboratory {
   };
   // Each runs on the lane below, and lets database errors through.
   std::vector<Experiment> experiments();
-  pg::Lane& lane() { return lanes_.at(0); }
+  pg::Lanes& lanes() { return lanes_; }
 
   // As of lanes.
   void stop() { lanes_.stop(); }

@@ -36,7 +36,7 @@ SELECT (SELECT to_json(answer) FROM
            (SELECT k.idempotency_key AS key, k.request_method, k.request_path, k.recovery_point,
                    CASE WHEN k.finished_at IS NOT NULL THEN 'finished'
                         WHEN k.parked_at IS NOT NULL THEN 'parked'
-                        WHEN k.lease IS NOT NULL THEN 'in_progress'
+                        WHEN k.locked_at >= now() - make_interval(secs => $4::int) THEN 'in_progress'
                         ELSE 'waiting' END AS state,
                    k.attempts, k.created_at, k.last_run_at,
                    k.finished_at + make_interval(secs => $3::int) AS expires_at,
@@ -94,9 +94,9 @@ asio::awaitable<HttpResponse> answer_ride(pg::Lane& lane, const Exchange& exchan
 }
 
 asio::awaitable<HttpResponse> answer_key(pg::Lane& lane, const Exchange& exchange,
-                                         std::chrono::seconds retention) {
+                                         std::chrono::seconds retention, std::chrono::seconds lease_time) {
   pg::Params params{normalize_idempotency_key(exchange.path_argument).value_or(""),
-                    std::to_string(retention.count())};
+                    std::to_string(retention.count()), std::to_string(lease_time.count())};
   Failure not_found{404, "idempotency_key_not_found", "You have no such idempotency key.", {}};
   co_return co_await find(lane, exchange, kFindKey, std::move(params), std::move(not_found));
 }

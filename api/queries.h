@@ -23,7 +23,7 @@ asio::awaitable<HttpResponse> answer_ride(pg::Lane& lane, const Exchange& exchan
 // GET /idempotency-keys/{key}: how far the owner's request got, so that a client which lost an answer can
 // ask.
 asio::awaitable<HttpResponse> answer_key(pg::Lane& lane, const Exchange& exchange,
-                                         std::chrono::seconds retention);
+                                         std::chrono::seconds retention, std::chrono::seconds lease_time);
 
 // GET /account: {"balance": whole dollars, "currency": "usd"}.
 asio::awaitable<HttpResponse> answer_account(pg::Lane& lane, const Exchange& exchange);

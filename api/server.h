@@ -35,7 +35,6 @@ class Server {
   // the answer. Idle connections close. Returns when every request is answered, or after the time limit;
   // true for the former.
   bool drain(std::chrono::milliseconds time_limit);
-  bool draining() const { return state_->draining.load(); }
 
  private:
   std::shared_ptr<TransportState> state_;

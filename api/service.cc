@@ -46,7 +46,7 @@ struct Service::Answering {
   std::shared_ptr<Outbox> outbox;
   // For the log: what a client writes into a path is not ours to keep.
   std::string_view route = "unknown";
-  // Of what needs the database, the laboratory's requests aside.
+  // Of what needs the database.
   std::optional<pg::Lanes::Place> place{};
   std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
 };
@@ -71,8 +71,8 @@ Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const idem
   routes_.push_back({"GET", "/rides/", answer_ride});
   mutation("DELETE", "/rides/", accept_cancellation, true);
   routes_.push_back({"GET", "/idempotency-keys/",
-                     [retention = options.key_retention](pg::Lane& lane, const Exchange& exchange) {
-                       return answer_key(lane, exchange, retention);
+                     [&engine, retention = options.key_retention](pg::Lane& lane, const Exchange& exchange) {
+                       return answer_key(lane, exchange, retention, engine.lease_time());
                      }});
   routes_.push_back({"GET", "/account", answer_account});
   routes_.push_back({"GET", "/readyz", [&provider](pg::Lane& lane, const Exchange&) {
@@ -116,13 +116,14 @@ void Service::handle(HttpRequest request, ConnectionId from, std::shared_ptr<Out
   if (stopping_.load()) {
     return refuse({503, "overloaded", "The service is stopping. Retry.", {{"Retry-After", "1"}}});
   }
-  if (in_line_.fetch_add(1) >= options_.line_limit) {
-    --in_line_;
+  pg::Lanes& lanes = route->in_laboratory ? laboratory_->lanes() : lanes_;
+  auto place =
+      lanes.enter(exchange.request.header("idempotency-key"), static_cast<std::size_t>(options_.line_limit));
+  if (!place) {
     return refuse({503, "overloaded", "Too many requests are waiting. Retry.", {{"Retry-After", "1"}}});
   }
-  if (!route->in_laboratory)
-    answering->place.emplace(lanes_.enter(exchange.request.header("idempotency-key")));
-  pg::Lane& lane = answering->place ? answering->place->lane() : laboratory_->lane();
+  pg::Lane& lane = place->lane();
+  answering->place.emplace(std::move(*place));
   asio::co_spawn(lane.executor(), answer(lane, *route, std::move(answering)), asio::detached);
 }
 
@@ -139,7 +140,8 @@ asio::awaitable<void> Service::answer(pg::Lane& lane, const Route& route,
     const Failure failure = failure_for(error, log_, answering->exchange.request_id);
     response = render(failure, answering->exchange.as_problem);
   }
-  --in_line_;
+  // Before the client can send the next one.
+  answering->place.reset();
   finish(*answering, std::move(response));
 }
 

@@ -71,7 +71,6 @@ class Service {
   ServiceOptions options_;
   Pages pages_;
   std::vector<Route> routes_;
-  std::atomic<std::int64_t> in_line_{0};
   std::atomic<bool> stopping_{false};
 };
 

@@ -53,18 +53,16 @@ void Outbox::post(Letter letter) {
     was_empty = letters_.empty();
     letters_.push_back(std::move(letter));
   }
-  if (was_empty) wake();
+  if (!was_empty) return;
+  // The reactor looks when the descriptor can be read.
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto size = ::write(event_, &one, sizeof one);
 }
 
 std::vector<Outbox::Letter> Outbox::take() {
   drain_counter(event_);
   const std::lock_guard lock(mutex_);
   return std::exchange(letters_, {});
-}
-
-void Outbox::wake() const {
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto size = ::write(event_, &one, sizeof one);
 }
 
 Transport::Transport(TransportOptions options, RequestHandler on_request, RefusalRenderer render,
@@ -119,13 +117,21 @@ void Transport::on_event(const Pistache::Aio::FdSet::Entry& event) {
   const auto found = connections_.find(descriptor);
   if (found == connections_.end()) return pass_to_base(event);
   Connection& connection = found->second;
-  try {
+  guarded(connection, [&] {
     // Both may be true of one event; a write that closes ends the matter.
     if (event.isWritable() && !write(connection)) return;
     if (!read(connection)) return;
     serve(connection);
+  });
+}
+
+// Out of memory at worst: then this connection pays for it, not the others.
+template <typename Work>
+void Transport::guarded(const Connection& connection, const Work& work) {
+  const int descriptor = connection.id.descriptor;
+  try {
+    work();
   } catch (const std::exception&) {
-    // Out of memory at worst: this connection pays for it, not the others.
     if (const auto still = connections_.find(descriptor); still != connections_.end()) close(still->second);
   }
 }
@@ -155,20 +161,24 @@ void Transport::opened(const std::shared_ptr<Pistache::Tcp::Peer>& peer) {
 }
 
 void Transport::deliver() {
-  for (Outbox::Letter& letter : outbox_->take()) {
-    const auto found = connections_.find(letter.to.descriptor);
-    const bool gone = found == connections_.end() || found->second.id.serial != letter.to.serial;
-    if (gone) {
-      --state_->unfinished;
-      continue;
-    }
-    Connection& connection = found->second;
-    if (!send(connection, letter.bytes, letter.close_after)) continue;
+  for (const Outbox::Letter& letter : outbox_->take()) deliver(letter);
+}
+
+void Transport::deliver(const Outbox::Letter& letter) {
+  const auto found = connections_.find(letter.to.descriptor);
+  const bool gone = found == connections_.end() || found->second.id.serial != letter.to.serial;
+  if (gone) {
+    --state_->unfinished;
+    return;
+  }
+  Connection& connection = found->second;
+  guarded(connection, [&] {
+    if (!send(connection, letter.bytes, letter.close_after)) return;
     // What the client sent meanwhile.
     if (connection.phase == Phase::kReading && (!connection.input_waits || read(connection))) {
       serve(connection);
     }
-  }
+  });
 }
 
 // Ends connections that take too long, and idle ones when the server is about to stop.
@@ -239,7 +249,13 @@ void Transport::serve(Connection& connection) {
     if (state_->draining.load()) request->keep_alive = false;
     ++state_->unfinished;
     connection.phase = Phase::kWorking;
-    on_request_(std::move(*request), connection.id, outbox_);
+    try {
+      on_request_(std::move(*request), connection.id, outbox_);
+    } catch (...) {
+      // No answer will come that could be counted.
+      --state_->unfinished;
+      throw;
+    }
   } else if (connection.input_ended) {
     close(connection);
   } else if (std::get<RequestReader::NeedsMore>(result).expects_continue) {

@@ -44,8 +44,6 @@ class Outbox {
   void post(Letter letter);
   // Everything posted since the last call.
   std::vector<Letter> take();
-  // Makes the reactor look, though nothing was posted.
-  void wake() const;
   // Readable while there is something to take.
   int descriptor() const { return event_; }
 
@@ -130,8 +128,11 @@ class Transport : public Pistache::Tcp::Transport {
   };
 
   void on_event(const Pistache::Aio::FdSet::Entry& event);
+  template <typename Work>
+  void guarded(const Connection& connection, const Work& work);
   void pass_to_base(const Pistache::Aio::FdSet::Entry& event);
   void deliver();
+  void deliver(const Outbox::Letter& letter);
   void sweep();
   void serve(Connection& connection);
   void refuse(Connection& connection, const RequestReader::Refused& refused);

@@ -197,7 +197,7 @@ asio::awaitable<Outcome> Engine::resume(pg::Lane& lane, const Flow& flow, Lease 
   try {
     Stretch stretch;
     append_stretch(stretch, flow, step_at(flow, recovery_point), lease);
-    std::vector<pg::Result> results = co_await lane.commit(unit_of(flow, lease, stretch.queries));
+    std::vector<pg::Result> results = co_await lane.commit(unit_of(flow, lease, std::move(stretch.queries)));
     std::optional<Position> position = Position::after(stretch, results);
     std::optional<Outcome> outcome;
     if (position) {
@@ -230,7 +230,7 @@ asio::awaitable<std::optional<Outcome>> Engine::attempt(pg::Lane& lane, const Fl
   Stretch opening;
   opening.queries.push_back(claim(request, lease, options_.lease_time));
   append_stretch(opening, flow, 0, lease);
-  std::vector<pg::Result> results = co_await lane.commit(unit_of(flow, lease, opening.queries));
+  std::vector<pg::Result> results = co_await lane.commit(unit_of(flow, lease, std::move(opening.queries)));
 
   const ClaimResult result = read_claim(results.front(), lease);
   if (std::holds_alternative<ClaimAgain>(result)) co_return std::nullopt;
@@ -245,7 +245,7 @@ asio::awaitable<std::optional<Outcome>> Engine::attempt(pg::Lane& lane, const Fl
   if (!position) {
     Stretch rest;
     append_stretch(rest, flow, step_at(flow, claimed.recovery_point), lease);
-    results = co_await lane.commit(unit_of(flow, lease, rest.queries));
+    results = co_await lane.commit(unit_of(flow, lease, std::move(rest.queries)));
     position = Position::after(rest, results);
   }
   if (!position) co_return std::nullopt;
@@ -279,7 +279,7 @@ asio::awaitable<std::optional<Outcome>> Engine::advance(pg::Lane& lane, const Fl
       co_return Refusal{RefusalKind::kParked};
     }
 
-    std::vector<pg::Result> results = co_await lane.commit(unit_of(flow, lease, stretch.queries));
+    std::vector<pg::Result> results = co_await lane.commit(unit_of(flow, lease, std::move(stretch.queries)));
     std::optional<Position> next = Position::after(stretch, results);
     if (!next) co_return std::nullopt;
     position = std::move(*next);

@@ -30,6 +30,8 @@ class Engine {
   // `log` must outlive the engine, and the engine and the flows must outlive the lanes.
   Engine(EngineOptions options, const Log& log) : options_(options), log_(log) {}
 
+  std::chrono::seconds lease_time() const { return options_.lease_time; }
+
   // Claims the request's key and takes it as far as it goes. Never throws; safe to repeat with the same
   // request, which then gets the same answer.
   asio::awaitable<Outcome> run(pg::Lane& lane, const Flow& flow, Request request) const;

@@ -38,9 +38,9 @@ WITH asked AS MATERIALIZED (
      AND k.request_method = excluded.request_method
      AND k.request_path = excluded.request_path
      AND k.request_params = excluded.request_params
-  RETURNING k.id, k.lease, k.recovery_point, k.attempts
+  RETURNING k.id, k.lease, k.recovery_point
 )
-SELECT asked.n, 'claimed' AS verdict, claimed.id, claimed.recovery_point, claimed.attempts,
+SELECT asked.n, 'claimed' AS verdict, claimed.id, claimed.recovery_point,
        NULL::int AS response_code, NULL AS response_body
   FROM asked JOIN claimed ON claimed.lease = asked.lease
 UNION ALL
@@ -54,7 +54,7 @@ SELECT asked.n,
             WHEN k.lease <> ALL (asked.lease || doubtful::uuid[])
              AND k.locked_at >= now() - make_interval(secs => lease_time) THEN 'in_progress'
             ELSE 'claim_again' END,
-       k.id, k.recovery_point, k.attempts, k.response_code, k.response_body
+       k.id, k.recovery_point, k.response_code, k.response_body
   FROM asked LEFT JOIN idempotency_keys k ON k.user_id = asked.user_id AND k.idempotency_key = asked.key
  WHERE asked.lease NOT IN (SELECT lease FROM claimed)
 )sql"};
@@ -109,8 +109,7 @@ ClaimResult read_claim(const pg::Result& result, const Lease& lease) {
   if (result.empty()) return ClaimAgain{};
   const std::string_view verdict = result.text(0, "verdict");
   if (verdict == "claimed") {
-    return Claimed{std::string(result.text(0, "id")), std::string(result.text(0, "recovery_point")),
-                   result.integer(0, "attempts")};
+    return Claimed{std::string(result.text(0, "id")), std::string(result.text(0, "recovery_point"))};
   }
   if (verdict == "finished") {
     // A key that this very attempt created was finished by it too: its commit was in doubt, and the client

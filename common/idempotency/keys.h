@@ -30,7 +30,6 @@ struct Lease {
 struct Claimed {
   std::string key_id;
   std::string recovery_point;
-  std::int64_t attempt = 0;
 };
 // Another transaction changed the key between the two halves of the statement: claim again.
 struct ClaimAgain {};

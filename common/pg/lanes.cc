@@ -1,6 +1,7 @@
 #include "pg/lanes.h"
 
 #include <functional>
+#include <numeric>
 #include <utility>
 
 namespace rocket::pg {
@@ -39,6 +40,16 @@ void Lanes::stop() {
 
 Lanes::Place Lanes::enter(std::optional<std::string_view> key) {
   const std::lock_guard lock(mutex_);
+  return place_for(key);
+}
+
+std::optional<Lanes::Place> Lanes::enter(std::optional<std::string_view> key, std::size_t limit) {
+  const std::lock_guard lock(mutex_);
+  if (std::accumulate(under_way_.begin(), under_way_.end(), std::size_t{0}) >= limit) return std::nullopt;
+  return place_for(key);
+}
+
+Lanes::Place Lanes::place_for(std::optional<std::string_view> key) {
   if (!key) {
     const std::size_t lane = freest_lane();
     ++under_way_[lane];

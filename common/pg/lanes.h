@@ -53,6 +53,8 @@ class Lanes {
   // The lane on which others with this key are, so that duplicates of one request meet on one connection.
   // Without any, or without a key, the one on which fewest are, of those that reach the database.
   Place enter(std::optional<std::string_view> key = std::nullopt);
+  // The same. Nothing: so many are under way already, on all lanes together.
+  std::optional<Place> enter(std::optional<std::string_view> key, std::size_t limit);
   std::size_t size() const { return threads_.size(); }
   Lane& at(std::size_t index) { return threads_[index]->lane; }
 
@@ -73,6 +75,8 @@ class Lanes {
     std::size_t under_way = 0;
   };
 
+  // These two with the mutex held.
+  Place place_for(std::optional<std::string_view> key);
   std::size_t freest_lane() const;
   void leave(const Place& place);
 

@@ -50,8 +50,4 @@ std::int64_t Result::integer(int row, const char* column) const {
   return parse<std::int64_t>(text(row, column), column);
 }
 
-double Result::number(int row, const char* column) const { return parse<double>(text(row, column), column); }
-
-bool Result::boolean(int row, const char* column) const { return text(row, column) == "t"; }
-
 }  // namespace rocket::pg

@@ -32,8 +32,6 @@ class Result {
   std::optional<std::string> optional_text(int row, const char* column) const;
   // Throws std::logic_error when the column holds no such number.
   std::int64_t integer(int row, const char* column) const;
-  double number(int row, const char* column) const;
-  bool boolean(int row, const char* column) const;
 
   const PGresult* get() const { return result_.get(); }
 

@@ -122,6 +122,15 @@ TEST_F(KeyQuerySpec, ShowsHowFarItGot) {
   EXPECT_EQ(key_state(key_).at("state"), "parked");
 }
 
+TEST_F(KeyQuerySpec, ShowsNobodyAtWorkWhoseLeaseHasRunOut) {
+  send(ride_request(key_, kUser, std::string(kRideForm) + "&raise_error=true"));
+  database_.execute(
+      "UPDATE idempotency_keys SET lease = gen_random_uuid(), locked_at = now() - interval '80 s'");
+  EXPECT_EQ(key_state(key_).at("state"), "in_progress");
+  database_.pass_lease(key_);
+  EXPECT_EQ(key_state(key_).at("state"), "waiting");
+}
+
 TEST_F(KeyQuerySpec, ShowsADeclinedCard) {
   send(ride_request(key_, kDeclinedUser));
   const auto state = get("/idempotency-keys/" + key_, kDeclinedUser).at("idempotency_key");
