@@ -168,7 +168,7 @@ Written by \`bin/bench\`; do not edit. $(machine).
 
 Load generator (wrk, one thread), api and PostgreSQL share the machine. PostgreSQL runs with
 \`${server_settings[*]}\`.
-Each figure comes from ${seconds} seconds; each section below begins with a new database. Every ride is a new random key, a
+Each figure comes from ${seconds} seconds on a new database, unless it is said otherwise. Every ride is a new random key, a
 claim, a ride, a charge at the mock provider, a staged receipt and a stored answer.
 
 The yardsticks are pgbench, which speaks no HTTP and has the machine to itself, over the same schema in the same run:
@@ -191,6 +191,15 @@ $(yardstick_table)
 ![Latency](performance/latency.svg)
 
 $(table connections connections)
+
+## A longer while
+
+At 256 connections, ${seconds} seconds after ${seconds} seconds on the same database.
+
+$(table sustained 'until second')
+
+Linux keeps what PostgreSQL appends to its files for 30 seconds and then writes all of it at once, and commits wait behind
+that. Sizing in \`docs/operations.md\` says what to set against it; bin/bench leaves the machine's settings alone.
 
 ## Batch limit
 
