@@ -20,8 +20,8 @@ void DatabaseSettings::add_to(Settings& settings) {
 void DatabaseSettings::add_lanes_to(Settings& settings) {
   settings.add("lanes", {"DATABASE_LANES"}, "connections", "database connections, each with a thread", lanes,
                1, 64);
-  settings.add("batch-limit", {"DATABASE_BATCH_LIMIT"}, "phases", "units of work that share one transaction at most",
-               batch_limit, 1, 1024);
+  settings.add("batch-limit", {"DATABASE_BATCH_LIMIT"}, "phases",
+               "units of work that share one transaction at most", batch_limit, 1, 1024);
 }
 
 pg::ConnectionOptions DatabaseSettings::connection_options(const std::string& process) const {
