@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 #include <string>
 #include <system_error>
 #include <vector>
 
 #include "spec/support/api_process.h"
+#include "spec/support/footprint.h"
 #include "spec/support/requests.h"
 
 // Very many clients, most of whom do nothing, or nothing good.
@@ -24,15 +24,6 @@ std::size_t raise_descriptor_limit() {
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
   return limit.rlim_cur;
-}
-
-// Resident memory in KiB.
-long memory_of(pid_t pid) {
-  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmRSS:")) return std::stol(line.substr(6));
-  }
-  return 0;
 }
 
 class HeavyCrowd : public testing::Test {

@@ -1,5 +1,7 @@
 #include "spec/support/requests.h"
 
+#include <atomic>
+
 #include "base/ids.h"
 
 namespace rocket::spec {
@@ -10,6 +12,15 @@ constexpr const char* kFormType = "application/x-www-form-urlencoded";
 }  // namespace
 
 std::string new_key() { return "spec-" + random_uuid(); }
+
+OwnCoordinates own_coordinates() {
+  static std::atomic<std::uint64_t> next{1};
+  const std::uint64_t n = next++;
+  OwnCoordinates own{static_cast<double>(n % 80'000) / 1000, static_cast<double>(n / 80'000), {}};
+  own.form = "origin_lat=" + std::to_string(own.lat) + "&origin_lon=" + std::to_string(own.lon) +
+             "&target_lat=1&target_lon=2";
+  return own;
+}
 
 ClientRequest ride_request(const std::string& key, const std::string& user, const std::string& form) {
   return {"POST",

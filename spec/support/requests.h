@@ -16,6 +16,15 @@ inline constexpr const char* kRideForm = "origin_lat=1.5&origin_lon=-2.25&target
 // A key that no other test uses.
 std::string new_key();
 
+// Coordinates that no other ride of this process has, so that an answer tells whose it is.
+struct OwnCoordinates {
+  double lat = 0;
+  double lon = 0;
+  // A ride from there.
+  std::string form;
+};
+OwnCoordinates own_coordinates();
+
 // POST /rides as the contract's curl sends it.
 ClientRequest ride_request(const std::string& key, const std::string& user = kUser,
                            const std::string& form = kRideForm);
