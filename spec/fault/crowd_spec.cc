@@ -16,6 +16,7 @@ namespace rocket::spec {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using Milliseconds = std::chrono::duration<double, std::milli>;
 
 // As many descriptors as this process may have.
 std::size_t raise_descriptor_limit() {
@@ -35,26 +36,46 @@ class HeavyCrowd : public testing::Test {
     EXPECT_LT(Clock::now() - before, std::chrono::seconds(2));
   }
 
+  // The median of fifty; the least of five such, because it is not the crowd alone that may delay them.
+  Milliseconds usual_ride(const ApiProcess& api) {
+    Milliseconds least = Milliseconds::max();
+    for (int i = 0; i < 5; ++i) least = std::min(least, median_ride(api));
+    return least;
+  }
+
   TestDatabase database_;
+
+ private:
+  Milliseconds median_ride(const ApiProcess& api) {
+    std::vector<Milliseconds> times;
+    for (int i = 0; i < 50; ++i) {
+      const auto before = Clock::now();
+      EXPECT_EQ(api.send(ride_request(new_key())).status, 201);
+      times.push_back(Clock::now() - before);
+    }
+    std::nth_element(times.begin(), times.begin() + 25, times.end());
+    return times[25];
+  }
 };
 
 TEST_F(HeavyCrowd, OfTenThousandIdleClientsDelaysNobody) {
-  const std::size_t clients = std::min<std::size_t>(10'000, raise_descriptor_limit() - 500);
+  constexpr std::size_t kClients = 10'000;
+  ASSERT_GE(raise_descriptor_limit(), kClients + 500) << "raise the hard limit of open files (ulimit -H -n)";
   ApiProcess api(database_);
-  expect_prompt_ride(api);
+  const Milliseconds usual = usual_ride(api);
   const long before = memory_of(api.process().pid());
   std::vector<HttpConnection> idle;
-  idle.reserve(clients);
-  for (std::size_t i = 0; i < clients; ++i) {
+  idle.reserve(kClients);
+  for (std::size_t i = 0; i < kClients; ++i) {
     idle.push_back(api.connect());
     // Some wait in the middle of a request.
     if (i % 3 == 0) idle.back().send("POST /rides HT");
   }
-  for (int i = 0; i < 20; ++i) expect_prompt_ride(api);
-  EXPECT_LT(memory_of(api.process().pid()) - before, 64 * 1024) << "KiB for " << clients << " connections";
+  EXPECT_LT(usual_ride(api), 2 * usual + Milliseconds(2)) << usual.count() << " ms without them";
+  EXPECT_LT(memory_of(api.process().pid()) - before, 64 * 1024) << "KiB for them";
   // They are served like anybody else when they wake up.
   EXPECT_EQ(idle[1].exchange(get_request("/healthz")).status, 200);
-  EXPECT_EQ(idle[clients / 3 * 3 - 1].exchange(get_request("/account")).status, 200);
+  EXPECT_EQ(idle[kClients / 3 * 3 - 1].exchange(get_request("/account")).status, 200);
 }
 
 TEST_F(HeavyCrowd, ThatComesAndGoesLeavesNothingBehind) {

@@ -7,6 +7,7 @@
 #include "spec/integration/expectations.h"
 #include "spec/support/api_process.h"
 #include "spec/support/eventually.h"
+#include "spec/support/parallel_replays.h"
 #include "spec/support/requests.h"
 
 namespace rocket::spec {
@@ -77,6 +78,15 @@ TEST_F(RidesSpec, ReplaysTheSameBytes) {
   EXPECT_EQ(database_.count("rides"), 1);
   EXPECT_EQ(database_.count("staged_jobs"), 1);
   EXPECT_EQ(database_.of_key(key_, "attempts"), "1");
+}
+
+TEST_F(RidesSpec, ReplaysTheSameBytesToManyAtOnce) {
+  const auto first = send(ride_request(key_));
+  ASSERT_EQ(first.status, 201) << first.body;
+  ParallelReplays many(api_, 32);
+  for (int i = 0; i < 3; ++i) many.expect(ride_request(key_), 201, first.body);
+  EXPECT_EQ(database_.count("rides"), 1);
+  EXPECT_EQ(database_.count("staged_jobs"), 1);
 }
 
 TEST_F(RidesSpec, TakesJsonAsTheSameRequest) {
