@@ -43,6 +43,9 @@ class RequestReader {
   // more appended. After Refused, do not call again.
   Result next(std::string& buffer);
 
+  // A head has been read, and its body has not come yet: a request has begun even when `buffer` is empty.
+  bool awaits_body() const { return pending_.has_value(); }
+
   // The most that `buffer` need ever hold.
   std::size_t buffer_limit() const { return limits_.head_bytes + limits_.body_bytes; }
 

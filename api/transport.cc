@@ -188,13 +188,13 @@ void Transport::sweep() {
   const auto now = Clock::now();
   std::vector<int> ending;
   for (const auto& [descriptor, connection] : connections_) {
-    const bool idle = connection.phase == Phase::kReading && connection.input.empty();
+    const bool idle = connection.phase == Phase::kReading && !connection.holds_part_of_a_request();
     const bool late = connection.phase != Phase::kWorking && now > connection.deadline;
     if (late || (draining && idle)) ending.push_back(descriptor);
   }
   for (const int descriptor : ending) {
     Connection& connection = connections_.at(descriptor);
-    if (connection.phase == Phase::kReading && !connection.input.empty()) {
+    if (connection.phase == Phase::kReading && connection.holds_part_of_a_request()) {
       refuse(connection, {408, "request_timeout", "The request took too long to arrive."});
     } else {
       close(connection);

@@ -125,6 +125,8 @@ class Transport : public Pistache::Tcp::Transport {
     // The socket may hold bytes that we chose not to read yet.
     bool input_waits = false;
     Clock::time_point deadline;
+
+    bool holds_part_of_a_request() const { return !input.empty() || reader.awaits_body(); }
   };
 
   void on_event(const Pistache::Aio::FdSet::Entry& event);

@@ -134,9 +134,14 @@ TEST(ApiStop, AnswersWhatIsUnderWayAndRefusesTheRest) {
   ApiProcess api(database, {{"MOCK_LATENCY_MS", "1500"}});
   HttpConnection busy = api.connect();
   HttpConnection late = api.connect();
+  HttpConnection idle = api.connect();
   busy.send(ride_request(new_key()).to_bytes());
   // A request under way keeps this connection from counting as idle.
   late.send(get_request("/account").to_bytes().substr(0, 10));
+  // So does one whose body is still to come.
+  HttpConnection later = api.connect();
+  const ClientRequest ride = ride_request(new_key());
+  later.send(ride.to_bytes().substr(0, ride.to_bytes().size() - ride.body.size()));
   ASSERT_TRUE(eventually([&] { return database.count("rides") == 1; }));
   api.process().kill(SIGTERM);
   ASSERT_TRUE(eventually([&] { return api.send({"GET", "/readyz", {}, ""}).status == 503; }));
@@ -144,6 +149,10 @@ TEST(ApiStop, AnswersWhatIsUnderWayAndRefusesTheRest) {
   const auto refused = late.receive();
   expect_failure(refused, 503, "overloaded");
   expect_retry_later(refused);
+  // After idle connections have been ended.
+  EXPECT_TRUE(idle.ends());
+  later.send(ride.body);
+  expect_failure(later.receive(), 503, "overloaded");
   const auto answer = busy.receive();
   EXPECT_EQ(answer.status, 201) << answer.body;
   const auto exit = api.process().wait_for_exit(std::chrono::seconds(10));

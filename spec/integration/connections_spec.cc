@@ -173,6 +173,12 @@ TEST_F(ConnectionsSpec, GiveASlowSender408) {
   expect_refused(bytes.substr(0, bytes.size() - 5), 408);
 }
 
+TEST_F(ConnectionsSpec, GiveTheSenderOfAHeadAlone408) {
+  const ClientRequest request = ride_request(new_key());
+  const std::string bytes = request.to_bytes();
+  expect_refused(bytes.substr(0, bytes.size() - request.body.size()), 408);
+}
+
 TEST_F(ConnectionsSpec, AreNotKeptOpenByTricklingBytes) {
   // Each byte is in time, the request is not.
   const std::string bytes = "GET /healthz HTTP/1.1\r\nHost: a\r\nX-Slow: " + std::string(200, 'x');
