@@ -54,6 +54,7 @@ TEST_P(CrossTalk, EveryClientGetsItsOwnAnswers) {
   EXPECT_TRUE(api.process().running()) << api.process().output();
   // Its own word for it: nothing of the visitors is left.
   EXPECT_EQ(api.send(get_request("/readyz")).status, 200);
+  expect_good_end(api.process());
 }
 
 INSTANTIATE_TEST_SUITE_P(WithReactors, CrossTalk, testing::Values("1", "2"));

@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "spec/fault/effects.h"
-#include "spec/support/ledger.h"
 #include "spec/fault/patient_client.h"
 #include "spec/fault/private_cluster.h"
 #include "spec/support/api_process.h"
 #include "spec/support/eventually.h"
+#include "spec/support/ledger.h"
 #include "spec/support/requests.h"
 
 // What a process does with its requests when it is told to stop.
@@ -173,13 +173,6 @@ class ShutdownInTrouble : public testing::TestWithParam<std::string> {
       throw std::runtime_error("the charge never began; output:\n" + process->output());
     }
     return process;
-  }
-
-  static void expect_good_end(const ChildProcess& process) {
-    process.kill(SIGTERM);
-    const auto exit = process.wait_for_exit(std::chrono::seconds(10));
-    ASSERT_TRUE(exit.has_value()) << process.output();
-    EXPECT_EQ(exit->code, 0) << process.output();
   }
 
   Ledger ledger_;

@@ -23,6 +23,9 @@ std::string with_fields(int count) {
 
 class ConnectionsSpec : public testing::Test {
  protected:
+  // Whatever came, nothing of it has leaked.
+  void TearDown() override { expect_good_end(api_.process()); }
+
   TestDatabase database_;
   ApiProcess api_{database_, {{"API_REQUEST_TIMEOUT_MS", "300"}, {"MOCK_LATENCY_MS", "30"}}};
   HttpConnection connection_ = api_.connect();

@@ -1,6 +1,7 @@
 #include "spec/support/child_process.h"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -54,7 +55,8 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
 }  // namespace
 
 ChildProcess::ChildProcess(const std::string& program, const Environment& environment,
-                           const std::vector<std::string>& flags) {
+                           const std::vector<std::string>& flags)
+    : program_(program) {
   std::vector<std::string> arguments{program.starts_with('/') ? program : SPEC_BIN_DIR "/" + program};
   arguments.insert(arguments.end(), flags.begin(), flags.end());
   if (::access(arguments[0].c_str(), X_OK) != 0) {
@@ -81,6 +83,23 @@ ChildProcess::ChildProcess(const std::string& program, const Environment& enviro
 ChildProcess::~ChildProcess() {
   kill(SIGKILL);
   watcher_.join();
+  report_trouble();
+}
+
+void ChildProcess::report_trouble() const {
+  // The second is that of the sanitizer of undefined behaviour.
+  for (const char* report : {"Sanitizer: ", ": runtime error: "}) {
+    if (output_.find(report) == std::string::npos) continue;
+    ADD_FAILURE() << "a sanitizer found something in " << program_ << "; output:\n" << output_;
+    return;
+  }
+  // Specs kill with SIGKILL as they like, some of them past kill().
+  if (end_is_known_ || exit_->code == 0 || exit_->signal == SIGKILL) return;
+  ADD_FAILURE() << program_ << " ended by itself with "
+                << (exit_->code ? "status " + std::to_string(*exit_->code)
+                                : "signal " + std::to_string(*exit_->signal))
+                << "; output:\n"
+                << output_;
 }
 
 void ChildProcess::watch(int output_end) {
@@ -126,13 +145,14 @@ std::string ChildProcess::wait_for_line(const std::string& text, std::chrono::mi
     return true;
   };
   changed_.wait_for(lock, limit, [&] { return find() || exit_; });
-  if (!line) throw std::runtime_error("no line with \"" + text + "\" came; output:\n" + output_);
-  return *line;
+  if (line) return *line;
+  end_is_known_ = exit_.has_value();
+  throw std::runtime_error("no line with \"" + text + "\" came; output:\n" + output_);
 }
 
 std::optional<ExitStatus> ChildProcess::wait_for_exit(std::chrono::milliseconds limit) const {
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, limit, [&] { return exit_.has_value(); });
+  end_is_known_ = changed_.wait_for(lock, limit, [&] { return exit_.has_value(); });
   return exit_;
 }
 
@@ -144,6 +164,13 @@ bool ChildProcess::running() const {
 void ChildProcess::kill(int signal) const {
   const std::lock_guard lock(mutex_);
   if (!exit_) ::kill(pid_, signal);
+}
+
+void expect_good_end(const ChildProcess& process) {
+  process.kill(SIGTERM);
+  const auto exit = process.wait_for_exit(std::chrono::seconds(10));
+  ASSERT_TRUE(exit.has_value()) << process.output();
+  EXPECT_EQ(exit->code, 0) << process.output();
 }
 
 Finished run_to_end(const std::string& program, const Environment& environment,

@@ -24,6 +24,9 @@ struct ExitStatus {
 // A program, running. It gets an environment of nothing but what is given (and PATH), so that the
 // tester's own settings do not leak in. Ended with SIGKILL, if it still runs, and reaped by the destructor;
 // the kernel ends it when the test itself is killed. Thread safe.
+//
+// The test fails when a sanitizer has reported something in it, and when it ended by itself with anything but
+// status 0 and nobody was told. The leak sanitizer speaks only at a good end; see expect_good_end().
 class ChildProcess {
  public:
   // `program` is a name from build/bin, such as "api", or the path of somebody else's program. Throws
@@ -49,14 +52,21 @@ class ChildProcess {
 
  private:
   void watch(int output_end);
+  void report_trouble() const;
 
+  std::string program_;
   pid_t pid_ = -1;
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   std::string output_;
   std::optional<ExitStatus> exit_;
+  // Somebody was told of its end.
+  mutable bool end_is_known_ = false;
   std::thread watcher_;
 };
+
+// Tells it to end (SIGTERM), and expects that it does, within 10 s and with status 0.
+void expect_good_end(const ChildProcess& process);
 
 // Runs it to its end, which must come within 15 s.
 struct Finished {
