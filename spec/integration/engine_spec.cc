@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 
 #include "base/ids.h"
@@ -328,6 +329,24 @@ TEST_F(EngineSpec, ADepositIsOnePhase) {
   EXPECT_EQ(database_.value("SELECT balance FROM accounts"), "5");
   EXPECT_EQ(database_.count("deposits"), 1);
   EXPECT_TRUE(rig_.gateway().calls().empty());
+}
+
+// Of one account at the provider: with the same serial numbers, and even the same keys of clients.
+TEST(ProvidersKeys, AreUniqueAcrossDatabases) {
+  const std::string key = new_key();
+  std::set<std::string> keys;
+  for (int i = 0; i < 2; ++i) {
+    TestDatabase database;
+    EngineRig rig(database);
+    ASSERT_EQ(describe(rig.run(engine_ride(key))), "201");
+    ASSERT_EQ(database.value("SELECT id FROM rides"), "1");
+    ASSERT_EQ(describe(rig.run(engine_cancellation(new_key(), "1"))), "200");
+    ASSERT_EQ(rig.gateway().calls().size(), 1U);
+    ASSERT_EQ(rig.gateway().refund_calls().size(), 1U);
+    keys.insert(rig.gateway().calls()[0].charge_key);
+    keys.insert(rig.gateway().refund_calls()[0].refund_key);
+  }
+  EXPECT_EQ(keys.size(), 4U) << testing::PrintToString(keys);
 }
 
 }  // namespace
