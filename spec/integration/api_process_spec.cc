@@ -205,15 +205,5 @@ TEST(Secrets, AreInNoLogAndNoStoredError) {
   }
 }
 
-TEST(Secrets, OfTheDatabaseUrlAreNotLogged) {
-  TestDatabase database;
-  ApiProcess api(url_with(database.url(), {{"host", "/nonexistent"}, {"password", "hunter2"}}), {});
-  EXPECT_EQ(api.send({"GET", "/readyz", {}, ""}).status, 503);
-  api.process().kill(SIGTERM);
-  ASSERT_TRUE(api.process().wait_for_exit());
-  EXPECT_NE(api.process().output().find("database is away"), std::string::npos);
-  EXPECT_EQ(api.process().output().find("hunter2"), std::string::npos);
-}
-
 }  // namespace
 }  // namespace rocket::spec

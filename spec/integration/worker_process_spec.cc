@@ -9,8 +9,13 @@
 #include <csignal>
 #include <string>
 #include <system_error>
+#include <vector>
 
+#include "spec/integration/completer_rig.h"
 #include "spec/support/child_process.h"
+#include "spec/support/eventually.h"
+#include "spec/support/payment_provider.h"
+#include "spec/support/requests.h"
 #include "spec/support/test_database.h"
 
 // What every process promises to whoever operates it.
@@ -21,7 +26,6 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr std::chrono::seconds kTimeToStop(10);
 constexpr const char* kNowhere = "postgresql:///rides?host=%2Fnonexistent%2Fsocket%2Fdirectory";
 
 struct Process {
@@ -114,10 +118,7 @@ TEST_P(WorkerProcess, StopsOnSigterm) {
   TestDatabase database;
   const ChildProcess process(GetParam().name, environment(database.url()));
   process.wait_for_line(GetParam().running);
-  process.kill(SIGTERM);
-  const auto exit = process.wait_for_exit(kTimeToStop);
-  ASSERT_TRUE(exit.has_value()) << process.output();
-  EXPECT_EQ(exit->code, 0) << process.output();
+  expect_good_end(process);
 }
 
 TEST_P(WorkerProcess, StopsOnSigint) {
@@ -125,7 +126,7 @@ TEST_P(WorkerProcess, StopsOnSigint) {
   const ChildProcess process(GetParam().name, environment(database.url()));
   process.wait_for_line(GetParam().running);
   process.kill(SIGINT);
-  const auto exit = process.wait_for_exit(kTimeToStop);
+  const auto exit = process.wait_for_exit(std::chrono::seconds(10));
   ASSERT_TRUE(exit.has_value()) << process.output();
   EXPECT_EQ(exit->code, 0) << process.output();
 }
@@ -135,10 +136,7 @@ TEST_P(WorkerProcess, StopsWhileThereIsNoDatabase) {
   process.wait_for_line(GetParam().running);
   process.wait_for_line("nonexistent");
   EXPECT_TRUE(process.running());
-  process.kill(SIGTERM);
-  const auto exit = process.wait_for_exit(kTimeToStop);
-  ASSERT_TRUE(exit.has_value()) << process.output();
-  EXPECT_EQ(exit->code, 0) << process.output();
+  expect_good_end(process);
 }
 
 TEST_P(WorkerProcess, StopsWhileItWaitsForADatabaseThatSaysNothing) {
@@ -146,10 +144,65 @@ TEST_P(WorkerProcess, StopsWhileItWaitsForADatabaseThatSaysNothing) {
   const ChildProcess process(GetParam().name, environment(server.url()));
   process.wait_for_line(GetParam().running);
   ASSERT_TRUE(server.has_visitor()) << process.output();
-  process.kill(SIGTERM);
-  const auto exit = process.wait_for_exit(kTimeToStop);
-  ASSERT_TRUE(exit.has_value()) << process.output();
-  EXPECT_EQ(exit->code, 0) << process.output();
+  expect_good_end(process);
+}
+
+TEST_P(WorkerProcess, DoesNotLogThePasswordOfADatabaseThatIsAway) {
+  const ChildProcess process(GetParam().name, environment(url_with(kNowhere, {{"password", "sesame"}})));
+  process.wait_for_line("nonexistent");
+  expect_good_end(process);
+  EXPECT_THAT(process.output(), Not(HasSubstr("sesame")));
+}
+
+// Of the api: api_process_spec.cc.
+TEST(Secrets, AreInNoLogOfAWorkerAndInNoErrorItStores) {
+  TestDatabase database;
+  const PaymentProvider provider;
+  Environment environment = provider.environment();
+  environment.insert({{"DATABASE_URL", url_with(database.url(), {{"password", "sesame"}})},
+                      {"STRIPE_TOTAL_TIMEOUT_MS", "300"},
+                      {"COMPLETER_PAUSE_S", "0"},
+                      {"COMPLETER_MOST_ATTEMPTS", "2"},
+                      {"COMPLETER_IDLE_MS", "20"},
+                      {"REAPER_IDLE_MS", "20"}});
+  std::string log;
+  const auto run = [&](const std::string& worker, const auto& done) {
+    const ChildProcess process(worker, environment);
+    EXPECT_TRUE(eventually(done)) << process.output();
+    expect_good_end(process);
+    log += process.output();
+  };
+
+  // One that succeeds, one that is declined, one that nobody can go on with, and one that makes its statement
+  // fail, whose message must not repeat what was bound to it; then one that the provider refuses.
+  database.execute("ALTER TABLE rides ADD CHECK (origin_lat <> 12)");
+  std::vector<std::string> keys{abandon(database), abandon(database, {.user = kDeclinedUser}),
+                                abandon(database, {.path = "/nothing"})};
+  keys.push_back(abandon(
+      database, {.params = R"({"origin_lat": 12, "origin_lon": 2, "target_lat": 3, "target_lon": 4})"}));
+  run("completer",
+      [&] { return database.count("idempotency_keys", "finished_at IS NULL AND parked_at IS NULL") == 0; });
+  provider.fail("kind=status&status=401&times=99");
+  keys.push_back(abandon(database));
+  run("completer", [&] { return database.of_key(keys.back(), "parked_at") != "NULL"; });
+  run("enqueuer", [&] { return database.count("staged_jobs") == 0; });
+  database.execute("UPDATE idempotency_keys SET finished_at = finished_at - interval '73 hours'");
+  run("reaper", [&] { return database.count("idempotency_keys", "finished_at IS NOT NULL") == 0; });
+
+  EXPECT_THAT(log, AllOf(HasSubstr(": completed "), HasSubstr("status=402"), HasSubstr("not completed"),
+                         HasSubstr("no such endpoint"), HasSubstr("parked after too many attempts"),
+                         HasSubstr("send_ride_receipt"), HasSubstr("reaped")));
+  EXPECT_EQ(database.count("idempotency_keys", "last_error IS NOT NULL"), 3);
+  std::vector<std::string> secrets{"example.com", "cus_", "user-bad-source", "sesame",
+                                   PaymentProvider::kApiKey};
+  secrets.insert(secrets.end(), keys.begin(), keys.end());
+  for (const std::string& secret : secrets) {
+    EXPECT_THAT(log, Not(HasSubstr(secret)));
+    EXPECT_EQ(
+        database.number("SELECT count(*) FROM idempotency_keys WHERE strpos(last_error, $1) > 0", {secret}),
+        0)
+        << secret;
+  }
 }
 
 }  // namespace
