@@ -69,7 +69,8 @@ std::uint32_t length_at(const std::vector<unsigned char>& bytes, std::size_t pla
 CuttingProxy::CuttingProxy()
     : acceptor_(context_, asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), 0)) {}
 
-CuttingProxy::CuttingProxy(const std::string& database_url) : CuttingProxy() {
+CuttingProxy::CuttingProxy(const std::string& database_url, Counts counts) : CuttingProxy() {
+  counts_ = counts;
   Parts parts = parts_of(database_url);
   server_ = endpoint_of(parts);
   parts["host"] = "127.0.0.1";
@@ -150,7 +151,7 @@ asio::awaitable<void> CuttingProxy::pass_on(std::shared_ptr<Link> link, To direc
     Message kept;
     for (bool is_startup = begins_with_startup;; is_startup = false) {
       const Message message = co_await next_message(from, is_startup, kept);
-      if (!may_pass(link, direction)) co_return;
+      if (!may_pass(link, direction, message)) co_return;
       co_await asio::async_write(to, asio::buffer(message), asio::use_awaitable);
     }
   } catch (const std::system_error&) {
@@ -192,7 +193,9 @@ asio::awaitable<CuttingProxy::Message> CuttingProxy::next_message(Socket& from, 
 }
 
 // False when the connection was cut before this message.
-bool CuttingProxy::may_pass(const std::shared_ptr<Link>& link, To direction) {
+bool CuttingProxy::may_pass(const std::shared_ptr<Link>& link, To direction, const Message& message) {
+  const char kind = direction == To::kServer ? 'B' : 'Z';
+  if (counts_ == Counts::kStatements && message.front() != kind) return true;
   if (act_ && direction == direction_ && passed(direction) == limit_) {
     std::exchange(act_, nullptr)(*this);
     has_acted_ = true;

@@ -23,7 +23,11 @@ class CuttingProxy {
  public:
   enum class To { kServer, kClient };
 
-  explicit CuttingProxy(const std::string& database_url);
+  // Which messages are counted, and may be the chosen one: all, or, with PostgreSQL, just those before each
+  // statement (Bind), and after the last of those sent together (ReadyForQuery).
+  enum class Counts { kAll, kStatements };
+
+  explicit CuttingProxy(const std::string& database_url, Counts counts = Counts::kAll);
   struct Redis {
     std::uint16_t port;
   };
@@ -72,11 +76,12 @@ class CuttingProxy {
   asio::awaitable<void> pass_on(std::shared_ptr<Link> link, To direction, bool begins_with_startup);
   // `kept` is what was read beyond the last message.
   asio::awaitable<Message> next_message(Socket& from, bool is_startup, Message& kept) const;
-  bool may_pass(const std::shared_ptr<Link>& link, To direction);
+  bool may_pass(const std::shared_ptr<Link>& link, To direction, const Message& message);
 
   std::string url_;
   enum class Protocol { kPostgres, kRedis, kRabbitMq };
   Protocol protocol_ = Protocol::kPostgres;
+  Counts counts_ = Counts::kAll;
   asio::generic::stream_protocol::endpoint server_;
   asio::io_context context_{1};
   asio::ip::tcp::acceptor acceptor_;

@@ -16,6 +16,8 @@ void Faults::plan(const Fields& fields) {
       fault.stored = value == "true";
     } else if (name == "status") {
       fault.status = std::stoi(value);
+    } else if (name == "type") {
+      fault.type = value;
     } else if (name == "delay") {
       fault.delay = std::chrono::milliseconds(std::stoi(value));
     } else if (name == "retry_after") {

@@ -20,6 +20,8 @@ struct Fault {
   // Whether the faulty answer is what repetitions get too.
   bool stored = false;
   int status = 500;
+  // Of the error, in the provider's terms.
+  std::string type = "api_error";
   std::chrono::milliseconds delay{0};
   std::string retry_after;
   std::string should_retry;
@@ -28,7 +30,7 @@ struct Fault {
 // The faults of the next calls.
 class Faults {
  public:
-  // kind, charged, stored, status, delay (ms), retry_after, should_retry, times. Throws
+  // kind, charged, stored, status, type, delay (ms), retry_after, should_retry, times. Throws
   // std::invalid_argument.
   void plan(const Fields& fields);
   // Of the next call; nothing when all is well.

@@ -51,7 +51,7 @@ struct Reply {
 Response page() { return {200, {{"Content-Type", "text/html"}}, "<html>Service unavailable</html>"}; }
 
 Response error_of(const Fault& fault) {
-  Response response{fault.status, {}, R"({"error":{"type":"api_error","message":"scripted"}})"};
+  Response response{fault.status, {}, R"({"error":{"type":")" + fault.type + R"(","message":"scripted"}})"};
   if (!fault.retry_after.empty()) response.headers["Retry-After"] = fault.retry_after;
   if (!fault.should_retry.empty()) response.headers["Stripe-Should-Retry"] = fault.should_retry;
   return response;

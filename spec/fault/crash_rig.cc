@@ -1,0 +1,125 @@
+#include "spec/fault/crash_rig.h"
+
+#include <algorithm>
+#include <cctype>
+#include <csignal>
+#include <stdexcept>
+
+#include "spec/support/eventually.h"
+#include "spec/support/requests.h"
+
+namespace rocket::spec {
+namespace {
+
+using To = CuttingProxy::To;
+
+std::string name_of(Ending ending) {
+  switch (ending) {
+    case Ending::kSucceeds:
+      break;
+    case Ending::kRefused:
+      return "Refused";
+    case Ending::kReleasedThenRetried:
+      return "ReleasedThenRetried";
+    case Ending::kLookedUp:
+      return "LookedUp";
+    case Ending::kParked:
+      return "Parked";
+    case Ending::kHopeless:
+      return "Hopeless";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::vector<CrashCase> cases_of(const std::vector<Ending>& endings,
+                                const std::vector<std::pair<To, Rescue>>& ways) {
+  std::vector<CrashCase> cases;
+  for (const idempotency::Flow& flow : all_flows()) {
+    for (const Ending ending : endings) {
+      if (!is_possible(flow, ending)) continue;
+      for (const auto& [direction, rescue] : ways) cases.push_back({&flow, ending, direction, rescue});
+    }
+  }
+  return cases;
+}
+
+std::string name_of_case(const testing::TestParamInfo<CrashCase>& info) {
+  const auto& [flow, ending, direction, rescue] = info.param;
+  const auto capitalized = [](std::string word) {
+    std::transform(word.begin() + 1, word.end(), word.begin() + 1,
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    word.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(word.front())));
+    return word;
+  };
+  // What names them to ctest: letters only.
+  std::string name = capitalized(flow->path.substr(1));
+  std::erase(name, '/');
+  if (flow->method != "POST") name = capitalized(flow->method) + name;
+  return name + name_of(ending) + (direction == To::kServer ? "ToServer" : "ToClient") +
+         (rescue == Rescue::kClient ? "RescuedByClient" : "RescuedByCompleter");
+}
+
+void CrashRig::start_victim() {
+  victim_.emplace(proxy_.url(), stage_.environment(proxy_.url()));
+  ASSERT_TRUE(eventually([&] { return victim_->send(get_request("/readyz")).status == 200; }));
+  const std::string key = stage_.fresh_key();
+  const ClientResponse answer = stage_.send(*victim_, key);
+  ASSERT_TRUE(stage_.is_the_end(answer)) << answer.status << ' ' << answer.body;
+}
+
+std::optional<ClientResponse> CrashRig::answer_of_victim(const std::string& key) {
+  try {
+    return stage_.send(*victim_, key);
+  } catch (const std::runtime_error&) {
+    return std::nullopt;
+  }
+}
+
+std::size_t CrashRig::count_points_of_api() {
+  start_victim();
+  const std::string key = stage_.fresh_key();
+  proxy_.cut_after(GetParam().direction, kNever);
+  EXPECT_TRUE(stage_.is_the_end(stage_.send(*victim_, key)));
+  // Whatever may come after the answer is a point, too.
+  EXPECT_TRUE(eventually([&] { return stage_.has_ended(key); }));
+  return proxy_.passed(GetParam().direction);
+}
+
+std::size_t CrashRig::count_points_of_completer() {
+  const std::string key = stage_.fresh_key();
+  stage_.abandon(key);
+  proxy_.cut_after(GetParam().direction, kNever);
+  const ChildProcess completer("completer", stage_.environment(proxy_.url()));
+  EXPECT_TRUE(eventually([&] { return stage_.has_ended(key); })) << completer.output();
+  completer.kill(SIGTERM);
+  EXPECT_TRUE(completer.wait_for_exit().has_value());
+  return proxy_.passed(GetParam().direction);
+}
+
+ClientResponse CrashRig::rescue(const std::string& key) {
+  if (GetParam().rescue == Rescue::kCompleter) {
+    const ChildProcess completer("completer", stage_.environment());
+    EXPECT_TRUE(eventually([&] {
+      // In this order: what the victim has sent may be carried out, and committed, after its end.
+      const bool victim_is_gone =
+          stage_.database().count("pg_stat_activity",
+                                  "datname = current_database() AND pid <> pg_backend_pid()"
+                                  " AND xact_start IS NOT NULL") == 0;
+      stage_.age(key);
+      return victim_is_gone && stage_.have_all_ended();
+    })) << completer.output();
+  }
+  // Where nothing of it was committed, or not yet, the client is the only one who knows of the request.
+  ClientResponse answer;
+  EXPECT_TRUE(eventually([&] {
+    stage_.age(key);
+    answer = stage_.send(rescuer_, key);
+    return stage_.is_the_end(answer);
+  })) << answer.status
+      << ' ' << answer.body;
+  return answer;
+}
+
+}  // namespace rocket::spec

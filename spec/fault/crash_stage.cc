@@ -1,0 +1,232 @@
+#include "spec/fault/crash_stage.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <variant>
+
+#include "endpoints/all.h"
+#include "spec/support/eventually.h"
+#include "spec/support/requests.h"
+#include "spec/support/scripted_gateway.h"
+
+namespace rocket::spec {
+namespace {
+
+const std::string kHourAgo = "now() - interval '1 hour'";
+// Beyond CHARGE_REPEAT_LIMIT_S.
+const std::string kDayAgo = "now() - interval '1 day'";
+
+ClientRequest example_of(const idempotency::Flow& flow, const std::string& path, const std::string& user,
+                         const std::string& key) {
+  return {flow.method,
+          path,
+          {{"Authorization", user}, {"Idempotency-Key", key}, {"Content-Type", "application/json"}},
+          flow.example.parameters};
+}
+
+Environment environment_at(const PaymentProvider& provider, const std::string& database_url) {
+  Environment all = provider.environment();
+  all.insert({{"DATABASE_URL", database_url},
+              {"DATABASE_LANES", "1"},
+              // Nothing else than what an ending says keeps the provider from being asked.
+              {"CIRCUIT_FAILURES", "1000000"},
+              {"COMPLETER_IDLE_MS", "20"},
+              {"COMPLETER_PAUSE_S", "0"}});
+  return all;
+}
+
+ChargesByRide known(TestDatabase& database, const std::string& rides_and_ids) {
+  ChargesByRide moved;
+  for (const auto& row : database.rows(rides_and_ids)) moved[*row[0]].insert(*row[1]);
+  return moved;
+}
+
+}  // namespace
+
+const idempotency::Flows& all_flows() {
+  static ScriptedGateway gateway;
+  static const idempotency::Flows all = endpoints::all_flows(gateway, {});
+  return all;
+}
+
+bool is_possible(const idempotency::Flow& flow, Ending ending) {
+  if (ending == Ending::kSucceeds || ending == Ending::kHopeless) return true;
+  return std::any_of(flow.steps.begin(), flow.steps.end(), [](const idempotency::Step& step) {
+    return std::holds_alternative<idempotency::ForeignPhase>(step.phase);
+  });
+}
+
+CrashStage::CrashStage(const idempotency::Flow& flow, Ending ending)
+    : flow_(flow), ending_(ending), in_peace_(database_, environment_at(provider_, database_.url())) {}
+
+Environment CrashStage::environment(const std::string& database_url) const {
+  Environment all = environment_at(provider_, database_url);
+  // Without a ledger this one cannot be asked.
+  if (ending_ == Ending::kParked) all["CHARGE_GATEWAY"] = "mock";
+  return all;
+}
+
+std::string CrashStage::user() const {
+  return ending_ == Ending::kRefused && !card_was_charged_before() ? kDeclinedUser : kUser;
+}
+
+std::string CrashStage::fresh_key() {
+  provider_.heal();
+  keys_.push_back(new_key());
+  const std::string& key = keys_.back();
+  paths_[key] = prepare();
+  if (ending_ == Ending::kLookedUp || ending_ == Ending::kParked) try_long_ago(key);
+  if (ending_ == Ending::kRefused && card_was_charged_before()) {
+    // However often it is asked.
+    provider_.fail("kind=status&status=400&type=invalid_request_error&times=9");
+  }
+  if (ending_ == Ending::kReleasedThenRetried) provider_.fail("kind=status&status=503&should_retry=false");
+  return key;
+}
+
+std::string CrashStage::prepare() const {
+  if (!card_was_charged_before()) return flow_.path;
+  const idempotency::Flow& before = *all_flows().at("POST", flow_.example.prepared_by);
+  const ClientResponse answer = in_peace_.send(example_of(before, before.path, user(), new_key()));
+  EXPECT_EQ(answer.status / 100, 2) << answer.body;
+  const nlohmann::json::json_pointer variable(flow_.example.variable_at);
+  return flow_.path + nlohmann::json::parse(answer.body).at(variable).dump();
+}
+
+void CrashStage::try_long_ago(const std::string& key) {
+  provider_.fail(std::string("kind=status&status=500&should_retry=false&charged=") +
+                 (ending_ == Ending::kLookedUp ? "true" : "false"));
+  const ClientResponse answer = in_peace_.send(request(key));
+  EXPECT_EQ(answer.code(), "payment_unavailable") << answer.body;
+  provider_.forget_keys();
+  // The age of a foreign call is that of what its request has made.
+  for (const auto& table : database_.rows("SELECT table_name FROM information_schema.columns WHERE "
+                                          "table_schema = 'public' AND column_name = 'idempotency_key_id'")) {
+    database_.execute(
+        "UPDATE " + *table[0] + " SET created_at = " + kDayAgo +
+            " WHERE idempotency_key_id = (SELECT id FROM idempotency_keys WHERE idempotency_key = $1)",
+        {key});
+  }
+}
+
+ClientRequest CrashStage::request(const std::string& key) const {
+  return example_of(flow_, paths_.at(key), user(), key);
+}
+
+ClientResponse CrashStage::send(HttpConnection& connection, const std::string& key) const {
+  ClientResponse answer = connection.exchange(request(key));
+  if (answer.code() == "payment_unavailable") answer = connection.exchange(request(key));
+  return answer;
+}
+
+ClientResponse CrashStage::send(const ApiProcess& api, const std::string& key) const {
+  HttpConnection connection = api.connect();
+  return send(connection, key);
+}
+
+void CrashStage::abandon(const std::string& key) {
+  database_.execute(
+      "INSERT INTO idempotency_keys (id, user_id, idempotency_key, request_method, request_path, "
+      "request_params,"
+      " origin_ip) SELECT gen_random_uuid(), id, $1, $2, $3, $4::jsonb, '127.0.0.1' FROM users WHERE email = "
+      "$5"
+      " ON CONFLICT DO NOTHING",
+      {key, flow_.method, paths_.at(key), flow_.example.parameters, user()});
+  if (ending_ == Ending::kHopeless) {
+    // More than COMPLETER_MOST_ATTEMPTS can be.
+    database_.execute("UPDATE idempotency_keys SET completions = 1000 WHERE idempotency_key = $1", {key});
+  }
+  age(key);
+}
+
+void CrashStage::age(const std::string& key) {
+  database_.execute("UPDATE idempotency_keys SET locked_at = CASE WHEN lease IS NOT NULL THEN " + kHourAgo +
+                        " END, created_at = " + kHourAgo + ", last_run_at = " + kHourAgo +
+                        " WHERE idempotency_key = $1 AND finished_at IS NULL AND parked_at IS NULL",
+                    {key});
+}
+
+bool CrashStage::is_the_end(const ClientResponse& answer) const {
+  switch (ending_) {
+    case Ending::kSucceeds:
+    case Ending::kReleasedThenRetried:
+    case Ending::kLookedUp:
+      return answer.status / 100 == 2;
+    case Ending::kRefused:
+      return answer.code() == (card_was_charged_before() ? "payment_rejected" : "card_declined");
+    case Ending::kParked:
+    case Ending::kHopeless:
+      break;
+  }
+  return answer.code() == "request_parked";
+}
+
+bool CrashStage::has_ended(const std::string& key) {
+  return database_.number(
+             "SELECT count(*) FROM idempotency_keys WHERE idempotency_key = $1"
+             " AND (finished_at IS NOT NULL OR parked_at IS NOT NULL)",
+             {key}) == 1;
+}
+
+bool CrashStage::have_all_ended() {
+  return database_.count("idempotency_keys", "finished_at IS NULL AND parked_at IS NULL") == 0;
+}
+
+// What there is in the database, as far as it depends on what was asked for and not on how often it was
+// tried: how many rows each table has, how many values each column, the sums of what is counted in them, and
+// how the keys ended.
+std::map<std::string, std::string> CrashStage::contents() {
+  std::map<std::string, std::string> contents;
+  for (const auto& table :
+       database_.rows("SELECT table_name FROM information_schema.tables WHERE table_schema = "
+                      "'public' AND table_type = 'BASE TABLE'")) {
+    contents[*table[0]] = database_.value("SELECT count(*) FROM " + *table[0]);
+  }
+  for (const auto& column : database_.rows(
+           "SELECT table_name, column_name, data_type IN ('integer', 'bigint') AND column_name NOT LIKE "
+           "'%id' FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> "
+           "'idempotency_keys'")) {
+    const std::string name = *column[0] + '.' + *column[1];
+    contents[name] = database_.value("SELECT count(" + *column[1] + ") FROM " + *column[0]);
+    if (*column[2] == "f") continue;
+    contents["sum of " + name] =
+        database_.value("SELECT coalesce(sum(" + *column[1] + "), 0) FROM " + *column[0]);
+  }
+  for (const auto& end :
+       database_.rows("SELECT recovery_point, response_code, lease IS NULL, parked_at IS NULL, count(*) FROM "
+                      "idempotency_keys GROUP BY 1, 2, 3, 4")) {
+    contents["keys " + *end[0] + ' ' + end[1].value_or("unanswered") + ' ' + *end[2] + ' ' + *end[3]] =
+        *end[4];
+  }
+  return contents;
+}
+
+void CrashStage::end_undisturbed(std::size_t requests) {
+  if (ending_ == Ending::kHopeless) {
+    while (keys_.size() < requests) abandon(fresh_key());
+    const ChildProcess completer("completer", environment());
+    EXPECT_TRUE(eventually([&] { return have_all_ended(); })) << completer.output();
+    return;
+  }
+  const ApiProcess api(database_, environment());
+  while (keys_.size() < requests) {
+    const ClientResponse answer = send(api, fresh_key());
+    EXPECT_TRUE(is_the_end(answer)) << answer.status << ' ' << answer.body;
+  }
+}
+
+void CrashStage::expect_each_key_had_one_effect() {
+  CrashStage undisturbed(flow_, ending_);
+  undisturbed.end_undisturbed(keys_.size());
+  EXPECT_EQ(contents(), undisturbed.contents());
+  EXPECT_EQ(provider_.charges(), known(database_,
+                                       "SELECT id, stripe_charge_id FROM rides WHERE stripe_charge_id "
+                                       "IS NOT NULL"));
+  EXPECT_EQ(provider_.refunds(), known(database_,
+                                       "SELECT ride_id, stripe_refund_id FROM refunds WHERE "
+                                       "stripe_refund_id IS NOT NULL"));
+}
+
+}  // namespace rocket::spec

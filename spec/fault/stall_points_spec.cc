@@ -1,0 +1,49 @@
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <string>
+
+#include "spec/fault/crash_rig.h"
+#include "spec/support/cutting_proxy.h"
+#include "spec/support/eventually.h"
+
+// A process stalls beyond its lease at every point of its work, as in crash_points_spec.cc, and goes on when
+// somebody else has finished the request.
+namespace rocket::spec {
+namespace {
+
+using To = CuttingProxy::To;
+
+class HeavyStallPoints : public CrashRig {};
+
+TEST_P(HeavyStallPoints, ApiStallsBeyondItsLease) {
+  const std::size_t points = count_points_of_api();
+  for (std::size_t point = 0; point < points; ++point) {
+    SCOPED_TRACE("stalled after " + std::to_string(point) + " of " + std::to_string(points) + " messages");
+    const std::string key = stage_.fresh_key();
+    proxy_.after(GetParam().direction, point,
+                 [pid = victim_->process().pid()](CuttingProxy&) { ::kill(pid, SIGSTOP); });
+    HttpConnection client = victim_->connect();
+    client.send(stage_.request(key).to_bytes());
+    ASSERT_TRUE(eventually([&] { return proxy_.has_acted(); }));
+    const ClientResponse rescued = rescue(key);
+    victim_->process().kill(SIGCONT);
+    ClientResponse late = client.receive();
+    // What the victim had sent may have been carried out while the rescuer worked.
+    if (late.code() == "request_in_progress") late = stage_.send(*victim_, key);
+    EXPECT_TRUE(stage_.is_the_end(late)) << late.body;
+    EXPECT_EQ(late.body, rescued.body);
+  }
+  stage_.expect_each_key_had_one_effect();
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, HeavyStallPoints,
+                         testing::ValuesIn(cases_of({Ending::kSucceeds},
+                                                    {{To::kServer, Rescue::kClient},
+                                                     {To::kServer, Rescue::kCompleter},
+                                                     {To::kClient, Rescue::kClient},
+                                                     {To::kClient, Rescue::kCompleter}})),
+                         name_of_case);
+
+}  // namespace
+}  // namespace rocket::spec
