@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <csignal>
+#include <memory>
 #include <string>
 
 #include "spec/fault/crash_rig.h"
@@ -43,6 +45,45 @@ INSTANTIATE_TEST_SUITE_P(Of, HeavyStallPoints,
                                                      {To::kServer, Rescue::kCompleter},
                                                      {To::kClient, Rescue::kClient},
                                                      {To::kClient, Rescue::kCompleter}})),
+                         name_of_case);
+
+class HeavyStallPointsOfCompleter : public CrashRig {};
+
+TEST_P(HeavyStallPointsOfCompleter, StallsBeyondItsLease) {
+  const std::size_t points = count_points_of_completer();
+  ASSERT_GT(points, 10U);
+  std::size_t fenced_off = 0;
+  for (std::size_t point = 0; point < points; ++point) {
+    SCOPED_TRACE("stalled after " + std::to_string(point) + " of " + std::to_string(points) + " messages");
+    const std::string key = stage_.fresh_key();
+    stage_.abandon(key);
+    const auto pid = std::make_shared<std::atomic<pid_t>>(0);
+    proxy_.after(GetParam().direction, point, [pid](CuttingProxy&) {
+      pid->wait(0);
+      ::kill(*pid, SIGSTOP);
+    });
+    const ChildProcess victim("completer", stage_.environment(proxy_.url()));
+    *pid = victim.pid();
+    pid->notify_all();
+    ASSERT_TRUE(eventually([&] { return proxy_.has_acted(); })) << victim.output();
+    const ClientResponse rescued = rescue(key);
+    // What it has in hand it brings to an end before it stops.
+    victim.kill(SIGCONT);
+    victim.kill(SIGTERM);
+    const auto exit = victim.wait_for_exit();
+    ASSERT_TRUE(exit && exit->code == 0) << victim.output();
+    if (victim.output().find("lost to another attempt") != std::string::npos) ++fenced_off;
+    EXPECT_EQ(stage_.send(rescuer_, key).body, rescued.body);
+  }
+  EXPECT_GT(fenced_off, 0U) << "it never went on with a key that it had lost";
+  stage_.expect_each_key_had_one_effect();
+}
+
+// At what it sends: what it has sent goes through, so stalling at the answers to that is the same.
+INSTANTIATE_TEST_SUITE_P(Of, HeavyStallPointsOfCompleter,
+                         testing::ValuesIn(cases_of({Ending::kSucceeds},
+                                                    {{To::kServer, Rescue::kClient},
+                                                     {To::kServer, Rescue::kCompleter}})),
                          name_of_case);
 
 }  // namespace

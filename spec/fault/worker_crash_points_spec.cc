@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "spec/fault/worker_rig.h"
 #include "spec/support/child_process.h"
 #include "spec/support/cutting_proxy.h"
 #include "spec/support/eventually.h"
@@ -25,12 +26,8 @@ using To = CuttingProxy::To;
 
 constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
 
-class HeavyWorkerCrashPoints : public testing::TestWithParam<To> {
+class HeavyWorkerCrashPoints : public WorkerRig {
  protected:
-  Environment environment() const {
-    return {{"DATABASE_URL", proxy_.url()}, {"ENQUEUER_IDLE_MS", "20"}, {"REAPER_IDLE_MS", "20"}};
-  }
-
   // Runs the worker until its work is done, or it is killed after so many messages of its database. Its
   // output.
   std::string run(const std::string& worker, const std::function<bool()>& done, std::size_t messages) {
@@ -90,21 +87,6 @@ class HeavyWorkerCrashPoints : public testing::TestWithParam<To> {
     }
     EXPECT_GT(repeated, 0U) << "no kill came between the push and the commit";
   }
-
-  // The ids of so many new jobs.
-  std::set<std::string> stage(int jobs) {
-    std::set<std::string> ids;
-    for (const auto& row : database_.rows("INSERT INTO staged_jobs (job_name, job_args) "
-                                          "SELECT 'send_ride_receipt', '{}' FROM generate_series(1, $1::int) "
-                                          "RETURNING job_id",
-                                          {std::to_string(jobs)})) {
-      ids.insert(*row[0]);
-    }
-    return ids;
-  }
-
-  TestDatabase database_;
-  CuttingProxy proxy_{database_.url()};
 };
 
 TEST_P(HeavyWorkerCrashPoints, EnqueuerLosesNoJob) {
@@ -150,32 +132,21 @@ TEST_P(HeavyWorkerCrashPoints, EnqueuerLosesNoJobBetweenItsDatabaseAndRabbitMq) 
 }
 
 TEST_P(HeavyWorkerCrashPoints, ReaperRemovesWhatIsDueAndNothingElse) {
-  const auto store = [&](const std::string& kind, const std::string& age, bool finished) {
-    database_.execute(
-        "INSERT INTO idempotency_keys (id, user_id, idempotency_key, request_method, request_path, "
-        "request_params,"
-        " created_at, last_run_at, recovery_point, response_code, response_body, finished_at) "
-        "SELECT gen_random_uuid(), 1, $1 || gen_random_uuid(), 'POST', '/rides', '{}', at, at, $3, "
-        " CASE WHEN $3 = 'finished' THEN 201 END, CASE WHEN $3 = 'finished' THEN '{}' END, "
-        " CASE WHEN $3 = 'finished' THEN at END FROM (SELECT now() - $2::interval AS at) made",
-        {kind + "-", age, finished ? "finished" : "started"});
-  };
-  const auto due = [&] { return database_.count("idempotency_keys", "idempotency_key LIKE 'due-%'"); };
-  const auto done = [&] { return due() == 0; };
-  store("unfinished", "73 hours", false);
-  store("young", "71 hours", true);
-  store("due", "73 hours", true);
+  const auto done = [&] { return due_keys() == 0; };
+  store_key(name("unfinished"), "73 hours", false);
+  store_key(name("young"), "71 hours", true);
+  store_key(name("due"), "73 hours", true);
   run("reaper", done, kNever);
   const std::size_t points = proxy_.passed(GetParam());
   ASSERT_GT(points, 10U);
 
   for (std::size_t point = 0; point < points; ++point) {
     SCOPED_TRACE("killed after " + std::to_string(point) + " of " + std::to_string(points) + " messages");
-    for (int i = 0; i < 3; ++i) store("due", "73 hours", true);
+    for (int i = 0; i < 3; ++i) store_key(name("due"), "73 hours", true);
     run("reaper", done, point);
-    EXPECT_TRUE(due() == 3 || due() == 0) << "half a batch is gone";
+    EXPECT_TRUE(due_keys() == 3 || done()) << "half a batch is gone";
     run("reaper", done, kNever);
-    EXPECT_EQ(due(), 0);
+    EXPECT_TRUE(done());
     EXPECT_EQ(database_.count("idempotency_keys"), 2);
   }
 }
