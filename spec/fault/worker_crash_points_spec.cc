@@ -45,7 +45,11 @@ class HeavyWorkerCrashPoints : public WorkerRig {
     const ChildProcess victim(worker, with);
     *pid = victim.pid();
     pid->notify_all();
-    EXPECT_TRUE(eventually([&] { return at.has_acted() || done(); })) << victim.output();
+    // When its work is done, it asks its database for more, and so comes to every point; a broker may hear
+    // nothing any more.
+    const bool may_end_before = messages == kNever || &at != &proxy_;
+    EXPECT_TRUE(eventually([&] { return at.has_acted() || (may_end_before && done()); })) << victim.output();
+    if (at.has_acted()) ++kills_;
     victim.kill(SIGKILL);
     victim.wait_for_exit();
     // What its server session was doing ends with it.
@@ -70,6 +74,7 @@ class HeavyWorkerCrashPoints : public WorkerRig {
       const std::size_t points = at->passed(GetParam());
       ASSERT_GT(points, GetParam() == To::kServer ? 10U : 2U);
 
+      kills_ = 0;
       for (std::size_t point = 0; point < points; ++point) {
         SCOPED_TRACE("killed after " + std::to_string(point) + " of " + std::to_string(points) +
                      (at == &to_broker ? " messages of the broker" : " messages"));
@@ -84,9 +89,12 @@ class HeavyWorkerCrashPoints : public WorkerRig {
         EXPECT_TRUE(done());
         repeated += all.size() - pushed.size();
       }
+      EXPECT_GT(2 * kills_, points) << "most points were never reached";
     }
     EXPECT_GT(repeated, 0U) << "no kill came between the push and the commit";
   }
+
+  std::size_t kills_ = 0;
 };
 
 TEST_P(HeavyWorkerCrashPoints, EnqueuerLosesNoJob) {
