@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "spec/fault/effects.h"
-#include "spec/support/ledger.h"
 #include "spec/support/api_process.h"
 #include "spec/support/eventually.h"
+#include "spec/support/ledger.h"
 #include "spec/support/requests.h"
 
 // Several processes that get the same keys, or different ones, at the same moment.
@@ -18,6 +18,43 @@ namespace {
 
 Environment provider(const Ledger& ledger, const std::string& latency_ms) {
   return {{"MOCK_LEDGER", ledger.path()}, {"MOCK_LATENCY_MS", latency_ms}};
+}
+
+// A quarter of it is how long statements wait for a lock: they must not give up within the second after which
+// PostgreSQL looks for a deadlock, and counts it.
+constexpr const char* kLongerThanADeadlock = "20000";
+
+// Call it when all processes are gone. One that was resolved, and its victims run again, shows only here.
+void expect_no_deadlock(TestDatabase& database) {
+  // A session reports what it saw when it ends.
+  ASSERT_TRUE(eventually([&] {
+    return database.number(
+               "SELECT count(*) FROM pg_stat_activity "
+               "WHERE datname = current_database() AND pid <> pg_backend_pid()") == 0;
+  }));
+  EXPECT_EQ(database.number("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"), 0);
+}
+
+// Sends all requests both ways at once, in opposite orders. Those that go `upwards` and are not done yet.
+std::vector<std::string> send_crossing(const std::vector<std::string>& requests,
+                                       std::vector<HttpConnection>& upwards,
+                                       std::vector<HttpConnection>& downwards) {
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    upwards[i].send(requests[i]);
+    downwards[i].send(requests[requests.size() - 1 - i]);
+  }
+  std::vector<std::string> left;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    const ClientResponse upward = upwards[i].receive();
+    const ClientResponse downward = downwards[i].receive();
+    for (const ClientResponse& answer : {upward, downward}) {
+      EXPECT_TRUE(answer.status == 201 || answer.code() == "request_in_progress" ||
+                  answer.code() == "payment_unavailable")
+          << answer.status << ' ' << answer.body;
+    }
+    if (upward.status != 201) left.push_back(requests[i]);
+  }
+  return left;
 }
 
 class RaceForOneKey : public testing::TestWithParam<std::string> {};
@@ -78,6 +115,7 @@ TEST(Race, CrossingKeysOfTwoProcessesDoNotDeadlock) {
   // One lane each, so that what comes while a transaction is under way makes up the next one.
   Environment environment = provider(ledger, "0");
   environment["DATABASE_LANES"] = "1";
+  environment["DATABASE_TIMEOUT_MS"] = kLongerThanADeadlock;
   {
     ApiProcess one(database, environment);
     ApiProcess other(database, environment);
@@ -113,16 +151,52 @@ TEST(Race, CrossingKeysOfTwoProcessesDoNotDeadlock) {
     EXPECT_EQ(other.process().output().find("statement failed"), std::string::npos)
         << other.process().output();
   }
-  // A session reports what it saw when it ends.
-  ASSERT_TRUE(eventually([&] {
-    return database.number(
-               "SELECT count(*) FROM pg_stat_activity "
-               "WHERE datname = current_database() AND pid <> pg_backend_pid()") == 0;
-  }));
-  EXPECT_EQ(database.number("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"), 0);
+  expect_no_deadlock(database);
   EXPECT_EQ(database.count("rides"), kRounds * 9);
   EXPECT_EQ(database.count("deposits"), kRounds * 3);
   EXPECT_EQ(database.number("SELECT balance FROM accounts"), kRounds * 3);
+}
+
+// Clients of two apis fight two completers for every key, until it has its answer.
+TEST(Race, ApisAndCompletersDoNotDeadlock) {
+  constexpr int kRounds = 15;
+  constexpr std::size_t kKeys = 12;
+  TestDatabase database;
+  Ledger ledger;
+  Environment environment = provider(ledger, "0");
+  environment.insert({{"DATABASE_URL", database.url()},
+                      {"DATABASE_LANES", "1"},
+                      {"DATABASE_TIMEOUT_MS", kLongerThanADeadlock},
+                      {"MOCK_OUTAGE_PERCENT", "70"},
+                      {"CIRCUIT_FAILURES", "1000000"},
+                      {"COMPLETER_GRACE_S", "0"},
+                      {"COMPLETER_PAUSE_S", "0"},
+                      {"COMPLETER_MOST_ATTEMPTS", "1000"},
+                      {"COMPLETER_IDLE_MS", "1"}});
+  {
+    ApiProcess one(database, environment);
+    ApiProcess other(database, environment);
+    ChildProcess first("completer", environment);
+    ChildProcess second("completer", environment);
+    std::vector<HttpConnection> upwards;
+    std::vector<HttpConnection> downwards;
+    for (std::size_t i = 0; i < kKeys; ++i) {
+      upwards.push_back(one.connect());
+      downwards.push_back(other.connect());
+    }
+    for (int round = 0; round < kRounds; ++round) {
+      std::vector<std::string> unfinished;
+      for (std::size_t i = 0; i < kKeys; ++i) unfinished.push_back(ride_request(new_key()).to_bytes());
+      while (!unfinished.empty()) unfinished = send_crossing(unfinished, upwards, downwards);
+    }
+    for (const ChildProcess* process : {&one.process(), &other.process(), &first, &second}) {
+      EXPECT_EQ(process->output().find("statement failed"), std::string::npos) << process->output();
+    }
+    EXPECT_NE((first.output() + second.output()).find("completed key_id"), std::string::npos);
+  }
+  expect_no_deadlock(database);
+  SqlSession session = database.open_session();
+  expect_one_effect_per_key(session, ledger, kRounds * kKeys);
 }
 
 TEST(Race, DistinctKeysNeverMakeEachOtherFail) {
