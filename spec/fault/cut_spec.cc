@@ -1,86 +1,193 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <array>
 #include <cstdint>
 #include <future>
 #include <limits>
+#include <map>
+#include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "spec/fault/effects.h"
+#include "spec/fault/examples.h"
+#include "spec/fault/patient_client.h"
+#include "spec/fault/private_cluster.h"
+#include "spec/support/api_process.h"
 #include "spec/support/cutting_proxy.h"
 #include "spec/support/engine_rig.h"
+#include "spec/support/eventually.h"
+#include "spec/support/ledger.h"
 #include "spec/support/requests.h"
+#include "spec/support/time_limits.h"
 
-// The connection to the database is cut at each message of the protocol that two batches need: before BEGIN,
+// The connection to the database is cut at each message of the protocol: while it begins, before BEGIN,
 // between and within statements, before COMMIT, while the commit is under way, and before each answer.
 namespace rocket::spec {
 namespace {
 
+using To = CuttingProxy::To;
+
 constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
 
-class CutAtEachMessage : public testing::TestWithParam<CuttingProxy::To> {
+struct Case {
+  const idempotency::Flow* flow;
+  To direction;
+};
+
+std::vector<Case> all_cases() {
+  std::vector<Case> cases;
+  for (const idempotency::Flow& flow : flows()) {
+    for (const To direction : {To::kServer, To::kClient}) cases.push_back({&flow, direction});
+  }
+  return cases;
+}
+
+RigOptions one_lane() { return {.lanes = 1, .batch_limit = 64, .rides = {}, .engine = {}}; }
+
+std::multiset<std::string> values_of(const std::map<std::string, std::string>& map) {
+  std::multiset<std::string> values;
+  for (const auto& each : map) values.insert(each.second);
+  return values;
+}
+
+class CutAtEachMessage : public testing::TestWithParam<Case> {
  protected:
-  // Rides that travel together.
-  std::vector<std::string> ride(std::size_t count) {
+  // Examples that travel together; what each was answered.
+  static std::vector<std::string> send(EngineRig& rig, EngineRig& preparer, std::size_t count) {
+    const idempotency::Flow& flow = *GetParam().flow;
+    std::vector<idempotency::Request> requests;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::string path = prepared_path(flow, [&](const idempotency::Flow& before) {
+        return body_of(preparer.run(engine_example(before, before.path, new_key())));
+      });
+      requests.push_back(engine_example(flow, path, new_key()));
+    }
     std::vector<std::future<idempotency::Outcome>> attempts;
     {
-      const Pause together(rig_.lane());
-      for (std::size_t i = 0; i < count; ++i) attempts.push_back(rig_.start(engine_ride(new_key())));
+      const Pause together(rig.lane());
+      for (idempotency::Request& each : requests) attempts.push_back(rig.start(std::move(each)));
     }
     std::vector<std::string> outcomes;
     for (auto& attempt : attempts) outcomes.push_back(describe(answer_of(attempt)));
     return outcomes;
   }
+  void expect_done(std::size_t count) {
+    EXPECT_THAT(send(rig_, preparer_, count), testing::Each(testing::AnyOf("200", "201")));
+    sent_ += count;
+  }
+
+  std::multiset<std::string> column(const std::string& sql) {
+    std::multiset<std::string> column;
+    for (const auto& row : database_.rows(sql)) column.insert(row[0].value_or("NULL"));
+    return column;
+  }
 
   TestDatabase database_;
+  EngineRig preparer_{database_, one_lane()};
   CuttingProxy proxy_{database_.url()};
-  EngineRig rig_{proxy_.url(), RigOptions{.lanes = 1, .batch_limit = 64, .rides = {}, .engine = {}}};
+  EngineRig rig_{proxy_.url(), one_lane()};
+  std::size_t sent_ = 0;
 };
 
-TEST_P(CutAtEachMessage, EveryRideIsMadeOnce) {
-  constexpr std::size_t kRides = 3;
-  const std::vector<std::string> all_made(kRides, "201");
-  // Statements are prepared with the first rides, and need fewer messages then.
-  ASSERT_EQ(ride(kRides), all_made);
-  proxy_.cut_after(GetParam(), kNever);
-  ASSERT_EQ(ride(kRides), all_made);
-  const std::size_t messages = proxy_.passed(GetParam());
-  ASSERT_GT(messages, 20U);
-
-  for (std::size_t passed = 0; passed < messages; ++passed) {
-    SCOPED_TRACE("cut after " + std::to_string(passed) + " of " + std::to_string(messages) + " messages");
-    proxy_.cut_after(GetParam(), passed);
+TEST_P(CutAtEachMessage, EveryRequestHasItsEffectOnce) {
+  // Where they share no transaction, another would only do the same after the first.
+  const std::size_t together = GetParam().flow->locks_shared_rows ? 1 : 2;
+  std::size_t messages = 0;
+  for (bool was_cut = true; was_cut; ++messages) {
+    SCOPED_TRACE("cut after " + std::to_string(messages) + " messages");
+    // The lane is whole, with its statements prepared.
+    proxy_.cut_after(GetParam().direction, kNever);
+    expect_done(together);
+    proxy_.cut_after(GetParam().direction, messages);
     // The engine finds out by itself how far it got, and goes on.
-    EXPECT_EQ(ride(kRides), all_made);
-    EXPECT_TRUE(proxy_.has_acted());
-    // The lane is whole again, with its statements prepared.
-    EXPECT_EQ(ride(kRides), all_made);
+    expect_done(together);
+    was_cut = proxy_.has_acted();
   }
-  const auto made = static_cast<std::int64_t>(kRides * (2 + 2 * messages));
-  EXPECT_EQ(database_.count("rides", "stripe_charge_id IS NOT NULL"), made);
-  EXPECT_EQ(database_.count("staged_jobs"), made);
-  EXPECT_EQ(database_.count("audit_records"), made);
-  EXPECT_EQ(database_.count("idempotency_keys", "finished_at IS NOT NULL"), made);
-  EXPECT_EQ(rig_.gateway().charges().size(), static_cast<std::size_t>(made));
+  EXPECT_GT(messages, 10U);
+
+  // As many requests leave the same behind when nothing is cut.
+  TestDatabase undisturbed;
+  EngineRig rig(undisturbed, one_lane());
+  send(rig, rig, sent_);
+  EXPECT_EQ(contents(database_), contents(undisturbed));
+  std::multiset<std::string> charges = values_of(rig_.gateway().charges());
+  charges.merge(values_of(preparer_.gateway().charges()));
+  EXPECT_EQ(column("SELECT stripe_charge_id FROM rides"), charges);
+  EXPECT_EQ(column("SELECT stripe_refund_id FROM refunds"), values_of(rig_.gateway().refunds()));
 }
 
-INSTANTIATE_TEST_SUITE_P(Going, CutAtEachMessage,
-                         testing::Values(CuttingProxy::To::kServer, CuttingProxy::To::kClient),
-                         [](const auto& each) {
-                           return each.param == CuttingProxy::To::kServer ? "ToServer" : "ToClient";
-                         });
+INSTANTIATE_TEST_SUITE_P(Of, CutAtEachMessage, testing::ValuesIn(all_cases()), [](const auto& each) {
+  return name_of(*each.param.flow) + (each.param.direction == To::kServer ? "ToServer" : "ToClient");
+});
+
+// A server that lets this user in by password only, so that there is something to say before a session
+// begins.
+class CutWhileConnecting : public testing::Test {
+ protected:
+  CutWhileConnecting() {
+    const std::string file = session_.value("SHOW hba_file");
+    session_.execute("CREATE ROLE rider SUPERUSER LOGIN PASSWORD 'secret'");
+    session_.execute("COPY (VALUES ('local all rider scram-sha-256'), ('local all all trust')) TO '" + file +
+                     "'");
+    session_.execute("SELECT pg_reload_conf()");
+    const bool asks = eventually([&] {
+      try {
+        SqlSession(url_with(cluster_.url(), {{"user", "rider"}}));
+        return false;
+      } catch (const std::runtime_error&) {
+        return true;
+      }
+    });
+    if (!asks) throw std::runtime_error("the server asks for no password");
+  }
+
+  PrivateCluster cluster_;
+  SqlSession session_{cluster_.url()};
+  Ledger ledger_;
+  CuttingProxy proxy_{url_with(cluster_.url(), {{"user", "rider"}, {"password", "secret"}})};
+};
+
+// At each message with which a connection begins: start-up, password, settings of the session. After those, a
+// cut is not felt any more.
+TEST_F(CutWhileConnecting, AnApiComesBackByItself) {
+  const ApiProcess api(proxy_.url(), {{"MOCK_LEDGER", ledger_.path()}, {"DATABASE_LANES", "1"}});
+  PatientClient client({api.port()});
+  std::int64_t rides = 0;
+  for (const To direction : {To::kServer, To::kClient}) {
+    std::size_t messages = 0;
+    for (bool was_felt = true; was_felt; ++messages) {
+      SCOPED_TRACE("cut after " + std::to_string(messages) + " messages, " +
+                   (direction == To::kServer ? "to the server" : "to the client"));
+      proxy_.cut_now();
+      proxy_.cut_after(direction, messages);
+      const auto outcome = client.insist(ride_request(new_key()));
+      ++rides;
+      EXPECT_EQ(outcome.answer.status, 201) << outcome.answer.body;
+      EXPECT_THAT(outcome.refusals, testing::Each(503));
+      EXPECT_LT(outcome.slowest_attempt, kAnswersWithin);
+      EXPECT_LT(outcome.duration, kServesWithin);
+      EXPECT_TRUE(proxy_.has_acted());
+      was_felt = !outcome.refusals.empty();
+    }
+    // Start-up, two messages about the password, settings; what the server answers to them is more.
+    EXPECT_GT(messages, direction == To::kServer ? 4U : 20U);
+  }
+  expect_one_effect_per_key(session_, ledger_, rides);
+}
 
 // The server may still be at work on what the connection was cut from, however long that takes.
 TEST(CommitInDoubt, WhatIsUnderWayCanWriteNothingOnceTheAttemptGoesOn) {
   TestDatabase database;
   CuttingProxy proxy(database.url());
-  EngineRig rig(proxy.url(), RigOptions{.lanes = 1, .batch_limit = 64, .rides = {}, .engine = {}});
+  EngineRig rig(proxy.url(), one_lane());
   const std::string key = new_key();
   std::vector<std::string> tokens;
   std::vector<std::int64_t> written;
   rig.gateway().on_charge([&](const payments::ChargeRequest&) {
     tokens.push_back(database.of_key(key, "lease"));
-    if (tokens.size() == 1) proxy.cut_after(CuttingProxy::To::kServer, 1);
+    if (tokens.size() == 1) proxy.cut_after(To::kServer, 1);
     // As what was cut off would write, if it arrived now.
     written.push_back(database.execute(
         "UPDATE idempotency_keys SET last_error = 'late' WHERE lease = $1::uuid", {tokens[0]}));

@@ -122,6 +122,10 @@ void CuttingProxy::after(To direction, std::size_t messages, std::function<void(
       .get();
 }
 
+void CuttingProxy::cut_now() {
+  asio::post(context_, asio::use_future([this] { cut(); })).get();
+}
+
 asio::awaitable<void> CuttingProxy::accept() {
   for (;;) {
     asio::ip::tcp::socket client = co_await acceptor_.async_accept(asio::use_awaitable);

@@ -54,6 +54,8 @@ class CuttingProxy {
   }
   // For use in the above.
   void cut();
+  // Cuts all connections there are; for use elsewhere.
+  void cut_now();
   // Messages that went this way since it last began to count.
   std::size_t passed(To direction) const { return passed_.at(static_cast<std::size_t>(direction)); }
   // Whether it came to what was to happen.

@@ -1,0 +1,80 @@
+#include "spec/fault/examples.h"
+
+#include <algorithm>
+#include <cctype>
+#include <nlohmann/json.hpp>
+
+#include "endpoints/all.h"
+#include "spec/support/requests.h"
+#include "spec/support/scripted_gateway.h"
+
+namespace rocket::spec {
+namespace {
+
+std::string capitalized(std::string word) {
+  std::transform(word.begin() + 1, word.end(), word.begin() + 1,
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  word.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(word.front())));
+  return word;
+}
+
+}  // namespace
+
+const idempotency::Flows& flows() {
+  static ScriptedGateway gateway;
+  static const idempotency::Flows all = endpoints::all_flows(gateway, {});
+  return all;
+}
+
+std::string name_of(const idempotency::Flow& flow) {
+  std::string name = capitalized(flow.path.substr(1));
+  std::erase(name, '/');
+  return flow.method == "POST" ? name : capitalized(flow.method) + name;
+}
+
+std::string prepared_path(const idempotency::Flow& flow,
+                          const std::function<std::string(const idempotency::Flow&)>& send) {
+  if (flow.example.prepared_by.empty()) return flow.path;
+  const std::string answer = send(*flows().at("POST", flow.example.prepared_by));
+  const nlohmann::json::json_pointer variable(flow.example.variable_at);
+  return flow.path + nlohmann::json::parse(answer).at(variable).dump();
+}
+
+ClientRequest example_of(const idempotency::Flow& flow, const std::string& path, const std::string& key) {
+  return {flow.method,
+          path,
+          {{"Authorization", kUser}, {"Idempotency-Key", key}, {"Content-Type", "application/json"}},
+          flow.example.parameters};
+}
+
+idempotency::Request engine_example(const idempotency::Flow& flow, const std::string& path,
+                                    const std::string& key) {
+  idempotency::Request request = engine_ride(key);
+  request.method = flow.method;
+  request.path = path;
+  request.params = flow.example.parameters;
+  return request;
+}
+
+std::map<std::string, std::string> contents(TestDatabase& database) {
+  std::map<std::string, std::string> contents;
+  for (const auto& table :
+       database.rows("SELECT table_name FROM information_schema.tables WHERE table_schema = "
+                     "'public' AND table_type = 'BASE TABLE'")) {
+    contents[*table[0]] = database.value("SELECT count(*) FROM " + *table[0]);
+  }
+  for (const auto& column : database.rows(
+           "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public' AND "
+           "data_type IN ('integer', 'bigint') AND column_name NOT LIKE '%id' AND table_name <> "
+           "'idempotency_keys'")) {
+    contents[*column[0] + '.' + *column[1]] =
+        database.value("SELECT coalesce(sum(" + *column[1] + "), 0) FROM " + *column[0]);
+  }
+  for (const auto& end : database.rows("SELECT recovery_point, response_code, lease IS NULL, count(*) FROM "
+                                       "idempotency_keys GROUP BY 1, 2, 3")) {
+    contents["keys " + *end[0] + ' ' + end[1].value_or("unanswered") + ' ' + *end[2]] = *end[3];
+  }
+  return contents;
+}
+
+}  // namespace rocket::spec
