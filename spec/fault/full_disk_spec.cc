@@ -7,11 +7,11 @@
 #include <string>
 
 #include "spec/fault/effects.h"
-#include "spec/support/ledger.h"
 #include "spec/fault/private_cluster.h"
 #include "spec/fault/traffic.h"
 #include "spec/support/api_process.h"
 #include "spec/support/eventually.h"
+#include "spec/support/ledger.h"
 #include "spec/support/requests.h"
 #include "spec/support/time_limits.h"
 
@@ -62,6 +62,21 @@ bool is_refused(const ClientResponse& answer) {
          !answer.header("retry-after").empty();
 }
 
+// A disk may be full when the charge has been made. What the probes have left behind, with nobody to ask for
+// it again, a completer finishes.
+void expect_one_effect_in_the_end(const PrivateCluster& cluster, const Ledger& ledger) {
+  const ChildProcess completer("completer", {{"DATABASE_URL", cluster.url()},
+                                             {"MOCK_LEDGER", ledger.path()},
+                                             {"COMPLETER_GRACE_S", "0"},
+                                             {"COMPLETER_PAUSE_S", "0"},
+                                             {"COMPLETER_IDLE_MS", "50"}});
+  SqlSession session(cluster.url());
+  EXPECT_TRUE(eventually([&] {
+    return session.number("SELECT count(*) FROM idempotency_keys WHERE finished_at IS NULL") == 0;
+  })) << completer.output();
+  expect_one_effect_per_key(session, ledger, session.number("SELECT count(*) FROM idempotency_keys"));
+}
+
 TEST(FullDisk, OfTablesRefusesWritesUntilThereIsRoom) {
   const Disk disk("/data/base/");
   PrivateCluster cluster({}, disk.environment());
@@ -87,6 +102,7 @@ TEST(FullDisk, OfTablesRefusesWritesUntilThereIsRoom) {
   SqlSession session(cluster.url());
   expect_same_bytes(session, traffic.rides());
   EXPECT_EQ(session.number("SELECT count(*) FROM idempotency_keys WHERE lease IS NOT NULL"), 0);
+  expect_one_effect_in_the_end(cluster, ledger);
 }
 
 // The server gives itself up, and does not come back before there is room: in the middle of commits.
@@ -117,6 +133,7 @@ TEST(FullDisk, OfTheLogEndsTheServerAndLosesNothing) {
   SqlSession session(cluster.url());
   expect_same_bytes(session, traffic.rides());
   EXPECT_EQ(session.number("SELECT count(*) FROM idempotency_keys WHERE lease IS NOT NULL"), 0);
+  expect_one_effect_in_the_end(cluster, ledger);
 }
 
 }  // namespace

@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "spec/fault/effects.h"
-#include "spec/support/ledger.h"
 #include "spec/fault/traffic.h"
 #include "spec/support/api_process.h"
 #include "spec/support/engine_rig.h"
 #include "spec/support/eventually.h"
+#include "spec/support/ledger.h"
 #include "spec/support/requests.h"
 #include "spec/support/time_limits.h"
 
@@ -89,6 +89,56 @@ TEST_F(LockedTable, OfKeysRefusesEverythingInTimeAndLeavesNoBacklog) {
   SqlSession session = database_.open_session();
   expect_same_bytes(session, rides.rides());
   expect_one_effect_per_key(session, ledger_, rides.done());
+}
+
+// For longer than a lease lasts, in the middle of charges: whoever made them can neither record them nor give
+// the key back in time. Nobody in the house gives up, and what was taken away from each other is done once.
+TEST(LockedTables, OutlastLeases) {
+  TestDatabase database;
+  Ledger ledger;
+  const Environment provider{{"MOCK_LEDGER", ledger.path()}, {"MOCK_LATENCY_MS", "30"}};
+  Environment eager = provider;
+  eager.insert({{"DATABASE_URL", database.url()},
+                {"COMPLETER_GRACE_S", "0"},
+                {"COMPLETER_PAUSE_S", "0"},
+                {"COMPLETER_IDLE_MS", "50"},
+                {"REAPER_IDLE_MS", "50"}});
+  const ApiProcess api(database, provider);
+  const ChildProcess completer("completer", eager);
+  const ChildProcess enqueuer("enqueuer", eager);
+  const ChildProcess reaper("reaper", eager);
+  Traffic rides({api.port()}, 16);
+  ASSERT_TRUE(rides.goes_on(100));
+
+  SqlSession locker = database.open_session();
+  locker.execute("BEGIN; LOCK TABLE idempotency_keys, staged_jobs IN ACCESS EXCLUSIVE MODE");
+  for (const ChildProcess* each : {&completer, &enqueuer, &reaper}) {
+    EXPECT_NO_THROW(each->wait_for_line("cannot work"));
+  }
+  // All of them find the lock gone and their time over at once.
+  EXPECT_GE(locker.execute(
+                "UPDATE idempotency_keys SET locked_at = now() - interval '1 hour' WHERE lease IS NOT NULL"),
+            1);
+  locker.execute(
+      "INSERT INTO idempotency_keys (id, user_id, idempotency_key, request_method, request_path, "
+      "request_params, created_at, last_run_at, recovery_point, finished_at, response_code, response_body) "
+      "VALUES (gen_random_uuid(), 1, 'finished-key-0000000', 'POST', '/rides', '{}', now() - interval '80 "
+      "hours', now() - interval '80 hours', 'finished', now() - interval '80 hours', 201, '{}')");
+  locker.execute("COMMIT");
+  EXPECT_LT(rides.until_done(), kServesWithin);
+  ASSERT_TRUE(rides.goes_on(100));
+  rides.end();
+
+  EXPECT_GE(rides.retried(), 16);
+  EXPECT_LT(rides.slowest_attempt(), kAnswersWithin);
+  EXPECT_TRUE(eventually([&] {
+    return database.count("idempotency_keys", "idempotency_key LIKE 'finished%'") == 0;
+  })) << reaper.output();
+  EXPECT_TRUE(eventually([&] { return database.count("staged_jobs") == 0; })) << enqueuer.output();
+  EXPECT_NO_THROW(completer.wait_for_line("working again"));
+  expect_same_bytes(locker, rides.rides());
+  expect_one_effect_per_key(locker, ledger, rides.done(), Receipts::kDelivered);
+  expect_receipts_delivered(enqueuer, rides.done());
 }
 
 // Rides that travel together, one of which cannot have its row.

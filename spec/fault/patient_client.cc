@@ -1,5 +1,7 @@
 #include "spec/fault/patient_client.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <exception>
 #include <thread>
@@ -43,6 +45,9 @@ std::optional<ClientResponse> PatientClient::attempt(const ClientRequest& reques
   try {
     if (!connection_) connection_.emplace(ports_[next_++ % ports_.size()]);
     ClientResponse answer = connection_->exchange(request);
+    if (answer.status == 503) {
+      EXPECT_NE(answer.header("retry-after"), "") << answer.body;
+    }
     if (answer.header("connection") == "close") connection_.reset();
     return answer;
   } catch (const std::exception&) {

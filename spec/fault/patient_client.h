@@ -11,8 +11,8 @@
 namespace rocket::spec {
 
 // A client as the contract wants it: it keeps one connection open, and repeats a request with the same key
-// until there is a definite answer, whatever happens to connections, servers and databases meanwhile. Not
-// thread safe.
+// until there is a definite answer, whatever happens to connections, servers and databases meanwhile. Every
+// 503 must tell it to. Not thread safe.
 class PatientClient {
  public:
   // Tries the ports in turn.

@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
+#include "spec/support/eventually.h"
 #include "spec/support/requests.h"
+#include "spec/support/time_limits.h"
 
 namespace rocket::spec {
 
@@ -15,6 +18,19 @@ Traffic::Traffic(const std::vector<std::uint16_t>& ports, int clients)
 
 Traffic::Traffic(const std::vector<std::uint16_t>& ports, int clients, Request request) {
   for (int i = 0; i < clients; ++i) threads_.emplace_back([this, ports, request] { send(ports, request); });
+}
+
+std::chrono::milliseconds Traffic::take_slowest_attempt() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(recent_slowest_, std::chrono::milliseconds(0));
+}
+
+bool Traffic::goes_on(int more) const {
+  return eventually([this, enough = done() + more] { return done() >= enough; });
+}
+
+std::chrono::milliseconds Traffic::until_done(int more) const {
+  return time_of([&] { goes_on(more); });
 }
 
 void Traffic::end() {
@@ -36,6 +52,7 @@ void Traffic::send(const std::vector<std::uint16_t>& ports, const Request& reque
     const std::lock_guard lock(mutex_);
     longest_ = std::max<std::int64_t>(longest_, outcome.duration.count());
     slowest_ = std::max<std::int64_t>(slowest_, outcome.slowest_attempt.count());
+    recent_slowest_ = std::max(recent_slowest_, outcome.slowest_attempt);
     all_.push_back({key, outcome.answer});
     ++done_;
   }

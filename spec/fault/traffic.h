@@ -37,6 +37,12 @@ class Traffic {
   // Of a request with all its attempts, and of one attempt; those that go on are not counted yet.
   std::chrono::milliseconds longest() const { return std::chrono::milliseconds(longest_.load()); }
   std::chrono::milliseconds slowest_attempt() const { return std::chrono::milliseconds(slowest_.load()); }
+  // The slowest attempt since this was last asked for.
+  std::chrono::milliseconds take_slowest_attempt();
+  // How long it takes until so many requests more are done; gives up after 15 s.
+  std::chrono::milliseconds until_done(int more = 1) const;
+  // Whether so many more are done before long.
+  bool goes_on(int more) const;
   // Each client ends the request it is at.
   void end();
   // All answers; call after end().
@@ -51,6 +57,7 @@ class Traffic {
   std::atomic<std::int64_t> longest_{0};
   std::atomic<std::int64_t> slowest_{0};
   std::mutex mutex_;
+  std::chrono::milliseconds recent_slowest_{0};
   std::vector<Done> all_;
   std::vector<std::thread> threads_;
 };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 
 #ifdef __has_feature
 #define ROCKET_HAS_FEATURE(name) __has_feature(name)
@@ -12,8 +13,11 @@ namespace rocket::spec {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
     ROCKET_HAS_FEATURE(address_sanitizer) || ROCKET_HAS_FEATURE(thread_sanitizer)
+// Of a sanitized program.
+inline constexpr int kLeastSlowness = 4;
 inline constexpr int kSlowness = 4;
 #else
+inline constexpr int kLeastSlowness = 1;
 // Other specs run at the same time, on a machine that may be busy.
 inline constexpr int kSlowness = 2;
 #endif
@@ -24,5 +28,26 @@ inline constexpr int kSlowness = 2;
 inline constexpr std::chrono::milliseconds kAnswersWithin = kSlowness * std::chrono::seconds(2);
 // After it is back, a request is served within this time: 1 s where nothing else runs.
 inline constexpr std::chrono::milliseconds kServesWithin = kSlowness * std::chrono::seconds(1);
+
+// What clients felt of an outage of the database.
+struct Felt {
+  // Of a refusal or another answer while it lasted.
+  std::chrono::milliseconds slowest_answer{0};
+  // From its end on.
+  std::chrono::milliseconds until_served{0};
+};
+
+// Causes the outage so often at least, and expects that it is never felt for longer than these limits, and
+// once in three tries for no longer than if nothing else ran: a slow machine is slow at random, a slow
+// product always.
+void expect_in_time(const std::function<Felt()>& outage, int at_least = 1);
+
+// How long this takes.
+template <typename Action>
+std::chrono::milliseconds time_of(Action action) {
+  const auto begin = std::chrono::steady_clock::now();
+  action();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+}
 
 }  // namespace rocket::spec
