@@ -48,6 +48,12 @@ mtype late_transaction, late_result;
 
 #define belongs_to(token) (lease == token || lease == doubtful(token))
 
+#ifdef BREAK_PARKED             /* a parked key waits for a person */
+#define may_go_on (point != none && point != finished)
+#else
+#define may_go_on unfinished
+#endif
+
 #ifdef BREAK_CLAIM              /* a lease is honoured */
 #define free_for(token) true
 #elif defined(BREAK_TAKEOVER)   /* every key is finished or parked */
@@ -141,6 +147,7 @@ inline keep_promises()
     assert(charges <= 1);                                               /* never two charges */
     assert(rides <= 1);                                                 /* never two rides */
     assert(receipts <= 1);                                              /* never two receipts */
+    assert(!parked || lease == NOBODY);                                 /* a parked key waits for a person */
     assert(rides == 0 || point != none || reaped);                      /* never a lost key */
     assert(answer == nothing || (answer == paid) == (charges == 1));    /* what is stored is true */
     assert(answer == nothing || (answer == paid) == (receipts == 1));   /* a receipt for each charge */
@@ -163,11 +170,11 @@ inline execute(transaction, token, result)
     if
     :: transaction == claim && point == none ->
         point = started; effective = true
-    :: transaction == claim && unfinished && free_for(token) ->
+    :: transaction == claim && may_go_on && free_for(token) ->
         effective = true
-    :: transaction == take && unfinished && free_for(token) && !hopeless ->
+    :: transaction == take && may_go_on && free_for(token) && !hopeless ->
         effective = true; completions = (completions < MOST_COMPLETIONS -> completions + 1 : completions)
-    :: transaction == take && unfinished && free_for(token) && hopeless ->
+    :: transaction == take && may_go_on && free_for(token) && hopeless ->
         parked = true; lease = NOBODY; printf("the key is hopeless: parked\n")
     :: transaction == load && held_by(token) && is_at(ride_created) ->
         effective = true
@@ -249,7 +256,7 @@ end:
     :: d_step { next[me] == idle && requests_left && !reaped ->
         spend(requests_left); requests++; client = true; next[me] = claim
     }
-    :: d_step { next[me] == idle && unfinished && free_for(me) ->
+    :: d_step { next[me] == idle && may_go_on && free_for(me) ->
         next[me] = take
     }
 

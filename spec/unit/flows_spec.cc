@@ -6,9 +6,7 @@
 #include <variant>
 #include <vector>
 
-#include "endpoints/cancellations.h"
-#include "endpoints/deposits.h"
-#include "endpoints/rides.h"
+#include "endpoints/all.h"
 #include "idempotency/flow.h"
 #include "payments/mock_gateway.h"
 
@@ -34,9 +32,10 @@ std::vector<pg::Statement> statements_of(const idempotency::Step& step) {
 class FlowsSpec : public testing::Test {
  protected:
   payments::MockGateway gateway_{{}};
-  Flow rides_ = ride_flow(gateway_, {});
-  Flow deposits_ = deposit_flow();
-  Flow cancellations_ = cancellation_flow(gateway_, {});
+  idempotency::Flows all_ = all_flows(gateway_, {});
+  const Flow& rides_ = *all_.at("POST", "/rides");
+  const Flow& deposits_ = *all_.at("POST", "/deposits");
+  const Flow& cancellations_ = *all_.at("DELETE", "/rides/");
 };
 
 TEST_F(FlowsSpec, ARideHasTheRecoveryPointsOfTheContract) {
@@ -69,8 +68,8 @@ TEST_F(FlowsSpec, ACancellationStoresItsRefundBeforeItAsksForIt) {
 }
 
 TEST_F(FlowsSpec, EveryStatementIsFencedByLeaseAndRecoveryPoint) {
-  for (const Flow* flow : {&rides_, &deposits_, &cancellations_}) {
-    for (const auto& step : flow->steps) {
+  for (const Flow& flow : all_) {
+    for (const auto& step : flow.steps) {
       for (const auto& statement : statements_of(step)) {
         const std::string sql = statement.sql;
         // A set statement joins the arrays $1 and $2 as columns id and lease.
@@ -87,8 +86,8 @@ TEST_F(FlowsSpec, EveryStatementIsFencedByLeaseAndRecoveryPoint) {
 TEST_F(FlowsSpec, StatementsHaveNamesOfTheirOwn) {
   std::set<std::string> names;
   std::size_t count = 0;
-  for (const Flow* flow : {&rides_, &deposits_, &cancellations_}) {
-    for (const auto& step : flow->steps) {
+  for (const Flow& flow : all_) {
+    for (const auto& step : flow.steps) {
       for (const auto& statement : statements_of(step)) {
         names.insert(statement.name);
         ++count;
@@ -99,19 +98,18 @@ TEST_F(FlowsSpec, StatementsHaveNamesOfTheirOwn) {
 }
 
 TEST_F(FlowsSpec, AreFoundByMethodAndPath) {
-  const idempotency::Flows flows({rides_, deposits_, cancellations_});
-  ASSERT_NE(flows.find("POST", "/rides"), nullptr);
-  EXPECT_EQ(flows.find("POST", "/rides")->path, "/rides");
-  ASSERT_NE(flows.find("POST", "/deposits"), nullptr);
-  EXPECT_EQ(flows.find("GET", "/rides"), nullptr);
-  EXPECT_EQ(flows.find("POST", "/rides/"), nullptr);
-  ASSERT_NE(flows.find("DELETE", "/rides/17"), nullptr);
-  EXPECT_EQ(flows.find("DELETE", "/rides/17")->path, "/rides/");
+  ASSERT_NE(all_.find("POST", "/rides"), nullptr);
+  EXPECT_EQ(all_.find("POST", "/rides")->path, "/rides");
+  ASSERT_NE(all_.find("POST", "/deposits"), nullptr);
+  EXPECT_EQ(all_.find("GET", "/rides"), nullptr);
+  EXPECT_EQ(all_.find("POST", "/rides/"), nullptr);
+  ASSERT_NE(all_.find("DELETE", "/rides/17"), nullptr);
+  EXPECT_EQ(all_.find("DELETE", "/rides/17")->path, "/rides/");
   for (const char* path : {"/rides", "/rides/", "/rides/17/", "/rides/17/18", "/deposits/17"}) {
-    EXPECT_EQ(flows.find("DELETE", path), nullptr) << path;
+    EXPECT_EQ(all_.find("DELETE", path), nullptr) << path;
   }
-  EXPECT_EQ(flows.at("DELETE", "/rides/")->method, "DELETE");
-  EXPECT_THROW(flows.at("DELETE", "/rides"), std::out_of_range);
+  EXPECT_EQ(all_.at("DELETE", "/rides/")->method, "DELETE");
+  EXPECT_THROW(all_.at("DELETE", "/rides"), std::out_of_range);
 }
 
 }  // namespace
