@@ -101,12 +101,7 @@ Felt restart(PrivateCluster& cluster, Traffic& traffic) {
   traffic.take_slowest_attempt();
   cluster.crash();
   cluster.start();
-  Felt felt;
-  felt.until_served = traffic.until_done();
-  // Whoever was refused has an answer now.
-  EXPECT_TRUE(traffic.goes_on(50));
-  felt.slowest_answer = traffic.take_slowest_attempt();
-  return felt;
+  return felt_by(traffic);
 }
 
 TEST(DatabaseOutage, RestartsUnderTrafficLoseNothingAndDoubleNothing) {

@@ -9,7 +9,6 @@
 
 #include "spec/support/eventually.h"
 #include "spec/support/requests.h"
-#include "spec/support/time_limits.h"
 
 namespace rocket::spec {
 
@@ -56,6 +55,15 @@ void Traffic::send(const std::vector<std::uint16_t>& ports, const Request& reque
     all_.push_back({key, outcome.answer});
     ++done_;
   }
+}
+
+Felt felt_by(Traffic& traffic, int more) {
+  Felt felt;
+  felt.until_served = traffic.until_done(more);
+  // Whoever was refused has an answer then.
+  EXPECT_TRUE(traffic.goes_on(50));
+  felt.slowest_answer = traffic.take_slowest_attempt();
+  return felt;
 }
 
 void expect_same_bytes(SqlSession& session, const std::vector<Traffic::Done>& acknowledged) {

@@ -11,6 +11,7 @@
 
 #include "spec/fault/patient_client.h"
 #include "spec/support/sql_session.h"
+#include "spec/support/time_limits.h"
 
 namespace rocket::spec {
 
@@ -61,6 +62,10 @@ class Traffic {
   std::vector<Done> all_;
   std::vector<std::thread> threads_;
 };
+
+// What they felt of an outage that has just ended, if their slowest attempt was taken before it began.
+// Returns when they are at work again.
+Felt felt_by(Traffic& traffic, int more = 1);
 
 // What was acknowledged is in the database, with the same bytes.
 void expect_same_bytes(SqlSession& session, const std::vector<Traffic::Done>& acknowledged);
