@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "spec/fault/effects.h"
-#include "spec/support/ledger.h"
 #include "spec/fault/patient_client.h"
 #include "spec/support/api_process.h"
 #include "spec/support/eventually.h"
+#include "spec/support/ledger.h"
 #include "spec/support/requests.h"
 
 // Processes that die, stall or are left alone in the middle of a request.

@@ -9,10 +9,10 @@
 #include "jobs/drain.h"
 #include "process/event_loop.h"
 #include "spec/fault/effects.h"
-#include "spec/support/ledger.h"
 #include "spec/fault/traffic.h"
 #include "spec/support/api_process.h"
 #include "spec/support/eventually.h"
+#include "spec/support/ledger.h"
 #include "spec/support/requests.h"
 
 // Whoever operates the database has set limits that are smaller than ours. They hold, and reaching one is no
