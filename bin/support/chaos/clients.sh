@@ -1,0 +1,213 @@
+# shellcheck shell=bash
+# The faults that clients make, one function fault_KIND for each, as in faults.sh.
+# shellcheck disable=SC2154
+
+ride='origin_lat=1.5&origin_lon=2.5&target_lat=3.5&target_lon=4.5'
+form=application/x-www-form-urlencoded
+
+# ride_request KEY [FIELD...]: with these header fields too.
+ride_request() {
+  printf 'POST /rides HTTP/1.1\r\nHost: chaos\r\nAuthorization: user@example.com\r\nIdempotency-Key: %s\r\n' "$1"
+  printf 'Content-Type: %s\r\nContent-Length: %d\r\n' "$form" "${#ride}"
+  (($# == 1)) || printf '%s\r\n' "${@:2}"
+  printf '\r\n%s' "$ride"
+}
+
+# clients_see LABEL EXPECTED COMMAND...: the command is a client of its own, and prints the status of each answer, one a
+# line. They are counted, and each must match.
+clients_see() {
+  local label=$1 expected=$2 statuses status
+  shift 2
+  # What curl and bash say of broken connections shows as a status that is missing.
+  mapfile -t statuses < <("$@" 2>/dev/null)
+  ((${#statuses[@]})) || statuses=('no answer')
+  for status in "${statuses[@]}"; do
+    [[ $status =~ ^($expected)$ ]] || wrong "$label was answered with $status"
+    printf '%s\t%s to %s\t1\n' "$kind" "$status" "$label" >>"$work/seen.misfits"
+  done
+}
+
+# Opens $socket to the target. The target may close it when it likes, which must end nobody.
+connect() {
+  trap '' PIPE
+  exec {socket}<>"/dev/tcp/127.0.0.1/${port[$target]}"
+}
+
+# read_answer: $status and $request_id of the next answer from $socket; fails when there is none.
+read_answer() {
+  local line length=0
+  status='' request_id=''
+  read -r -t 8 _ status _ || return
+  while read -r -t 8 line && [[ $line != $'\r' ]]; do
+    line=${line%$'\r'}
+    case ${line,,} in
+      content-length:*) length=${line#*: } ;;
+      x-request-id:*) request_id=${line#*: } ;;
+    esac
+  done
+  read -r -t 8 -N "$length" _
+} <&"$socket"
+
+# Closing a socket that has, or gets, something to read resets the connection.
+fault_resets() (
+  for ((i = 0; i < 60; i++)); do
+    connect || continue
+    ride_request "chaos-reset-$number-$i-0123456789" >&"$socket" || true
+    ((i % 3)) || sleep 0.02
+    exec {socket}>&-
+  done 2>/dev/null
+)
+
+fault_idle() (
+  for ((i = 0; i < 150; i++)); do
+    connect || continue
+    ((i % 2)) || { ride_request "chaos-idle-$number-$i-0123456789" | head -c $((i + 20)) >&"$socket"; } || true
+  done 2>/dev/null
+  pause_ms "$hold"
+)
+
+fault_garbage() { clients_see garbage '4..' send_garbage; }
+send_garbage() {
+  local i status socket
+  for ((i = 0; i < 20; i++)); do
+    connect
+    # Other bytes for each seed, and for each fault.
+    LC_ALL=C awk -v seed=$((seed + draw * 20 + i)) 'BEGIN {
+      srand(seed); for (i = 0; i < 400; i++) printf "%c", 1 + int(rand() * 255); printf "\r\n\r\n" }' >&"$socket"
+    status=''
+    read -r -t 3 _ status _ <&"$socket" || true
+    exec {socket}>&-
+    printf '%s\n' "${status:-no answer}"
+  done
+}
+
+fault_oversize() {
+  local url=http://127.0.0.1:${port[$target]} long
+  local ask=(curl -s -m 5 -o /dev/null -w '%{http_code}\n' -H 'Authorization: user@example.com' -H 'Expect:')
+  long=$(printf '%090000d' 0)
+  clients_see 'a body of 8 MB' '4..' send_large_body
+  clients_see 'a header of 90 kB' '4..' "${ask[@]}" -H "Idempotency-Key: $long" -d "$ride" "$url/rides"
+  clients_see 'a path of 90 kB' '4..' "${ask[@]}" -d "$ride" "$url/$long"
+}
+send_large_body() {
+  head -c 8000000 /dev/zero | "${ask[@]}" -H "Idempotency-Key: ${long:0:40}" --data-binary @- "$url/rides"
+}
+
+# Odd, but correct: each must be served, and its answer be its own.
+fault_odd() {
+  clients_see 'bytes one at a time' '201|503' send_bytes
+  clients_see 'a half-closed connection' '201|503' send_and_close_half
+  clients_see 'pipelined requests' '201|503' send_pipelined
+}
+send_bytes() {
+  local request i never socket status request_id
+  request=$(ride_request "chaos-bytes-$number-0123456789")
+  # Reading what never comes is a pause without a process.
+  exec {never}<> <(:)
+  connect
+  for ((i = 0; i < ${#request}; i++)); do
+    printf '%s' "${request:i:1}" >&"$socket"
+    read -r -t 0.003 -u "$never" || true
+  done
+  read_answer && printf '%s\n' "$status"
+}
+# bash can close no half of a socket.
+send_and_close_half() {
+  local i
+  for ((i = 0; i < 5; i++)); do
+    ride_request "chaos-half-closed-$number-$i-0123456789" | perl -MIO::Socket::INET -e '
+      alarm 8;
+      my $socket = IO::Socket::INET->new(PeerAddr => "127.0.0.1", PeerPort => shift) or die;
+      local $/;
+      print $socket scalar(<STDIN>);
+      shutdown $socket, 1;
+      my $answer = <$socket>;
+      $answer =~ m{^HTTP/1\.1 (\d+) } or die;
+      print "$1\n"' "${port[$target]}" || printf 'no answer\n'
+  done
+}
+send_pipelined() {
+  local i requests='' socket status request_id
+  for i in {0..9}; do
+    requests+=$(ride_request "chaos-pipelined-$number-$i-0123456789" "X-Request-Id: pipelined-$i")
+  done
+  connect
+  printf '%s' "$requests" >&"$socket"
+  for i in {0..9}; do
+    if ! read_answer; then
+      status='no answer'
+    elif [[ $request_id != "pipelined-$i" ]]; then
+      status+=', for another request'
+    fi
+    printf '%s\n' "$status"
+  done
+}
+
+# Where the body ends can be read in two ways. Behind it is a ride, which nobody may see.
+ambiguities=(
+  'Content-Length: 0\r\nContent-Length: 5'
+  'Content-Length: 5, 5'
+  'Content-Length: +5'
+  'Content-Length : 5'
+  'Content-Length: 0\nContent-Length: 5'
+  'Content-Length: 0\r\n 5'
+  'Content-Length: 5\r\nTransfer-Encoding: chunked'
+  'Transfer-Encoding: xchunked\r\nContent-Length: 5'
+)
+fault_ambiguous() {
+  clients_see 'an ambiguous length' '4..' send_ambiguous
+  clients_see 'a thousand headers' '4..' send_headers
+  (($(sql -c "SELECT count(*) FROM idempotency_keys WHERE idempotency_key LIKE 'chaos-smuggled-%'") == 0)) ||
+    wrong "a smuggled request was served"
+}
+send_ambiguous() {
+  local each
+  for each in "${ambiguities[@]}"; do
+    send_to_the_end "$(printf 'POST /rides HTTP/1.1\r\nHost: chaos\r\n%b\r\n\r\n0\r\n\r\n' "$each"
+      ride_request "chaos-smuggled-$number-0123456789")"
+  done
+}
+send_headers() {
+  local fields
+  mapfile -t fields < <(seq -f 'X-%g: y' 1000)
+  send_to_the_end "$(ride_request "chaos-smuggled-$number-0123456789" "${fields[@]}")"
+}
+# send_to_the_end BYTES: prints the statuses of all answers until the connection ends, as it must after the first.
+send_to_the_end() {
+  local statuses=() socket status request_id
+  connect
+  printf '%s' "$1" >&"$socket"
+  while read_answer; do statuses+=("$status"); done
+  # What has ended ends at once.
+  read -r -t 0.1 _ <&"$socket" || (($? <= 128)) || statuses+=('and no end')
+  printf '%s\n' "${statuses[*]:-no answer}"
+}
+
+# The same request 40 times at once, and once more until there is an answer: it is the same for all.
+fault_duplicates() {
+  local i urls=() bodies
+  local ask=(curl -s -m 5 -d "$ride" -H 'Authorization: user@example.com'
+    -H "Idempotency-Key: chaos-duplicate-$number-0123456789")
+  for ((i = 0; i < 40; i++)); do
+    urls+=(-o "$work/duplicate.$i" "http://127.0.0.1:${port[api$((1 + i % 2))]}/rides")
+  done
+  clients_see 'a duplicate' '201|409|503' \
+    "${ask[@]}" -Z --parallel-immediate --parallel-max 40 -w '%{http_code}\n' "${urls[@]}"
+  within 20 "${ask[@]}" -f -o "$work/duplicate.last" "http://127.0.0.1:${port[api1]}/rides" ||
+    wrong "a duplicate got no answer"
+  bodies=$(cat "$work"/duplicate.* | grep -o '{"message":[^}]*}}' | sort -u | wc -l)
+  ((bodies == 1)) || wrong "duplicates got $bodies different answers"
+  rm -f "$work"/duplicate.*
+}
+
+fault_overload() {
+  local i
+  for i in 1 2; do
+    simulate "simulator-burst$number-$i" "api$i" --rate 0 --concurrency 120 --duration 2 --seed "$seed$number$i" \
+      --settle 0
+  done
+  for i in 1 2; do
+    status_of "${pid[simulator-burst$number-$i]}"
+    ((status == 0)) || wrong "the simulator of a burst found something; see simulator-burst$number-$i.log"
+  done
+}
