@@ -72,6 +72,19 @@ asio::awaitable<HttpResponse> find(pg::Lane& lane, const Exchange& exchange, con
   co_return response;
 }
 
+// As it is usually called.
+const char* name_of(payments::CircuitState circuit) {
+  switch (circuit) {
+    case payments::CircuitState::kClosed:
+      return "closed";
+    case payments::CircuitState::kOpen:
+      return "open";
+    case payments::CircuitState::kHalfOpen:
+      break;
+  }
+  return "half-open";
+}
+
 }  // namespace
 
 asio::awaitable<pg::Result> run(pg::Lane& lane, pg::Query query) {
@@ -107,12 +120,14 @@ asio::awaitable<HttpResponse> answer_account(pg::Lane& lane, const Exchange& exc
   co_return co_await find(lane, exchange, kFindAccount, std::move(none), std::move(never));
 }
 
-asio::awaitable<HttpResponse> answer_ready(pg::Lane& lane, bool provider_answers) {
+asio::awaitable<HttpResponse> answer_ready(pg::Lane& lane, payments::CircuitState circuit) {
   pg::Query query(kPing, pg::Params{});
   co_await run(lane, std::move(query));
+  const bool answers = circuit == payments::CircuitState::kClosed;
   HttpResponse response;
   response.body = std::string(R"({"status":"ready","payment_provider":")") +
-                  (provider_answers ? "answers" : "does not answer") + "\"}";
+                  (answers ? "answers" : "does not answer") + R"(","payment_circuit":")" + name_of(circuit) +
+                  "\"}";
   co_return response;
 }
 

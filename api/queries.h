@@ -6,6 +6,7 @@
 
 #include "api/exchange.h"
 #include "api/failure.h"
+#include "payments/circuit_breaker.h"
 #include "pg/lane.h"
 
 // The requests that change nothing. All let database errors through.
@@ -28,8 +29,8 @@ asio::awaitable<HttpResponse> answer_key(pg::Lane& lane, const Exchange& exchang
 // GET /account: {"balance": whole dollars, "currency": "usd"}.
 asio::awaitable<HttpResponse> answer_account(pg::Lane& lane, const Exchange& exchange);
 
-// GET /readyz: 200 while the database answers, and whether the payment provider does. Without the provider
-// the service still replays what is stored, and takes deposits.
-asio::awaitable<HttpResponse> answer_ready(pg::Lane& lane, bool provider_answers);
+// GET /readyz: 200 while the database answers, and whether the payment provider does, by the circuit before
+// it. Without the provider the service still replays what is stored, and takes deposits.
+asio::awaitable<HttpResponse> answer_ready(pg::Lane& lane, payments::CircuitState circuit);
 
 }  // namespace rocket::api

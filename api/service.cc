@@ -76,7 +76,7 @@ Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const idem
                      }});
   routes_.push_back({"GET", "/account", answer_account});
   routes_.push_back({"GET", "/readyz", [&provider](pg::Lane& lane, const Exchange&) {
-                       return answer_ready(lane, provider.closed());
+                       return answer_ready(lane, provider.state());
                      }});
   routes_.push_back({"GET", "/healthz", nullptr, [](const HttpRequest&) { return alive(); }});
   const auto find_page = [this](const HttpRequest& page) { return pages_.find(page); };

@@ -10,13 +10,27 @@ namespace {
 
 constexpr const char* kNotCalled = "the payment provider does not answer; not called";
 
-template <typename Result>
-bool is_answered(const Result& result) {
-  const auto* none = std::get_if<NoAnswer>(&result);
-  return none == nullptr || none->busy;
-}
-
 }  // namespace
+
+// What one call is allowed to be. Whatever becomes of a probe, even if nobody waits for it any more, it ends
+// here.
+class CircuitBreaker::Permit {
+ public:
+  explicit Permit(CircuitBreaker& breaker) : breaker_(breaker), admission_(breaker.admit()) {}
+  ~Permit() {
+    if (admission_ == Admission::kProbe) breaker_.end_probe();
+  }
+  Permit(const Permit&) = delete;
+  Permit& operator=(const Permit&) = delete;
+
+  bool granted() const { return admission_ != Admission::kRefused; }
+  // `none` is null when the provider answered.
+  void note(const NoAnswer* none) const { breaker_.note(admission_, none); }
+
+ private:
+  CircuitBreaker& breaker_;
+  Admission admission_;
+};
 
 void CircuitOptions::add_to(Settings& settings) {
   using std::chrono::milliseconds;
@@ -32,16 +46,18 @@ CircuitBreaker::CircuitBreaker(ChargeGateway& gateway, CircuitOptions options, c
     : gateway_(gateway), options_(options), log_(log), now_(std::move(now)) {}
 
 asio::awaitable<ChargeResult> CircuitBreaker::charge(ChargeRequest request) {
-  if (!may_call()) co_return NoAnswer{kNotCalled};
+  const Permit permit(*this);
+  if (!permit.granted()) co_return NoAnswer{kNotCalled};
   ChargeResult result = co_await gateway_.charge(std::move(request));
-  note(is_answered(result));
+  permit.note(std::get_if<NoAnswer>(&result));
   co_return result;
 }
 
 asio::awaitable<RefundResult> CircuitBreaker::refund(RefundRequest request) {
-  if (!may_call()) co_return NoAnswer{kNotCalled};
+  const Permit permit(*this);
+  if (!permit.granted()) co_return NoAnswer{kNotCalled};
   RefundResult result = co_await gateway_.refund(std::move(request));
-  note(is_answered(result));
+  permit.note(std::get_if<NoAnswer>(&result));
   co_return result;
 }
 
@@ -54,32 +70,45 @@ asio::awaitable<RefundLookupResult> CircuitBreaker::find_refund(RefundRequest re
   co_return co_await gateway_.find_refund(std::move(request));
 }
 
-bool CircuitBreaker::closed() const {
+CircuitState CircuitBreaker::state() const {
   const std::lock_guard lock(mutex_);
-  return failures_ < options_.failures;
+  if (failures_ < options_.failures) return CircuitState::kClosed;
+  const bool probes = probes_under_way_ > 0 || now_() >= next_probe_;
+  return probes ? CircuitState::kHalfOpen : CircuitState::kOpen;
 }
 
-bool CircuitBreaker::may_call() {
+CircuitBreaker::Admission CircuitBreaker::admit() {
   const std::lock_guard lock(mutex_);
-  if (failures_ < options_.failures) return true;
-  if (now_() < next_probe_) return false;
+  if (failures_ < options_.failures) return Admission::kCall;
+  if (now_() < next_probe_) return Admission::kRefused;
   // One probe at a time: the next one may go after another pause, whatever becomes of this one.
   next_probe_ = now_() + options_.pause;
-  return true;
+  ++probes_under_way_;
+  return Admission::kProbe;
 }
 
-void CircuitBreaker::note(bool answered) {
+void CircuitBreaker::note(Admission admission, const NoAnswer* none) {
   const std::lock_guard lock(mutex_);
   const bool was_open = failures_ >= options_.failures;
-  if (answered) {
+  if (none == nullptr || none->busy) {
     failures_ = 0;
     if (was_open) log_.info("payment provider answers again");
     return;
   }
   ++failures_;
+  if (admission == Admission::kProbe) {
+    log_.warn("probe of the payment provider got no answer",
+              {{"failures", failures_}, {"error", none->reason}});
+  }
   if (was_open || failures_ < options_.failures) return;
   next_probe_ = now_() + options_.pause;
-  log_.warn("payment provider does not answer; left alone for a while", {{"failures", failures_}});
+  log_.warn("payment provider does not answer; left alone for a while",
+            {{"failures", failures_}, {"error", none->reason}});
+}
+
+void CircuitBreaker::end_probe() {
+  const std::lock_guard lock(mutex_);
+  --probes_under_way_;
 }
 
 }  // namespace rocket::payments

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -20,10 +21,21 @@ struct CircuitOptions {
   void add_to(Settings& settings);
 };
 
+enum class CircuitState {
+  // Calls are made.
+  kClosed,
+  // Calls are refused.
+  kOpen,
+  // The next call will be made, or one is under way, to see whether the provider answers again. All others
+  // are refused.
+  kHalfOpen,
+};
+
 // Stands before a gateway whose provider may stop answering. When several calls in a row got no answer, the
 // circuit opens: further calls get none at once, instead of piling up behind a provider that is down. After
-// the pause one call goes through as a probe; its answer closes the circuit, its failure begins another
-// pause. See https://learn.microsoft.com/azure/architecture/patterns/circuit-breaker. Thread safe.
+// the pause one call goes through as a probe; its answer closes the circuit, and until then there is one
+// probe for each pause. See https://learn.microsoft.com/azure/architecture/patterns/circuit-breaker. The log
+// tells when it opens and closes, and of each probe without an answer. Thread safe.
 //
 // Refused calls were certainly not sent; saying that there was no answer is true, and costs the key nothing:
 // it is released and tried again later.
@@ -40,12 +52,15 @@ class CircuitBreaker : public ChargeGateway {
   asio::awaitable<RefundResult> refund(RefundRequest request) override;
   asio::awaitable<RefundLookupResult> find_refund(RefundRequest request) override;
 
-  // False while calls are refused.
-  bool closed() const;
+  CircuitState state() const;
 
  private:
-  bool may_call();
-  void note(bool answered);
+  class Permit;
+  enum class Admission { kRefused, kCall, kProbe };
+
+  Admission admit();
+  void note(Admission admission, const NoAnswer* none);
+  void end_probe();
 
   ChargeGateway& gateway_;
   CircuitOptions options_;
@@ -56,6 +71,7 @@ class CircuitBreaker : public ChargeGateway {
   std::int64_t failures_ = 0;
   // While the circuit is open: when the next probe may go.
   Clock::time_point next_probe_{};
+  std::size_t probes_under_way_ = 0;
 };
 
 }  // namespace rocket::payments

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <ostream>
 #include <string>
@@ -31,6 +32,19 @@ class Provider : public testing::Test {
     SqlSession session = database_.open_session();
     expect_one_effect_per_key(session, provider_, rides);
   }
+  // GET /readyz, which does not depend on the provider.
+  static nlohmann::json readiness(const ApiProcess& api) {
+    const ClientResponse ready = api.send(get_request("/readyz"));
+    EXPECT_EQ(ready.status, 200) << "deposits need no provider";
+    return nlohmann::json::parse(ready.body);
+  }
+  // So that the completer takes up what is unfinished.
+  void make_abandoned() {
+    database_.execute(
+        "UPDATE idempotency_keys SET created_at = now() - interval '1 hour', last_run_at = now() - interval "
+        "'1 hour'");
+  }
+  int calls() const { return provider_.ledger()["calls"].get<int>(); }
   // A charge that was made, whose answer never came.
   void lose_the_answer(const ApiProcess& api) {
     provider_.fail("kind=silence&charged=true");
@@ -188,9 +202,7 @@ TEST_F(Provider, WhoseAnswerWasLostIsAskedAgainByTheCompleter) {
     const ApiProcess api(database_, environment());
     lose_the_answer(api);
   }
-  database_.execute(
-      "UPDATE idempotency_keys SET created_at = now() - interval '1 hour', last_run_at = now() - interval '1 "
-      "hour'");
+  make_abandoned();
   Environment more = environment({{"COMPLETER_IDLE_MS", "20"}, {"DATABASE_URL", database_.url()}});
   const ChildProcess completer("completer", more);
   EXPECT_TRUE(eventually([&] { return database_.of_key(key_, "recovery_point") == "finished"; }))
@@ -200,18 +212,16 @@ TEST_F(Provider, WhoseAnswerWasLostIsAskedAgainByTheCompleter) {
 
 TEST_F(Provider, WhoIsDownIsLeftAloneForAWhile) {
   ApiProcess api(database_, environment({{"CIRCUIT_FAILURES", "3"}, {"CIRCUIT_PAUSE_MS", "2500"}}));
-  const auto detail = [&] {
-    const ClientResponse ready = api.send(get_request("/readyz"));
-    EXPECT_EQ(ready.status, 200) << "deposits need no provider";
-    return nlohmann::json::parse(ready.body)["payment_provider"].get<std::string>();
-  };
-  const std::string healthy = detail();
+  const nlohmann::json healthy{
+      {"status", "ready"}, {"payment_provider", "answers"}, {"payment_circuit", "closed"}};
+  EXPECT_EQ(readiness(api), healthy);
   provider_.fail("kind=reset&times=1000");
   for (int i = 0; i < 3; ++i) EXPECT_EQ(api.send(ride_request(new_key())).status, 503);
-  EXPECT_NE(detail(), healthy);
+  const nlohmann::json ailing{
+      {"status", "ready"}, {"payment_provider", "does not answer"}, {"payment_circuit", "open"}};
+  EXPECT_EQ(readiness(api), ailing);
   api.process().wait_for_line("does not answer");
 
-  const auto calls = [&] { return provider_.ledger()["calls"].get<int>(); };
   const int before = calls();
   const auto since = Clock::now();
   const ClientResponse refused = api.send(ride_request(key_));
@@ -222,9 +232,70 @@ TEST_F(Provider, WhoIsDownIsLeftAloneForAWhile) {
 
   provider_.heal();
   EXPECT_TRUE(eventually([&] { return api.send(ride_request(key_)).status == 201; }));
-  EXPECT_EQ(detail(), healthy);
+  EXPECT_EQ(readiness(api), healthy);
   api.process().wait_for_line("answers again");
   EXPECT_EQ(provider_.charges().size(), 1U);
+}
+
+TEST_F(Provider, WhoMayBeBackIsProbedByOneOfManyRequests) {
+  constexpr int kRequests = 50;
+  constexpr auto kProbeTakes = milliseconds(1500);
+  const std::string line = "probe of the payment provider got no answer";
+  ApiProcess api(database_, environment({{"CIRCUIT_FAILURES", "3"},
+                                         {"CIRCUIT_PAUSE_MS", "2000"},
+                                         {"STRIPE_TIMEOUT_MS", "5000"},
+                                         {"STRIPE_TOTAL_TIMEOUT_MS", "5000"}}));
+  // Each is one call.
+  const std::string fault = "kind=status&status=500&should_retry=false";
+  provider_.fail(fault + "&times=3");
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(api.send(ride_request(new_key())).status, 503);
+  ASSERT_TRUE(eventually([&] { return readiness(api)["payment_circuit"] == "half-open"; }));
+  EXPECT_EQ(calls(), 3);
+
+  provider_.fail(fault + "&delay=" + std::to_string(kProbeTakes.count()));
+  std::vector<HttpConnection> clients;
+  for (int i = 0; i < kRequests; ++i) clients.push_back(api.connect());
+  for (HttpConnection& each : clients) each.send(ride_request(new_key()).to_bytes());
+  const auto answered = [&] {
+    return std::count_if(clients.begin(), clients.end(),
+                         [](HttpConnection& each) { return each.has_input(milliseconds(0)); });
+  };
+  EXPECT_TRUE(eventually([&] { return answered() == kRequests - 1; }, kProbeTakes));
+  EXPECT_EQ(readiness(api)["payment_circuit"], "half-open");
+  for (HttpConnection& each : clients) {
+    const ClientResponse refused = each.receive();
+    EXPECT_EQ(refused.status, 503);
+    EXPECT_EQ(refused.code(), "payment_unavailable");
+  }
+  EXPECT_EQ(calls(), 4);
+  api.process().wait_for_line(line);
+  const std::string log = api.process().output();
+  EXPECT_EQ(log.find(line), log.rfind(line)) << log;
+
+  EXPECT_TRUE(eventually([&] { return api.send(ride_request(key_)).status == 201; }));
+  EXPECT_EQ(readiness(api)["payment_circuit"], "closed");
+}
+
+TEST_F(Provider, WhoIsDownIsLeftAloneByTheCompleterToo) {
+  constexpr int kRides = 5;
+  provider_.fail("kind=status&status=500&should_retry=false&times=1000");
+  {
+    const ApiProcess api(database_, environment());
+    for (int i = 0; i < kRides; ++i) EXPECT_EQ(api.send(ride_request(new_key())).status, 503);
+  }
+  make_abandoned();
+  const ChildProcess completer("completer", environment({{"COMPLETER_IDLE_MS", "20"},
+                                                         {"COMPLETER_PAUSE_S", "1"},
+                                                         {"COMPLETER_LONGEST_PAUSE_S", "1"},
+                                                         {"CIRCUIT_FAILURES", "3"},
+                                                         {"CIRCUIT_PAUSE_MS", "60000"},
+                                                         {"DATABASE_URL", database_.url()}}));
+  completer.wait_for_line("payment provider does not answer");
+  // In its first round it may call for all of them at once, in its second for none.
+  EXPECT_TRUE(eventually([&] {
+    return database_.count("idempotency_keys", "last_error LIKE '%not called'") == kRides;
+  })) << completer.output();
+  EXPECT_LE(calls(), 2 * kRides);
 }
 
 TEST_F(Provider, ThatHangsHoldsUpNobodyElse) {
@@ -237,7 +308,7 @@ TEST_F(Provider, ThatHangsHoldsUpNobodyElse) {
     hanging.push_back(api.connect());
     hanging.back().send(ride_request(new_key()).to_bytes());
   }
-  ASSERT_TRUE(eventually([&] { return provider_.ledger()["calls"].get<int>() == kHanging; }));
+  ASSERT_TRUE(eventually([&] { return calls() == kHanging; }));
   const auto before = Clock::now();
   EXPECT_EQ(api.send(ride_request(key_)).status, 201);
   EXPECT_EQ(api.send(deposit_request(kUser, "5")).status, 201);

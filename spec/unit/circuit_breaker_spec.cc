@@ -1,11 +1,16 @@
 #include "payments/circuit_breaker.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sstream>
 #include <string>
+#include <thread>
 #include <variant>
+#include <vector>
 
 #include "process/event_loop.h"
+#include "spec/support/gate.h"
 #include "spec/support/scripted_gateway.h"
 
 namespace rocket::payments {
@@ -17,11 +22,12 @@ using std::chrono::milliseconds;
 class CircuitBreakerSpec : public testing::Test {
  protected:
   // "charged", or "no answer".
-  std::string charge() {
+  static std::string charge(CircuitBreaker& breaker) {
     process::EventLoop loop;
-    const ChargeResult result = loop.run(breaker_.charge({"key", "cus_user", 2000, "usd", "7"}));
+    const ChargeResult result = loop.run(breaker.charge({"key", "cus_user", 2000, "usd", "7"}));
     return std::holds_alternative<NoAnswer>(result) ? "no answer" : "charged";
   }
+  std::string charge() { return charge(breaker_); }
   std::string refund() {
     process::EventLoop loop;
     const RefundResult result = loop.run(breaker_.refund({"key", "ch_1", 2000, "7"}));
@@ -43,13 +49,13 @@ class CircuitBreakerSpec : public testing::Test {
 
 TEST_F(CircuitBreakerSpec, PassesCallsOn) {
   EXPECT_EQ(charge(), "charged");
-  EXPECT_TRUE(breaker_.closed());
+  EXPECT_EQ(breaker_.state(), CircuitState::kClosed);
   EXPECT_EQ(sent(), 1U);
 }
 
 TEST_F(CircuitBreakerSpec, OpensAfterFailuresInARow) {
   open();
-  EXPECT_FALSE(breaker_.closed());
+  EXPECT_EQ(breaker_.state(), CircuitState::kOpen);
   EXPECT_EQ(charge(), "no answer");
   EXPECT_EQ(sent(), 3U) << "refused calls are not sent";
 }
@@ -59,7 +65,7 @@ TEST_F(CircuitBreakerSpec, AnAnswerInBetweenKeepsItClosed) {
     provider_.plan({{Behaviour::kIsAway}, {Behaviour::kLosesAnswer}, {Behaviour::kDeclines}});
     for (int call = 0; call < 3; ++call) charge();
   }
-  EXPECT_TRUE(breaker_.closed());
+  EXPECT_EQ(breaker_.state(), CircuitState::kClosed);
   EXPECT_EQ(sent(), 15U);
 }
 
@@ -69,19 +75,19 @@ TEST_F(CircuitBreakerSpec, RefundsCountAsChargesDo) {
   EXPECT_EQ(charge(), "no answer");
   provider_.plan(Behaviour::kIsAway);
   EXPECT_EQ(refund(), "no answer");
-  EXPECT_FALSE(breaker_.closed());
+  EXPECT_EQ(breaker_.state(), CircuitState::kOpen);
   EXPECT_EQ(refund(), "no answer");
   EXPECT_EQ(provider_.refund_calls().size(), 2U) << "refused calls are not sent";
   time_ += milliseconds(100);
   EXPECT_EQ(refund(), "refunded");
-  EXPECT_TRUE(breaker_.closed());
+  EXPECT_EQ(breaker_.state(), CircuitState::kClosed);
 }
 
 // Many requests for one refund must not shut the door to everybody's charges.
 TEST_F(CircuitBreakerSpec, AProviderThatIsBusyWithTheSameKeyIsNotDown) {
   provider_.plan(Behaviour::kIsBusy, 5);
   for (int i = 0; i < 5; ++i) EXPECT_EQ(refund(), "no answer");
-  EXPECT_TRUE(breaker_.closed());
+  EXPECT_EQ(breaker_.state(), CircuitState::kClosed);
 }
 
 TEST_F(CircuitBreakerSpec, AProbeThatIsAnsweredClosesIt) {
@@ -91,7 +97,7 @@ TEST_F(CircuitBreakerSpec, AProbeThatIsAnsweredClosesIt) {
   EXPECT_EQ(sent(), 3U);
   time_ += milliseconds(1);
   EXPECT_EQ(charge(), "charged");
-  EXPECT_TRUE(breaker_.closed());
+  EXPECT_EQ(breaker_.state(), CircuitState::kClosed);
   EXPECT_EQ(charge(), "charged");
   EXPECT_EQ(sent(), 5U);
 }
@@ -107,12 +113,70 @@ TEST_F(CircuitBreakerSpec, AProbeThatIsNotAnsweredBeginsAnotherPause) {
   EXPECT_EQ(charge(), "charged");
 }
 
+TEST_F(CircuitBreakerSpec, IsHalfOpenFromTheEndOfThePauseToThatOfTheProbe) {
+  open();
+  time_ += milliseconds(99);
+  EXPECT_EQ(breaker_.state(), CircuitState::kOpen);
+  time_ += milliseconds(1);
+  EXPECT_EQ(breaker_.state(), CircuitState::kHalfOpen);
+
+  spec::Gate gate;
+  provider_.plan({{Behaviour::kIsAway, &gate}});
+  std::thread prober([this] { EXPECT_EQ(charge(), "no answer"); });
+  EXPECT_TRUE(gate.wait_for_arrivals(1));
+  EXPECT_EQ(breaker_.state(), CircuitState::kHalfOpen);
+  EXPECT_EQ(charge(), "no answer");
+  EXPECT_EQ(sent(), 4U) << "one probe at a time";
+  gate.open();
+  prober.join();
+  EXPECT_EQ(breaker_.state(), CircuitState::kOpen);
+
+  time_ += milliseconds(100);
+  EXPECT_EQ(breaker_.state(), CircuitState::kHalfOpen);
+  EXPECT_EQ(charge(), "charged");
+  EXPECT_EQ(breaker_.state(), CircuitState::kClosed);
+}
+
+TEST_F(CircuitBreakerSpec, EachFailedProbeIsOneLineOfTheLog) {
+  testing::internal::CaptureStdout();
+  {
+    const Log log("tool", {});
+    CircuitBreaker breaker(provider_, {.failures = 3, .pause = milliseconds(100)}, log,
+                           [this] { return time_; });
+    spec::Gate gate;
+    provider_.plan({{Behaviour::kIsAway, &gate}});
+    std::thread straggler([&breaker] { charge(breaker); });
+    EXPECT_TRUE(gate.wait_for_arrivals(1));
+    provider_.plan(Behaviour::kIsAway, 3);
+    for (int i = 0; i < 3; ++i) charge(breaker);
+    // Begun before the circuit opened, it is no probe.
+    gate.open();
+    straggler.join();
+    provider_.plan(Behaviour::kIsAway, 2);
+    for (int i = 0; i < 3; ++i) {
+      time_ += milliseconds(100);
+      charge(breaker);
+    }
+  }
+  std::istringstream lines(testing::internal::GetCapturedStdout());
+  std::vector<std::string> events;
+  for (std::string line; std::getline(lines, line);) events.push_back(line.substr(line.find("tool: ")));
+  EXPECT_THAT(
+      events,
+      testing::ElementsAre(
+          "tool: payment provider does not answer; left alone for a while failures=3 error=\"connection "
+          "refused\"",
+          "tool: probe of the payment provider got no answer failures=5 error=\"connection refused\"",
+          "tool: probe of the payment provider got no answer failures=6 error=\"connection refused\"",
+          "tool: payment provider answers again"));
+}
+
 TEST_F(CircuitBreakerSpec, AProbeThatThrowsIsFollowedByAnother) {
   open();
   provider_.plan(Behaviour::kThrows);
   time_ += milliseconds(100);
   EXPECT_ANY_THROW(charge());
-  EXPECT_FALSE(breaker_.closed());
+  EXPECT_EQ(breaker_.state(), CircuitState::kOpen);
   time_ += milliseconds(100);
   EXPECT_EQ(charge(), "charged");
 }
