@@ -1,10 +1,9 @@
 #include "spec/fault/crash_rig.h"
 
-#include <algorithm>
-#include <cctype>
 #include <csignal>
 #include <stdexcept>
 
+#include "spec/fault/examples.h"
 #include "spec/support/eventually.h"
 #include "spec/support/requests.h"
 
@@ -36,7 +35,7 @@ std::string name_of(Ending ending) {
 std::vector<CrashCase> cases_of(const std::vector<Ending>& endings,
                                 const std::vector<std::pair<To, Rescue>>& ways) {
   std::vector<CrashCase> cases;
-  for (const idempotency::Flow& flow : all_flows()) {
+  for (const idempotency::Flow& flow : flows()) {
     for (const Ending ending : endings) {
       if (!is_possible(flow, ending)) continue;
       for (const auto& [direction, rescue] : ways) cases.push_back({&flow, ending, direction, rescue});
@@ -47,17 +46,7 @@ std::vector<CrashCase> cases_of(const std::vector<Ending>& endings,
 
 std::string name_of_case(const testing::TestParamInfo<CrashCase>& info) {
   const auto& [flow, ending, direction, rescue] = info.param;
-  const auto capitalized = [](std::string word) {
-    std::transform(word.begin() + 1, word.end(), word.begin() + 1,
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    word.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(word.front())));
-    return word;
-  };
-  // What names them to ctest: letters only.
-  std::string name = capitalized(flow->path.substr(1));
-  std::erase(name, '/');
-  if (flow->method != "POST") name = capitalized(flow->method) + name;
-  return name + name_of(ending) + (direction == To::kServer ? "ToServer" : "ToClient") +
+  return name_of(*flow) + name_of(ending) + (direction == To::kServer ? "ToServer" : "ToClient") +
          (rescue == Rescue::kClient ? "RescuedByClient" : "RescuedByCompleter");
 }
 

@@ -3,13 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <variant>
 
-#include "endpoints/all.h"
+#include "spec/fault/examples.h"
 #include "spec/support/eventually.h"
 #include "spec/support/requests.h"
-#include "spec/support/scripted_gateway.h"
 
 namespace rocket::spec {
 namespace {
@@ -42,14 +40,6 @@ std::string told_about(const std::string& table) {
          " WHERE to_jsonb(made) ? told.name AND told.name <> 'created_at' GROUP BY 1, 2";
 }
 
-ClientRequest example_of(const idempotency::Flow& flow, const std::string& path, const std::string& user,
-                         const std::string& key) {
-  return {flow.method,
-          path,
-          {{"Authorization", user}, {"Idempotency-Key", key}, {"Content-Type", "application/json"}},
-          flow.example.parameters};
-}
-
 Environment environment_at(const PaymentProvider& provider, const std::string& database_url) {
   Environment all = provider.environment();
   all.insert({{"DATABASE_URL", database_url},
@@ -68,12 +58,6 @@ ChargesByRide known(TestDatabase& database, const std::string& rides_and_ids) {
 }
 
 }  // namespace
-
-const idempotency::Flows& all_flows() {
-  static ScriptedGateway gateway;
-  static const idempotency::Flows all = endpoints::all_flows(gateway, {});
-  return all;
-}
 
 bool is_possible(const idempotency::Flow& flow, Ending ending) {
   if (ending == Ending::kSucceeds || ending == Ending::kHopeless) return true;
@@ -112,11 +96,11 @@ std::string CrashStage::fresh_key() {
 
 std::string CrashStage::prepare() const {
   if (!card_was_charged_before()) return flow_.path;
-  const idempotency::Flow& before = *all_flows().at("POST", flow_.example.prepared_by);
-  const ClientResponse answer = in_peace_.send(example_of(before, before.path, user(), new_key()));
-  EXPECT_EQ(answer.status / 100, 2) << answer.body;
-  const nlohmann::json::json_pointer variable(flow_.example.variable_at);
-  return flow_.path + nlohmann::json::parse(answer.body).at(variable).dump();
+  return prepared_path(flow_, [this](const idempotency::Flow& before) {
+    const ClientResponse answer = in_peace_.send(example_of(before, before.path, new_key(), user()));
+    EXPECT_EQ(answer.status / 100, 2) << answer.body;
+    return answer.body;
+  });
 }
 
 void CrashStage::try_long_ago(const std::string& key) {
@@ -145,7 +129,7 @@ std::vector<std::string> CrashStage::tables_of_requests() {
 }
 
 ClientRequest CrashStage::request(const std::string& key) const {
-  return example_of(flow_, paths_.at(key), user(), key);
+  return example_of(flow_, paths_.at(key), key, user());
 }
 
 ClientResponse CrashStage::send(HttpConnection& connection, const std::string& key) const {

@@ -12,9 +12,6 @@
 
 namespace rocket::spec {
 
-// The endpoints as the program has them. Nothing is ever run by these.
-const idempotency::Flows& all_flows();
-
 // How a request ends, and by what way.
 enum class Ending {
   kSucceeds,

@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include "endpoints/all.h"
-#include "spec/support/requests.h"
 #include "spec/support/scripted_gateway.h"
 
 namespace rocket::spec {
@@ -40,10 +39,11 @@ std::string prepared_path(const idempotency::Flow& flow,
   return flow.path + nlohmann::json::parse(answer).at(variable).dump();
 }
 
-ClientRequest example_of(const idempotency::Flow& flow, const std::string& path, const std::string& key) {
+ClientRequest example_of(const idempotency::Flow& flow, const std::string& path, const std::string& key,
+                         const std::string& user) {
   return {flow.method,
           path,
-          {{"Authorization", kUser}, {"Idempotency-Key", key}, {"Content-Type", "application/json"}},
+          {{"Authorization", user}, {"Idempotency-Key", key}, {"Content-Type", "application/json"}},
           flow.example.parameters};
 }
 

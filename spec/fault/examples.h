@@ -6,6 +6,7 @@
 
 #include "idempotency/flow.h"
 #include "spec/support/http_client.h"
+#include "spec/support/requests.h"
 #include "spec/support/test_database.h"
 
 // For specs that try something with each endpoint that the program has, without knowing which these are.
@@ -22,8 +23,9 @@ std::string name_of(const idempotency::Flow& flow);
 std::string prepared_path(const idempotency::Flow& flow,
                           const std::function<std::string(const idempotency::Flow&)>& send);
 
-// The example, of kUser.
-ClientRequest example_of(const idempotency::Flow& flow, const std::string& path, const std::string& key);
+ClientRequest example_of(const idempotency::Flow& flow, const std::string& path, const std::string& key,
+                         const std::string& user = kUser);
+// The same for the engine, of kUser.
 idempotency::Request engine_example(const idempotency::Flow& flow, const std::string& path,
                                     const std::string& key);
 
