@@ -37,7 +37,8 @@ WITH key AS MATERIALIZED (
 ), refund AS (
   INSERT INTO refunds (ride_id, idempotency_key_id, stripe_charge_id)
   SELECT ride_id, id, stripe_charge_id FROM verdict WHERE refusal IS NULL
-  ON CONFLICT (ride_id) DO NOTHING
+  -- Of whatever: where two prepare at once, a conflict of rides alone would leave that of their charge an error.
+  ON CONFLICT DO NOTHING
 ), prepared AS (
   UPDATE idempotency_keys k SET recovery_point = 'refund_prepared'
     FROM verdict WHERE k.id = verdict.id AND verdict.refusal IS NULL
