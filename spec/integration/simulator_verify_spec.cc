@@ -139,7 +139,7 @@ TEST_F(SimulatorVerify, EndsWithAnErrorThatNamesWhatIsBroken) {
 }
 
 TEST_F(SimulatorVerify, CountsWhatItCannotCheckAsBroken) {
-  database().execute("DROP TABLE deposits");
+  database().execute("ALTER TABLE deposits RENAME idempotency_key_id TO asked_by");
   std::ofstream(whole_.ledger().path(), std::ios::app) << "half a line\n";
   const Finished finished = run_simulator();
   EXPECT_EQ(finished.exit.code, 1);
