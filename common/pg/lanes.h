@@ -23,6 +23,8 @@ class Lanes {
   class Place {
    public:
     Place(Place&& other) noexcept;
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
     Place& operator=(Place&&) = delete;
     ~Place();
 
