@@ -83,12 +83,7 @@ TEST_P(HeavyCrashPoints, ApiIsKilled) { kill_api_at_each_point(); }
 
 TEST_P(HeavyCrashPoints, CompleterIsKilled) { kill_completer_at_each_point(); }
 
-INSTANTIATE_TEST_SUITE_P(Of, HeavyCrashPoints,
-                         testing::ValuesIn(cases_of({Ending::kSucceeds},
-                                                    {{To::kServer, Rescue::kClient},
-                                                     {To::kServer, Rescue::kCompleter},
-                                                     {To::kClient, Rescue::kClient},
-                                                     {To::kClient, Rescue::kCompleter}})),
+INSTANTIATE_TEST_SUITE_P(Of, HeavyCrashPoints, testing::ValuesIn(cases_of({Ending::kSucceeds}, all_ways())),
                          name_of_case);
 
 // For CI's time, not at every message, but before each statement and after each transaction; each direction

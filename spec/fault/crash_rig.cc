@@ -32,8 +32,14 @@ std::string name_of(Ending ending) {
 
 }  // namespace
 
-std::vector<CrashCase> cases_of(const std::vector<Ending>& endings,
-                                const std::vector<std::pair<To, Rescue>>& ways) {
+std::vector<CrashWay> all_ways() {
+  return {{To::kServer, Rescue::kClient},
+          {To::kServer, Rescue::kCompleter},
+          {To::kClient, Rescue::kClient},
+          {To::kClient, Rescue::kCompleter}};
+}
+
+std::vector<CrashCase> cases_of(const std::vector<Ending>& endings, const std::vector<CrashWay>& ways) {
   std::vector<CrashCase> cases;
   for (const idempotency::Flow& flow : flows()) {
     for (const Ending ending : endings) {

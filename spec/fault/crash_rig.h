@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
-#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -17,8 +16,6 @@
 // there at a certain message, and somebody who rescues its request. The messages are counted in a first run.
 namespace rocket::spec {
 
-inline constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
-
 enum class Rescue { kClient, kCompleter };
 
 struct CrashCase {
@@ -28,9 +25,12 @@ struct CrashCase {
   Rescue rescue;
 };
 
+using CrashWay = std::pair<CuttingProxy::To, Rescue>;
+// Both directions, each with both rescuers.
+std::vector<CrashWay> all_ways();
+
 // Each of these endings at each endpoint that has it.
-std::vector<CrashCase> cases_of(const std::vector<Ending>& endings,
-                                const std::vector<std::pair<CuttingProxy::To, Rescue>>& ways);
+std::vector<CrashCase> cases_of(const std::vector<Ending>& endings, const std::vector<CrashWay>& ways);
 std::string name_of_case(const testing::TestParamInfo<CrashCase>& info);
 
 class CrashRig : public testing::TestWithParam<CrashCase> {

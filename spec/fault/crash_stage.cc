@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <variant>
 
+#include "spec/fault/contents.h"
 #include "spec/fault/examples.h"
 #include "spec/support/eventually.h"
 #include "spec/support/requests.h"
@@ -15,30 +16,6 @@ namespace {
 const std::string kHourAgo = "now() - interval '1 hour'";
 // Beyond CHARGE_REPEAT_LIMIT_S.
 const std::string kDayAgo = "now() - interval '1 day'";
-
-// How many receipts, and records, there are for each of what they are about: one ride that has two does not
-// make up for another one that has none.
-const std::string kShares =
-    "SELECT name, copies, count(*) FROM ("
-    "  SELECT coalesce(job_name, 'no job'), count(job_name) FROM rides LEFT JOIN staged_jobs"
-    "    ON job_args->>'ride_id' = rides.id::text GROUP BY rides.id, job_name"
-    "  UNION ALL"
-    "  SELECT action || ' ' || resource_type, count(*) FROM audit_records"
-    "   GROUP BY action, resource_type, resource_id) AS shares (name, copies) GROUP BY 1, 2";
-
-// Which columns of what requests have made their answers tell, and whether they tell the truth. Not of times,
-// for rows are aged.
-std::string told_about(const std::string& table) {
-  return "WITH answers AS MATERIALIZED ("
-         "  SELECT id, response_body::jsonb - 'message' AS body FROM idempotency_keys"
-         "   WHERE response_code / 100 = 2) "
-         "SELECT told.name, to_jsonb(made)->told.name = told.value, count(*)"
-         "  FROM " +
-         table +
-         " made JOIN answers ON answers.id = made.idempotency_key_id,"
-         "       jsonb_each(answers.body) AS part (name, value), jsonb_each(part.value) AS told (name, value)"
-         " WHERE to_jsonb(made) ? told.name AND told.name <> 'created_at' GROUP BY 1, 2";
-}
 
 Environment environment_at(const PaymentProvider& provider, const std::string& database_url) {
   Environment all = provider.environment();
@@ -110,22 +87,12 @@ void CrashStage::try_long_ago(const std::string& key) {
   EXPECT_EQ(answer.code(), "payment_unavailable") << answer.body;
   provider_.forget_keys();
   // The age of a foreign call is that of what its request has made.
-  for (const std::string& table : tables_of_requests()) {
+  for (const std::string& table : tables_of_requests(database_)) {
     database_.execute(
         "UPDATE " + table + " SET created_at = " + kDayAgo +
             " WHERE idempotency_key_id = (SELECT id FROM idempotency_keys WHERE idempotency_key = $1)",
         {key});
   }
-}
-
-// What requests make, and do not share.
-std::vector<std::string> CrashStage::tables_of_requests() {
-  std::vector<std::string> tables;
-  for (const auto& table : database_.rows("SELECT table_name FROM information_schema.columns WHERE "
-                                          "table_schema = 'public' AND column_name = 'idempotency_key_id'")) {
-    tables.push_back(*table[0]);
-  }
-  return tables;
 }
 
 ClientRequest CrashStage::request(const std::string& key) const {
@@ -191,43 +158,6 @@ bool CrashStage::have_all_ended() {
   return database_.count("idempotency_keys", "finished_at IS NULL AND parked_at IS NULL") == 0;
 }
 
-// What there is in the database, as far as it depends on what was asked for and not on how often it was
-// tried: how many rows each table has, how many values each column, the sums of what is counted in them, how
-// the keys ended, what belongs together, and what was answered about it.
-std::map<std::string, std::string> CrashStage::contents() {
-  std::map<std::string, std::string> contents;
-  for (const auto& table :
-       database_.rows("SELECT table_name FROM information_schema.tables WHERE table_schema = "
-                      "'public' AND table_type = 'BASE TABLE'")) {
-    contents[*table[0]] = database_.value("SELECT count(*) FROM " + *table[0]);
-  }
-  for (const auto& column : database_.rows(
-           "SELECT table_name, column_name, data_type IN ('integer', 'bigint') AND column_name NOT LIKE "
-           "'%id' FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> "
-           "'idempotency_keys'")) {
-    const std::string name = *column[0] + '.' + *column[1];
-    contents[name] = database_.value("SELECT count(" + *column[1] + ") FROM " + *column[0]);
-    if (*column[2] == "f") continue;
-    contents["sum of " + name] =
-        database_.value("SELECT coalesce(sum(" + *column[1] + "), 0) FROM " + *column[0]);
-  }
-  for (const auto& end :
-       database_.rows("SELECT recovery_point, response_code, lease IS NULL, parked_at IS NULL, count(*) FROM "
-                      "idempotency_keys GROUP BY 1, 2, 3, 4")) {
-    contents["keys " + *end[0] + ' ' + end[1].value_or("unanswered") + ' ' + *end[2] + ' ' + *end[3]] =
-        *end[4];
-  }
-  for (const auto& share : database_.rows(kShares)) {
-    contents[*share[0] + ", " + *share[1] + " for each"] = *share[2];
-  }
-  for (const std::string& table : tables_of_requests()) {
-    for (const auto& told : database_.rows(told_about(table))) {
-      contents["told " + table + '.' + *told[0] + (*told[1] == "t" ? " as it is" : " otherwise")] = *told[2];
-    }
-  }
-  return contents;
-}
-
 void CrashStage::end_undisturbed(std::size_t requests) {
   if (ending_ == Ending::kHopeless) {
     while (keys_.size() < requests) abandon(fresh_key());
@@ -245,7 +175,7 @@ void CrashStage::end_undisturbed(std::size_t requests) {
 void CrashStage::expect_each_key_had_one_effect() {
   CrashStage undisturbed(flow_, ending_);
   undisturbed.end_undisturbed(keys_.size());
-  EXPECT_EQ(contents(), undisturbed.contents());
+  EXPECT_EQ(contents(database_), contents(undisturbed.database_));
   EXPECT_EQ(provider_.charges(), known(database_,
                                        "SELECT id, stripe_charge_id FROM rides WHERE stripe_charge_id "
                                        "IS NOT NULL"));

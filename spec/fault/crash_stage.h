@@ -71,9 +71,7 @@ class CrashStage {
   // Does what the request needs to have been done before, and returns its path.
   std::string prepare() const;
   void try_long_ago(const std::string& key);
-  std::vector<std::string> tables_of_requests();
   void end_undisturbed(std::size_t requests);
-  std::map<std::string, std::string> contents();
 
   const idempotency::Flow& flow_;
   Ending ending_;

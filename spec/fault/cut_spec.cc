@@ -3,13 +3,13 @@
 
 #include <cstdint>
 #include <future>
-#include <limits>
 #include <map>
 #include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "spec/fault/contents.h"
 #include "spec/fault/effects.h"
 #include "spec/fault/examples.h"
 #include "spec/fault/patient_client.h"
@@ -28,8 +28,6 @@ namespace rocket::spec {
 namespace {
 
 using To = CuttingProxy::To;
-
-constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
 
 struct Case {
   const idempotency::Flow* flow;

@@ -56,25 +56,4 @@ idempotency::Request engine_example(const idempotency::Flow& flow, const std::st
   return request;
 }
 
-std::map<std::string, std::string> contents(TestDatabase& database) {
-  std::map<std::string, std::string> contents;
-  for (const auto& table :
-       database.rows("SELECT table_name FROM information_schema.tables WHERE table_schema = "
-                     "'public' AND table_type = 'BASE TABLE'")) {
-    contents[*table[0]] = database.value("SELECT count(*) FROM " + *table[0]);
-  }
-  for (const auto& column : database.rows(
-           "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public' AND "
-           "data_type IN ('integer', 'bigint') AND column_name NOT LIKE '%id' AND table_name <> "
-           "'idempotency_keys'")) {
-    contents[*column[0] + '.' + *column[1]] =
-        database.value("SELECT coalesce(sum(" + *column[1] + "), 0) FROM " + *column[0]);
-  }
-  for (const auto& end : database.rows("SELECT recovery_point, response_code, lease IS NULL, count(*) FROM "
-                                       "idempotency_keys GROUP BY 1, 2, 3")) {
-    contents["keys " + *end[0] + ' ' + end[1].value_or("unanswered") + ' ' + *end[2]] = *end[3];
-  }
-  return contents;
-}
-
 }  // namespace rocket::spec

@@ -1,13 +1,11 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <string>
 
 #include "idempotency/flow.h"
 #include "spec/support/http_client.h"
 #include "spec/support/requests.h"
-#include "spec/support/test_database.h"
 
 // For specs that try something with each endpoint that the program has, without knowing which these are.
 namespace rocket::spec {
@@ -28,9 +26,5 @@ ClientRequest example_of(const idempotency::Flow& flow, const std::string& path,
 // The same for the engine, of kUser.
 idempotency::Request engine_example(const idempotency::Flow& flow, const std::string& path,
                                     const std::string& key);
-
-// What there is in the database, as far as it depends on what was asked for and not on how often it was
-// tried: how many rows each table has, the sums of what is counted in them, and how the keys ended.
-std::map<std::string, std::string> contents(TestDatabase& database);
 
 }  // namespace rocket::spec

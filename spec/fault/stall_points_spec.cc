@@ -39,12 +39,7 @@ TEST_P(HeavyStallPoints, ApiStallsBeyondItsLease) {
   stage_.expect_each_key_had_one_effect();
 }
 
-INSTANTIATE_TEST_SUITE_P(Of, HeavyStallPoints,
-                         testing::ValuesIn(cases_of({Ending::kSucceeds},
-                                                    {{To::kServer, Rescue::kClient},
-                                                     {To::kServer, Rescue::kCompleter},
-                                                     {To::kClient, Rescue::kClient},
-                                                     {To::kClient, Rescue::kCompleter}})),
+INSTANTIATE_TEST_SUITE_P(Of, HeavyStallPoints, testing::ValuesIn(cases_of({Ending::kSucceeds}, all_ways())),
                          name_of_case);
 
 class HeavyStallPointsOfCompleter : public CrashRig {};

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <csignal>
 #include <functional>
-#include <limits>
 #include <memory>
 #include <set>
 #include <string>
@@ -23,8 +22,6 @@ namespace rocket::spec {
 namespace {
 
 using To = CuttingProxy::To;
-
-constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
 
 class HeavyWorkerCrashPoints : public WorkerRig {
  protected:

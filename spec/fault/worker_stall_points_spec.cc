@@ -3,7 +3,6 @@
 #include <atomic>
 #include <csignal>
 #include <functional>
-#include <limits>
 #include <memory>
 #include <set>
 #include <sstream>
@@ -19,8 +18,6 @@ namespace rocket::spec {
 namespace {
 
 using To = CuttingProxy::To;
-
-constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
 
 // Of a worker that stalls: there is still time, or the server has ended it, as it does when it has waited in
 // a transaction for too long.

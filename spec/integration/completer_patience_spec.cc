@@ -12,146 +12,132 @@ namespace {
 using Behaviour = ScriptedGateway::Behaviour;
 using testing::HasSubstr;
 
-TEST(CompleterPatience, LeavesAKeyToItsClientUntilTheGraceHasPassed) {
-  TestDatabase database;
-  ScriptedGateway gateway;
-  CompleterRig completer(database, gateway);
-  const std::string key = abandon(database, {.age = "290 s"});
+class CompleterPatience : public testing::Test {
+ protected:
+  TestDatabase database_;
+  ScriptedGateway gateway_;
+};
+
+TEST_F(CompleterPatience, LeavesAKeyToItsClientUntilTheGraceHasPassed) {
+  CompleterRig completer(database_, gateway_);
+  const std::string key = abandon(database_, {.age = "290 s"});
 
   EXPECT_EQ(completer.run_once(), 0);
-  let_pass(database, key, "11 s");
+  let_pass(database_, key, "11 s");
   EXPECT_EQ(completer.run_once(), 1);
-  EXPECT_TRUE(is_finished(database, key));
+  EXPECT_TRUE(is_finished(database_, key));
 }
 
-TEST(CompleterPatience, LeavesAKeyThatRanAMomentAgo) {
-  TestDatabase database;
-  ScriptedGateway gateway;
-  CompleterRig completer(database, gateway);
-  const std::string key = abandon(database);
-  database.execute("UPDATE idempotency_keys SET last_run_at = now() - interval '50 s'");
+TEST_F(CompleterPatience, LeavesAKeyThatRanAMomentAgo) {
+  CompleterRig completer(database_, gateway_);
+  const std::string key = abandon(database_);
+  database_.execute("UPDATE idempotency_keys SET last_run_at = now() - interval '50 s'");
 
   EXPECT_EQ(completer.run_once(), 0);
-  let_pass(database, key, "11 s");
+  let_pass(database_, key, "11 s");
   EXPECT_EQ(completer.run_once(), 1);
 }
 
-TEST(CompleterPatience, LeavesALeasedKeyUntilTheLeaseIsStale) {
-  TestDatabase database;
-  ScriptedGateway gateway;
-  CompleterRig completer(database, gateway);
-  const std::string key = abandon(database, {.recovery_point = "ride_created"});
-  hold(database, key, "80 s");
+TEST_F(CompleterPatience, LeavesALeasedKeyUntilTheLeaseIsStale) {
+  CompleterRig completer(database_, gateway_);
+  const std::string key = abandon(database_, {.recovery_point = "ride_created"});
+  hold(database_, key, "80 s");
 
   EXPECT_EQ(completer.run_once(), 0);
-  EXPECT_TRUE(gateway.calls().empty());
-  let_pass(database, key, "11 s");
+  EXPECT_TRUE(gateway_.calls().empty());
+  let_pass(database_, key, "11 s");
   EXPECT_EQ(completer.run_once(), 1);
-  EXPECT_TRUE(is_finished(database, key));
+  EXPECT_TRUE(is_finished(database_, key));
 }
 
-TEST(CompleterPatience, WaitsTwiceAsLongAfterEachOfItsAttempts) {
-  TestDatabase database;
-  ScriptedGateway gateway;
-  CompleterRig completer(database, gateway);
-  const std::string key = abandon(database);
+TEST_F(CompleterPatience, WaitsTwiceAsLongAfterEachOfItsAttempts) {
+  CompleterRig completer(database_, gateway_);
+  const std::string key = abandon(database_);
   // A minute, doubled three times: 480 s.
-  database.execute("UPDATE idempotency_keys SET completions = 3, last_run_at = now() - interval '470 s'");
+  database_.execute("UPDATE idempotency_keys SET completions = 3, last_run_at = now() - interval '470 s'");
 
   EXPECT_EQ(completer.run_once(), 0);
-  let_pass(database, key, "11 s");
+  let_pass(database_, key, "11 s");
   EXPECT_EQ(completer.run_once(), 1);
 }
 
-TEST(CompleterPatience, WaitsNoLongerThanTheLongestPause) {
-  TestDatabase database;
-  ScriptedGateway gateway;
-  CompleterRig completer(database, gateway);
-  const std::string key = abandon(database);
-  database.execute("UPDATE idempotency_keys SET completions = 19, last_run_at = now() - interval '3590 s'");
+TEST_F(CompleterPatience, WaitsNoLongerThanTheLongestPause) {
+  CompleterRig completer(database_, gateway_);
+  const std::string key = abandon(database_);
+  database_.execute("UPDATE idempotency_keys SET completions = 19, last_run_at = now() - interval '3590 s'");
 
   EXPECT_EQ(completer.run_once(), 0);
-  let_pass(database, key, "11 s");
+  let_pass(database_, key, "11 s");
   EXPECT_EQ(completer.run_once(), 1);
 }
 
-TEST(CompleterPatience, ParksAKeyAfterTooManyOfItsAttemptsWithTheLastError) {
-  TestDatabase database;
-  ScriptedGateway gateway;
-  gateway.plan(Behaviour::kIsAway, 10);
-  CompleterRig completer(database, gateway, {.most_completions = 2});
-  const std::string key = abandon(database, {.recovery_point = "ride_created"});
+TEST_F(CompleterPatience, ParksAKeyAfterTooManyOfItsAttemptsWithTheLastError) {
+  gateway_.plan(Behaviour::kIsAway, 10);
+  CompleterRig completer(database_, gateway_, {.most_completions = 2});
+  const std::string key = abandon(database_, {.recovery_point = "ride_created"});
 
   EXPECT_EQ(completer.run_once(), 1);
-  let_pass(database, key, "1 hour");
+  let_pass(database_, key, "1 hour");
   EXPECT_EQ(completer.run_once(), 1);
-  EXPECT_EQ(database.of_key(key, "parked_at"), "NULL");
-  let_pass(database, key, "1 hour");
+  EXPECT_EQ(database_.of_key(key, "parked_at"), "NULL");
+  let_pass(database_, key, "1 hour");
   EXPECT_EQ(completer.run_once(), 0);
 
-  EXPECT_NE(database.of_key(key, "parked_at"), "NULL");
-  EXPECT_EQ(database.of_key(key, "last_error"), "too many attempts; the last one: connection refused");
-  EXPECT_EQ(database.of_key(key, "recovery_point"), "ride_created");
-  let_pass(database, key, "1 day");
+  EXPECT_NE(database_.of_key(key, "parked_at"), "NULL");
+  EXPECT_EQ(database_.of_key(key, "last_error"), "too many attempts; the last one: connection refused");
+  EXPECT_EQ(database_.of_key(key, "recovery_point"), "ride_created");
+  let_pass(database_, key, "1 day");
   EXPECT_EQ(completer.run_once(), 0);
-  EXPECT_EQ(gateway.calls().size(), 2U);
+  EXPECT_EQ(gateway_.calls().size(), 2U);
 }
 
-TEST(CompleterPatience, DoesNotCountTheAttemptsOfClients) {
-  TestDatabase database;
-  ScriptedGateway gateway;
-  CompleterRig completer(database, gateway, {.most_completions = 2});
-  const std::string key = abandon(database);
-  database.execute("UPDATE idempotency_keys SET attempts = 500");
+TEST_F(CompleterPatience, DoesNotCountTheAttemptsOfClients) {
+  CompleterRig completer(database_, gateway_, {.most_completions = 2});
+  const std::string key = abandon(database_);
+  database_.execute("UPDATE idempotency_keys SET attempts = 500");
 
   EXPECT_EQ(completer.run_once(), 1);
-  EXPECT_TRUE(is_finished(database, key));
+  EXPECT_TRUE(is_finished(database_, key));
 }
 
-TEST(CompleterPatience, DoesNotParkAKeyThatSomeoneHolds) {
-  TestDatabase database;
-  ScriptedGateway gateway;
-  CompleterRig completer(database, gateway, {.most_completions = 2});
-  const std::string key = abandon(database);
-  database.execute("UPDATE idempotency_keys SET completions = 2");
-  hold(database, key, "80 s");
+TEST_F(CompleterPatience, DoesNotParkAKeyThatSomeoneHolds) {
+  CompleterRig completer(database_, gateway_, {.most_completions = 2});
+  const std::string key = abandon(database_);
+  database_.execute("UPDATE idempotency_keys SET completions = 2");
+  hold(database_, key, "80 s");
 
   EXPECT_EQ(completer.run_once(), 0);
-  EXPECT_EQ(database.of_key(key, "parked_at"), "NULL");
-  let_pass(database, key, "1 day");
+  EXPECT_EQ(database_.of_key(key, "parked_at"), "NULL");
+  let_pass(database_, key, "1 day");
   EXPECT_EQ(completer.run_once(), 0);
-  EXPECT_NE(database.of_key(key, "parked_at"), "NULL");
-  EXPECT_EQ(database.of_key(key, "lease"), "NULL");
+  EXPECT_NE(database_.of_key(key, "parked_at"), "NULL");
+  EXPECT_EQ(database_.of_key(key, "lease"), "NULL");
 }
 
-TEST(CompleterPatience, ParksARequestToAnUnknownEndpoint) {
-  TestDatabase database;
-  ScriptedGateway gateway;
-  CompleterRig completer(database, gateway);
-  const std::string key = abandon(database, {.path = "/rockets"});
-  const std::string known = abandon(database);
+TEST_F(CompleterPatience, ParksARequestToAnUnknownEndpoint) {
+  CompleterRig completer(database_, gateway_);
+  const std::string key = abandon(database_, {.path = "/rockets"});
+  const std::string known = abandon(database_);
 
   EXPECT_EQ(completer.run_once(), 2);
 
-  EXPECT_NE(database.of_key(key, "parked_at"), "NULL");
-  EXPECT_EQ(database.of_key(key, "lease"), "NULL");
-  EXPECT_THAT(database.of_key(key, "last_error"), HasSubstr("POST /rockets"));
-  EXPECT_TRUE(is_finished(database, known));
+  EXPECT_NE(database_.of_key(key, "parked_at"), "NULL");
+  EXPECT_EQ(database_.of_key(key, "lease"), "NULL");
+  EXPECT_THAT(database_.of_key(key, "last_error"), HasSubstr("POST /rockets"));
+  EXPECT_TRUE(is_finished(database_, known));
 }
 
-TEST(CompleterPatience, LeavesARequestThatItCannotGoOnWithUntilItsPatienceIsSpent) {
-  TestDatabase database;
-  ScriptedGateway gateway;
-  CompleterRig completer(database, gateway, {.most_completions = 1});
+TEST_F(CompleterPatience, LeavesARequestThatItCannotGoOnWithUntilItsPatienceIsSpent) {
+  CompleterRig completer(database_, gateway_, {.most_completions = 1});
   // As by a newer version of the program.
-  const std::string key = abandon(database, {.recovery_point = "pilot_assigned"});
+  const std::string key = abandon(database_, {.recovery_point = "pilot_assigned"});
 
   EXPECT_EQ(completer.run_once(), 1);
-  EXPECT_EQ(database.of_key(key, "lease"), "NULL");
-  EXPECT_THAT(database.of_key(key, "last_error"), HasSubstr("pilot_assigned"));
-  let_pass(database, key, "1 day");
+  EXPECT_EQ(database_.of_key(key, "lease"), "NULL");
+  EXPECT_THAT(database_.of_key(key, "last_error"), HasSubstr("pilot_assigned"));
+  let_pass(database_, key, "1 day");
   EXPECT_EQ(completer.run_once(), 0);
-  EXPECT_NE(database.of_key(key, "parked_at"), "NULL");
+  EXPECT_NE(database_.of_key(key, "parked_at"), "NULL");
 }
 
 }  // namespace

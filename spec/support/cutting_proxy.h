@@ -9,12 +9,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
 namespace rocket::spec {
+
+// So many messages never pass: for a run in which they are only counted.
+inline constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
 
 // A way to a server on which something happens at a chosen message: of PostgreSQL's protocol (its
 // documentation calls them so in "Frontend/Backend Protocol"), a line of Redis's, or a frame of RabbitMQ's.
