@@ -1,6 +1,5 @@
 #include "api/transport.h"
 
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -32,38 +31,13 @@ class Doorman : public Pistache::Tcp::Handler {
                const std::shared_ptr<Pistache::Tcp::Peer>& /*peer*/) override {}
 };
 
-void drain_counter(int descriptor) {
+void acknowledge(int timer) {
   std::uint64_t count = 0;
   // Not blocking; whether there was anything to read does not matter.
-  [[maybe_unused]] const auto size = ::read(descriptor, &count, sizeof count);
+  [[maybe_unused]] const auto size = ::read(timer, &count, sizeof count);
 }
 
 }  // namespace
-
-Outbox::Outbox() : event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-  if (event_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
-}
-
-Outbox::~Outbox() { ::close(event_); }
-
-void Outbox::post(Letter letter) {
-  bool was_empty = false;
-  {
-    const std::lock_guard lock(mutex_);
-    was_empty = letters_.empty();
-    letters_.push_back(std::move(letter));
-  }
-  if (!was_empty) return;
-  // The reactor looks when the descriptor can be read.
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto size = ::write(event_, &one, sizeof one);
-}
-
-std::vector<Outbox::Letter> Outbox::take() {
-  drain_counter(event_);
-  const std::lock_guard lock(mutex_);
-  return std::exchange(letters_, {});
-}
 
 Transport::Transport(TransportOptions options, RequestHandler on_request, RefusalRenderer render,
                      std::shared_ptr<TransportState> state)
@@ -183,7 +157,7 @@ void Transport::deliver(const Outbox::Letter& letter) {
 
 // Ends connections that take too long, and idle ones when the server is about to stop.
 void Transport::sweep() {
-  drain_counter(sweep_timer_);
+  acknowledge(sweep_timer_);
   const bool draining = state_->draining.load();
   const auto now = Clock::now();
   std::vector<int> ending;

@@ -9,49 +9,15 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "api/http_message.h"
+#include "api/outbox.h"
 #include "api/request_reader.h"
 
 namespace rocket::api {
-
-// Names one connection for ever: descriptor numbers are reused, serial numbers are not.
-struct ConnectionId {
-  int descriptor = -1;
-  std::uint64_t serial = 0;
-};
-
-// Where any thread leaves an answer for the reactor thread that owns the connection.
-class Outbox {
- public:
-  struct Letter {
-    ConnectionId to;
-    std::string bytes;
-    bool close_after = false;
-  };
-
-  // Throws std::system_error when the kernel gives no descriptor.
-  Outbox();
-  ~Outbox();
-  Outbox(const Outbox&) = delete;
-  Outbox& operator=(const Outbox&) = delete;
-
-  // Thread safe.
-  void post(Letter letter);
-  // Everything posted since the last call.
-  std::vector<Letter> take();
-  // Readable while there is something to take.
-  int descriptor() const { return event_; }
-
- private:
-  int event_;
-  std::mutex mutex_;
-  std::vector<Letter> letters_;
-};
 
 struct TransportOptions {
   RequestLimits limits;
