@@ -6,7 +6,7 @@
 #include <random>
 
 #include "base/settings.h"
-#include "pg/connection.h"
+#include "pg/connection_string.h"
 
 namespace rocket::simulator {
 namespace {

@@ -1,5 +1,6 @@
 #include "pg/connection.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -8,9 +9,11 @@
 #include <asio/redirect_error.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
-#include <map>
+#include <cerrno>
 #include <string_view>
+#include <system_error>
 
+#include "pg/connection_string.h"
 #include "pg/errors.h"
 
 namespace rocket::pg {
@@ -50,10 +53,6 @@ bool is_read_only(const PGconn* connection) {
   });
 }
 
-struct FreeOptions {
-  void operator()(PQconninfoOption* options) const { PQconninfoFree(options); }
-};
-
 std::string trimmed(const char* message) {
   std::string text = message == nullptr ? "" : message;
   while (!text.empty() && text.back() == '\n') text.pop_back();
@@ -74,64 +73,10 @@ StatementFailed::Session session_after(const PGresult* error) {
 // The socket stays ours until PQfinish.
 void hang_up(const PGconn* connection) { ::shutdown(PQsocket(connection), SHUT_RDWR); }
 
-// What libpq is to be called with: keywords and their values.
-using Keywords = std::map<std::string, std::string>;
-
-std::vector<std::string> parts_of(const std::string& list) {
-  std::vector<std::string> parts(1);
-  for (const char character : list) {
-    if (character == ',') {
-      parts.emplace_back();
-    } else {
-      parts.back() += character;
-    }
-  }
-  return parts;
-}
-
-// A connection string may name several servers. libpq tries them in turn, but stays for ever at one that does
-// not answer at all; so it is given one after another, each for a limited time.
-std::vector<Keywords> servers_of(const std::string& url) {
-  const std::unique_ptr<PQconninfoOption, FreeOptions> parsed(PQconninfoParse(url.c_str(), nullptr));
-  if (!parsed) throw Unavailable("not a PostgreSQL connection string");
-  Keywords all;
-  for (const PQconninfoOption* option = parsed.get(); option->keyword != nullptr; ++option) {
-    if (option->val != nullptr) all[option->keyword] = option->val;
-  }
-  const std::size_t count = parts_of(all[all.contains("hostaddr") ? "hostaddr" : "host"]).size();
-  std::vector<Keywords> servers(count, all);
-  for (const char* keyword : {"host", "hostaddr", "port"}) {
-    if (!all.contains(keyword)) continue;
-    const std::vector<std::string> parts = parts_of(all[keyword]);
-    // One port may stand for all of them. Of other numbers libpq complains.
-    if (parts.size() != count) continue;
-    for (std::size_t i = 0; i < count; ++i) servers[i][keyword] = parts[i];
-  }
-  return servers;
-}
-
 // The connection ended while we were using it. What that means depends on what was under way.
 struct Broken : std::exception {};
 
 }  // namespace
-
-std::optional<std::string> url_mistake(const std::string& url) {
-  char* complaint = nullptr;
-  const std::unique_ptr<PQconninfoOption, FreeOptions> parsed(PQconninfoParse(url.c_str(), &complaint));
-  const std::unique_ptr<char, decltype(&PQfreemem)> owned(complaint, &PQfreemem);
-  if (parsed) {
-    // libpq looks at ports only when it connects, and we would wait for ever for a server that cannot be.
-    for (const PQconninfoOption* option = parsed.get(); option->keyword != nullptr; ++option) {
-      if (std::string_view(option->keyword) != "port" || option->val == nullptr) continue;
-      if (std::string_view(option->val).find_first_not_of("0123456789,") != std::string_view::npos) {
-        return "holds a port that is no number";
-      }
-    }
-    return std::nullopt;
-  }
-  // libpq's own words may repeat the URL, and with it a password.
-  return "is not a PostgreSQL connection string";
-}
 
 Connection::Connection(std::shared_ptr<PGconn> connection, const ConnectionOptions& options,
                        const asio::any_io_executor& executor)
@@ -140,14 +85,11 @@ Connection::Connection(std::shared_ptr<PGconn> connection, const ConnectionOptio
       deadline_(executor),
       transaction_timeout_(options.transaction_timeout) {}
 
-Connection::~Connection() {
-  // libpq closes the descriptor; Asio must not.
-  if (socket_.is_open()) socket_.release();
-}
+Connection::~Connection() = default;
 
 asio::awaitable<std::unique_ptr<Connection>> Connection::open(ConnectionOptions options) {
   const auto executor = co_await asio::this_coro::executor;
-  const std::vector<Keywords> servers = servers_of(options.url);
+  const std::vector<Keywords> servers = servers_in(options.url);
   const auto time_for_each = options.connect_timeout / static_cast<std::int64_t>(servers.size());
   std::string mistakes;
   for (const Keywords& server : servers) {
@@ -189,15 +131,13 @@ asio::awaitable<void> Connection::greet() {
   if (PQstatus(connection) == CONNECTION_BAD) throw Broken();
   auto progress = PGRES_POLLING_WRITING;
   while (progress != PGRES_POLLING_OK) {
-    // libpq may have moved on to another address, on another socket with the same number: watch it anew.
-    if (socket_.is_open()) socket_.release();
-    socket_.assign(PQsocket(connection));
+    // libpq may have gone on to another address, on another socket.
+    watch_socket();
     co_await wait(progress == PGRES_POLLING_READING ? Wait::wait_read : Wait::wait_write);
     progress = PQconnectPoll(connection);
     if (progress == PGRES_POLLING_FAILED) throw Broken();
   }
-  if (socket_.is_open()) socket_.release();
-  socket_.assign(PQsocket(connection));
+  watch_socket();
   if (is_read_only(connection)) throw Unavailable("the server is read-only");
 
   PQsetnonblocking(connection, 1);
@@ -387,6 +327,13 @@ asio::awaitable<std::optional<Result>> Connection::receive() {
     co_return std::nullopt;
   }
   co_return std::optional<Result>(std::in_place, result);
+}
+
+void Connection::watch_socket() {
+  if (socket_.is_open()) socket_.close();
+  const int own = ::fcntl(PQsocket(connection_.get()), F_DUPFD_CLOEXEC, 0);
+  if (own < 0) throw Unavailable(std::generic_category().message(errno));
+  socket_.assign(own);
 }
 
 asio::awaitable<void> Connection::wait(Wait direction) {

@@ -33,9 +33,6 @@ struct ConnectionOptions {
   std::chrono::milliseconds transaction_timeout{5000};
 };
 
-// Checks, without connecting, that libpq understands the connection string; says what it complains of.
-std::optional<std::string> url_mistake(const std::string& url);
-
 // One connection to PostgreSQL, for coroutines of one single-threaded executor; not thread safe, one
 // transaction at a time. Statements are prepared on first use and travel in libpq's pipeline mode: one round
 // trip per transaction. After Unavailable or InDoubt the connection is dead: open a new one.
@@ -85,6 +82,7 @@ class Connection {
   asio::awaitable<void> collect(Exchanged& exchanged, const std::vector<Expected>& expected);
   asio::awaitable<void> settle(const Exchanged& exchanged);
   asio::awaitable<void> roll_back();
+  void watch_socket();
   asio::awaitable<void> wait(asio::posix::stream_descriptor::wait_type direction);
   asio::awaitable<bool> flush();
   asio::awaitable<std::optional<Result>> receive();
@@ -95,6 +93,7 @@ class Connection {
 
   // Shared with the deadline's handler, which may run after this object has gone.
   std::shared_ptr<PGconn> connection_;
+  // A duplicate: libpq closes its own when it likes, and then another thread may be given the same number.
   asio::posix::stream_descriptor socket_;
   // Cuts a connection on which something takes longer than it may.
   asio::steady_timer deadline_;
