@@ -70,7 +70,7 @@ StatementFailed::Session session_after(const PGresult* error) {
                                                                 : StatementFailed::Session::kEnded;
 }
 
-// The socket stays ours until PQfinish.
+// Does nothing once libpq has closed its socket: it knows no number then.
 void hang_up(const PGconn* connection) { ::shutdown(PQsocket(connection), SHUT_RDWR); }
 
 // The connection ended while we were using it. What that means depends on what was under way.
