@@ -11,6 +11,7 @@
 
 #include "spec/support/api_process.h"
 #include "spec/support/eventually.h"
+#include "spec/support/footprint.h"
 #include "spec/support/mute_server.h"
 #include "spec/support/requests.h"
 
@@ -72,6 +73,18 @@ TEST(WhileTheDatabaseIsAway, RequestsDoNotMakeAnApiAskMoreOften) {
   }
   EXPECT_GT(refused, 50);
   EXPECT_LE(server.arrivals().size(), 45U);
+}
+
+TEST(WhileTheDatabaseIsAway, AttemptsLeaveNoDescriptorsBehind) {
+  const MuteServer server(MuteServer::Manner::kHangsUp);
+  ApiProcess api(url_of(server), {{"DATABASE_LANES", "1"}});
+  const auto descriptors_after = [&](std::size_t attempts) {
+    EXPECT_TRUE(eventually([&] { return server.arrivals().size() >= attempts; }));
+    return descriptors_of(api.process().pid());
+  };
+  const std::size_t early = descriptors_after(3);
+  // Either count may include an attempt under way: libpq's descriptor, and ours.
+  EXPECT_LE(descriptors_after(12), early + 2);
 }
 
 struct Patience {
