@@ -198,6 +198,8 @@ asio::awaitable<CuttingProxy::Message> CuttingProxy::next_message(Socket& from, 
 
 // False when the connection was cut before this message.
 bool CuttingProxy::may_pass(const std::shared_ptr<Link>& link, To direction, const Message& message) {
+  // The farewell (Terminate) of a process that has ended may still be on its way when the count begins anew.
+  if (protocol_ == Protocol::kPostgres && message.front() == 'X') return true;
   const char kind = direction == To::kServer ? 'B' : 'Z';
   if (counts_ == Counts::kStatements && message.front() != kind) return true;
   if (act_ && direction == direction_ && passed(direction) == limit_) {

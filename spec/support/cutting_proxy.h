@@ -28,7 +28,8 @@ class CuttingProxy {
   enum class To { kServer, kClient };
 
   // Which messages are counted, and may be the chosen one: all, or, with PostgreSQL, just those before each
-  // statement (Bind), and after the last of those sent together (ReadyForQuery).
+  // statement (Bind), and after the last of those sent together (ReadyForQuery). A farewell (Terminate) is
+  // neither.
   enum class Counts { kAll, kStatements };
 
   explicit CuttingProxy(const std::string& database_url, Counts counts = Counts::kAll);
