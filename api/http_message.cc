@@ -66,9 +66,9 @@ std::optional<std::string_view> HttpRequest::header(std::string_view name) const
   return std::nullopt;
 }
 
-std::string HttpResponse::serialize(bool keep_alive, bool with_body) const {
+std::string HttpResponse::serialize(std::string_view request_id, bool keep_alive, bool with_body) const {
   std::string bytes;
-  bytes.reserve(256 + body.size());
+  bytes.reserve(320 + body.size());
   bytes.append("HTTP/1.1 ").append(std::to_string(status)).append(" ").append(reason(status));
   // "Not modified" has no content, so nothing is said about any (RFC 9110, section 15.4.5).
   if (status != 304) {
@@ -76,7 +76,7 @@ std::string HttpResponse::serialize(bool keep_alive, bool with_body) const {
     bytes.append("\r\nContent-Length: ").append(std::to_string(body.size()));
   }
   bytes.append("\r\nCache-Control: ").append(cache_control);
-  bytes.append("\r\nX-Content-Type-Options: nosniff\r\n");
+  bytes.append("\r\nX-Content-Type-Options: nosniff\r\nX-Request-Id: ").append(request_id).append("\r\n");
   for (const auto& [name, value] : headers) bytes.append(name).append(": ").append(value).append("\r\n");
   if (!keep_alive) bytes.append("Connection: close\r\n");
   bytes.append("\r\n");

@@ -30,13 +30,13 @@ struct HttpResponse {
   int status = 200;
   // JSON unless content_type says otherwise.
   std::string body;
-  std::string content_type = "application/json";
+  std::string_view content_type = "application/json";
   std::string_view cache_control = "no-store";
   // Beyond those that every response carries.
   std::vector<std::pair<std::string, std::string>> headers;
 
   // The bytes to send. `with_body` false: the answer to HEAD.
-  std::string serialize(bool keep_alive, bool with_body) const;
+  std::string serialize(std::string_view request_id, bool keep_alive, bool with_body) const;
 };
 
 }  // namespace rocket::api

@@ -101,7 +101,7 @@ void serve(const Options& options, process::StopSignal& stop) {
       options.server,
       [&service](api::HttpRequest request, api::ConnectionId from,
                  const std::shared_ptr<api::Outbox>& outbox) {
-        service.handle(std::move(request), from, outbox);
+        return service.handle(std::move(request), from, outbox);
       },
       api::render_refused);
   log.info("listening", {{"address", options.server.address}, {"port", server.port()}});

@@ -13,13 +13,18 @@ struct ConnectionId {
   std::uint64_t serial = 0;
 };
 
+// What is sent to a client.
+struct Answer {
+  std::string bytes;
+  bool close_after = false;
+};
+
 // Where any thread leaves an answer for the reactor thread that owns the connection.
 class Outbox {
  public:
   struct Letter {
     ConnectionId to;
-    std::string bytes;
-    bool close_after = false;
+    Answer answer;
   };
 
   // Throws std::system_error when the kernel gives no descriptor.

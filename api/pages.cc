@@ -17,7 +17,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kPaths{
      {"lab.html", "/lab"},
      {"openapi.yaml", "/openapi.yaml"}}};
 
-constexpr std::array<std::pair<std::string_view, const char*>, 5> kTypes{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kTypes{
     {{".html", "text/html; charset=utf-8"},
      {".css", "text/css; charset=utf-8"},
      {".js", "text/javascript; charset=utf-8"},
@@ -51,7 +51,7 @@ std::string path_of(std::string_view name) {
   return std::string(kFolder).append(name);
 }
 
-std::string type_of(std::string_view name) {
+std::string_view type_of(std::string_view name) {
   for (const auto& [ending, type] : kTypes) {
     if (name.ends_with(ending)) return type;
   }

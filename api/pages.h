@@ -37,7 +37,7 @@ class Pages {
   struct Page {
     std::string path;
     std::string content;
-    std::string content_type;
+    std::string_view content_type;
     std::string etag;
   };
 

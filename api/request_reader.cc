@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
+constexpr std::size_t kUsualHeaders = 8;
 
 // RFC 9110, section 5.6.2.
 bool is_token(std::string_view text) {
@@ -80,6 +81,7 @@ RequestReader::Result RequestReader::next(std::string& buffer) {
     }
     scanned_ = 0;
     pending_.emplace();
+    pending_->headers.reserve(kUsualHeaders);
     if (auto refused = read_head(std::string_view(buffer).substr(0, end))) return *refused;
     buffer.erase(0, end + kHeadEnd.size());
   }

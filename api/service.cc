@@ -20,6 +20,10 @@ HttpResponse alive() {
   return response;
 }
 
+Failure overloaded() {
+  return {503, "overloaded", "Too many requests are waiting. Retry.", {{"Retry-After", "1"}}};
+}
+
 Failure nothing_here() { return {404, "not_found", "There is nothing at this path.", {}}; }
 
 Failure failure_for(const std::exception_ptr& error, const Log& log, const std::string& request_id) {
@@ -54,7 +58,12 @@ struct Service::Answering {
 Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const idempotency::Flows& flows,
                  const payments::CircuitBreaker& provider, Laboratory* laboratory, const Log& log,
                  ServiceOptions options)
-    : lanes_(lanes), laboratory_(laboratory), log_(log), options_(options), pages_(laboratory != nullptr) {
+    : lanes_(lanes),
+      laboratory_(laboratory),
+      log_(log),
+      options_(options),
+      pages_(laboratory != nullptr),
+      overloaded_{render(overloaded(), false), render(overloaded(), true)} {
   const auto mutation = [&](const std::string& method, const std::string& path, auto accept,
                             bool key_is_optional) {
     const Mutation described{flows.at(method, path), accept, key_is_optional};
@@ -88,7 +97,8 @@ Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const idem
   }
 }
 
-void Service::handle(HttpRequest request, ConnectionId from, std::shared_ptr<Outbox> outbox) {
+std::optional<Answer> Service::handle(HttpRequest request, ConnectionId from,
+                                      std::shared_ptr<Outbox> outbox) {
   auto answering = std::make_unique<Answering>();
   answering->from = from;
   answering->outbox = std::move(outbox);
@@ -97,7 +107,7 @@ void Service::handle(HttpRequest request, ConnectionId from, std::shared_ptr<Out
   exchange.request_id = request_id_of(exchange.request);
   exchange.as_problem = accepts_problem(exchange.request.header("accept").value_or(""));
   const auto refuse = [&](const Failure& failure) {
-    finish(*answering, render(failure, exchange.as_problem));
+    return finish(*answering, render(failure, exchange.as_problem));
   };
 
   std::string allowed;
@@ -111,7 +121,7 @@ void Service::handle(HttpRequest request, ConnectionId from, std::shared_ptr<Out
   answering->route = route->path;
   if (route->answer_at_once) {
     auto response = route->answer_at_once(exchange.request);
-    return response ? finish(*answering, std::move(*response)) : refuse(nothing_here());
+    return response ? finish(*answering, *response) : refuse(nothing_here());
   }
   if (stopping_.load()) {
     return refuse({503, "overloaded", "The service is stopping. Retry.", {{"Retry-After", "1"}}});
@@ -119,12 +129,11 @@ void Service::handle(HttpRequest request, ConnectionId from, std::shared_ptr<Out
   pg::Lanes& lanes = route->in_laboratory ? laboratory_->lanes() : lanes_;
   auto place =
       lanes.enter(exchange.request.header("idempotency-key"), static_cast<std::size_t>(options_.line_limit));
-  if (!place) {
-    return refuse({503, "overloaded", "Too many requests are waiting. Retry.", {{"Retry-After", "1"}}});
-  }
+  if (!place) return finish(*answering, overloaded_[exchange.as_problem ? 1 : 0]);
   pg::Lane& lane = place->lane();
   answering->place.emplace(std::move(*place));
   asio::co_spawn(lane.executor(), answer(lane, *route, std::move(answering)), asio::detached);
+  return std::nullopt;
 }
 
 asio::awaitable<void> Service::answer(pg::Lane& lane, const Route& route,
@@ -142,7 +151,7 @@ asio::awaitable<void> Service::answer(pg::Lane& lane, const Route& route,
   }
   // Before the client can send the next one.
   answering->place.reset();
-  finish(*answering, std::move(response));
+  answering->outbox->post({answering->from, finish(*answering, response)});
 }
 
 const Service::Route* Service::find_route(Exchange& exchange, std::string& allowed) const {
@@ -165,9 +174,8 @@ const Service::Route* Service::find_route(Exchange& exchange, std::string& allow
   return nullptr;
 }
 
-void Service::finish(Answering& answering, HttpResponse response) const {
+Answer Service::finish(const Answering& answering, const HttpResponse& response) const {
   const HttpRequest& request = answering.exchange.request;
-  response.headers.emplace_back("X-Request-Id", answering.exchange.request_id);
   if (log_.shows_info()) {
     const std::chrono::duration<double, std::milli> duration =
         std::chrono::steady_clock::now() - answering.since;
@@ -177,14 +185,13 @@ void Service::finish(Answering& answering, HttpResponse response) const {
                            {"duration_ms", duration.count()},
                            {"request_id", answering.exchange.request_id}});
   }
-  answering.outbox->post({answering.from, response.serialize(request.keep_alive, request.method != "HEAD"),
-                          !request.keep_alive});
+  return {response.serialize(answering.exchange.request_id, request.keep_alive, request.method != "HEAD"),
+          !request.keep_alive};
 }
 
-HttpResponse render_refused(const RequestReader::Refused& refused) {
-  HttpResponse response = render({refused.status, refused.code, refused.error, {}}, false);
-  response.headers.emplace_back("X-Request-Id", random_uuid());
-  return response;
+Answer render_refused(const RequestReader::Refused& refused) {
+  const HttpResponse response = render({refused.status, refused.code, refused.error, {}}, false);
+  return {response.serialize(random_uuid(), false, true), true};
 }
 
 }  // namespace rocket::api

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <asio/awaitable.hpp>
 #include <atomic>
 #include <chrono>
@@ -41,8 +42,9 @@ class Service {
           const payments::CircuitBreaker& provider, Laboratory* laboratory, const Log& log,
           ServiceOptions options);
 
-  // Starts answering; the answer goes to the outbox. Thread safe, does not block, does not throw.
-  void handle(HttpRequest request, ConnectionId from, std::shared_ptr<Outbox> outbox);
+  // What needs no database is answered at once. Otherwise nothing is returned, and the answer goes to the
+  // outbox. Thread safe, does not block, does not throw.
+  std::optional<Answer> handle(HttpRequest request, ConnectionId from, std::shared_ptr<Outbox> outbox);
 
   // From now on everything is refused with 503.
   void stop() { stopping_ = true; }
@@ -63,7 +65,7 @@ class Service {
 
   const Route* find_route(Exchange& exchange, std::string& allowed) const;
   asio::awaitable<void> answer(pg::Lane& lane, const Route& route, std::unique_ptr<Answering> answering);
-  void finish(Answering& answering, HttpResponse response) const;
+  Answer finish(const Answering& answering, const HttpResponse& response) const;
 
   pg::Lanes& lanes_;
   Laboratory* laboratory_;
@@ -71,10 +73,12 @@ class Service {
   ServiceOptions options_;
   Pages pages_;
   std::vector<Route> routes_;
+  // Also as a problem; made once, because refusing must cost little when there is too much to do.
+  std::array<HttpResponse, 2> overloaded_;
   std::atomic<bool> stopping_{false};
 };
 
 // The answer to bytes that are no request.
-HttpResponse render_refused(const RequestReader::Refused& refused);
+Answer render_refused(const RequestReader::Refused& refused);
 
 }  // namespace rocket::api

@@ -146,13 +146,15 @@ void Transport::deliver(const Outbox::Letter& letter) {
     return;
   }
   Connection& connection = found->second;
-  guarded(connection, [&] {
-    if (!send(connection, letter.bytes, letter.close_after)) return;
-    // What the client sent meanwhile.
-    if (connection.phase == Phase::kReading && (!connection.input_waits || read(connection))) {
-      serve(connection);
-    }
-  });
+  guarded(connection, [&] { answer(connection, letter.answer); });
+}
+
+void Transport::answer(Connection& connection, const Answer& answer) {
+  if (!send(connection, answer)) return;
+  // What the client sent meanwhile.
+  if (connection.phase == Phase::kReading && (!connection.input_waits || read(connection))) {
+    serve(connection);
+  }
 }
 
 // Ends connections that take too long, and idle ones when the server is about to stop.
@@ -223,13 +225,19 @@ void Transport::serve(Connection& connection) {
     if (state_->draining.load()) request->keep_alive = false;
     ++state_->unfinished;
     connection.phase = Phase::kWorking;
+    std::optional<Answer> at_once;
     try {
-      on_request_(std::move(*request), connection.id, outbox_);
+      at_once = on_request_(std::move(*request), connection.id, outbox_);
+      // Who sends many requests at once must not keep the others waiting: they come first.
+      if (at_once && (!connection.input.empty() || connection.input_waits)) {
+        outbox_->post({connection.id, *std::exchange(at_once, std::nullopt)});
+      }
     } catch (...) {
       // No answer will come that could be counted.
       --state_->unfinished;
       throw;
     }
+    if (at_once) answer(connection, *at_once);
   } else if (connection.input_ended) {
     close(connection);
   } else if (std::get<RequestReader::NeedsMore>(result).expects_continue) {
@@ -240,13 +248,13 @@ void Transport::serve(Connection& connection) {
 
 void Transport::refuse(Connection& connection, const RequestReader::Refused& refused) {
   ++state_->unfinished;
-  send(connection, render_(refused).serialize(false, true), true);
+  send(connection, render_(refused));
 }
 
-bool Transport::send(Connection& connection, const std::string& bytes, bool close_after) {
-  connection.output += bytes;
+bool Transport::send(Connection& connection, const Answer& answer) {
+  connection.output += answer.bytes;
   connection.phase = Phase::kAnswering;
-  connection.close_after_answer = close_after;
+  connection.close_after_answer = answer.close_after;
   connection.deadline = Clock::now() + options_.write_timeout;
   return write(connection);
 }

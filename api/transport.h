@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -37,10 +38,12 @@ struct TransportState {
   std::atomic<std::int64_t> unfinished{0};
 };
 
-// Given a complete request, and where its answer goes. Called on a reactor thread: must not block.
-using RequestHandler = std::function<void(HttpRequest, ConnectionId, const std::shared_ptr<Outbox>&)>;
-// What is answered to bytes that are no request, with status, code and error text.
-using RefusalRenderer = std::function<HttpResponse(const RequestReader::Refused&)>;
+// Answers a complete request at once, or, with nothing returned, by way of the outbox. Called on a reactor
+// thread: must not block.
+using RequestHandler =
+    std::function<std::optional<Answer>(HttpRequest, ConnectionId, const std::shared_ptr<Outbox>&)>;
+// What is answered to bytes that are no request.
+using RefusalRenderer = std::function<Answer(const RequestReader::Refused&)>;
 
 // Reads requests from and writes answers to the connections of one reactor thread.
 //
@@ -101,6 +104,7 @@ class Transport : public Pistache::Tcp::Transport {
   void pass_to_base(const Pistache::Aio::FdSet::Entry& event);
   void deliver();
   void deliver(const Outbox::Letter& letter);
+  void answer(Connection& connection, const Answer& answer);
   void sweep();
   void serve(Connection& connection);
   void refuse(Connection& connection, const RequestReader::Refused& refused);
@@ -108,7 +112,7 @@ class Transport : public Pistache::Tcp::Transport {
   void close(Connection& connection);
   // These return false when they had to close the connection, which is gone then.
   bool read(Connection& connection);
-  bool send(Connection& connection, const std::string& bytes, bool close_after);
+  bool send(Connection& connection, const Answer& answer);
   bool write(Connection& connection);
 
   TransportOptions options_;

@@ -25,8 +25,8 @@ std::string next_line(std::string& text) {
   return line;
 }
 
-void must_be_one_answer(const api::HttpResponse& response) {
-  const std::string bytes = response.serialize(true, true);
+void must_be_one_answer(const api::HttpResponse& response, const std::string& request_id) {
+  const std::string bytes = response.serialize(request_id, true, true);
   const auto end = bytes.find("\r\n\r\n");
   must(end != std::string::npos && bytes.compare(end + 4, std::string::npos, response.body) == 0,
        "the body follows the head");
@@ -35,7 +35,7 @@ void must_be_one_answer(const api::HttpResponse& response) {
   must(head.find(length) != std::string_view::npos, "the answer says how long it is");
   std::size_t lines = 0;
   for (auto at = head.find('\n'); at != std::string_view::npos; at = head.find('\n', at + 1)) ++lines;
-  constexpr std::size_t kLinesOfAll = 5;
+  constexpr std::size_t kLinesOfAll = 6;
   must(lines == kLinesOfAll + response.headers.size(), "nobody but us writes lines of the head");
 }
 
@@ -51,9 +51,8 @@ void answer(std::string input) {
 
   // One of the two for each input: this is slow enough.
   const bool as_problem = input.size() % 2 == 1;
-  api::HttpResponse response = api::render(failure, as_problem);
-  response.headers.emplace_back("X-Request-Id", api::request_id_of(request));
-  must_be_one_answer(response);
+  const api::HttpResponse response = api::render(failure, as_problem);
+  must_be_one_answer(response, api::request_id_of(request));
   const json body = json::parse(response.body, nullptr, false);
   must(body.is_object(), "a failure is JSON");
   must(body.at("code") == expected.at("code"), "it says its code");

@@ -108,8 +108,7 @@ TEST(HttpResponse, SaysHowLongItIs) {
   HttpResponse response;
   response.status = 404;
   response.body = "{}";
-  response.headers.emplace_back("X-Request-Id", "abc");
-  const std::string bytes = response.serialize(true, true);
+  const std::string bytes = response.serialize("abc", true, true);
   EXPECT_TRUE(bytes.starts_with("HTTP/1.1 404 Not Found\r\n")) << bytes;
   EXPECT_TRUE(bytes.ends_with("\r\n\r\n{}")) << bytes;
   EXPECT_NE(bytes.find("\r\nContent-Type: application/json\r\n"), std::string::npos);
@@ -121,7 +120,7 @@ TEST(HttpResponse, SaysHowLongItIs) {
 TEST(HttpResponse, ToHeadHasTheSameHeadAndNoBody) {
   HttpResponse response;
   response.body = "{\"a\":1}";
-  const std::string bytes = response.serialize(false, false);
+  const std::string bytes = response.serialize("abc", false, false);
   EXPECT_TRUE(bytes.ends_with("\r\n\r\n")) << bytes;
   EXPECT_NE(bytes.find("\r\nContent-Length: 7\r\n"), std::string::npos);
   EXPECT_NE(bytes.find("\r\nConnection: close\r\n"), std::string::npos);
@@ -131,9 +130,9 @@ TEST(HttpResponse, SaysNothingOfContentThatIsNotModified) {
   HttpResponse response;
   response.status = 304;
   response.cache_control = "no-cache";
-  EXPECT_EQ(
-      response.serialize(true, true),
-      "HTTP/1.1 304 Not Modified\r\nCache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n\r\n");
+  EXPECT_EQ(response.serialize("abc", true, true),
+            "HTTP/1.1 304 Not Modified\r\nCache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n"
+            "X-Request-Id: abc\r\n\r\n");
 }
 
 }  // namespace
