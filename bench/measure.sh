@@ -10,6 +10,8 @@ server_settings=(fsync=on synchronous_commit=on
   shared_buffers="$(awk '/MemTotal/ { print int($2 / 4096) }' /proc/meminfo)MB" max_wal_size=16GB min_wal_size=4GB
   wal_compression=lz4 checkpoint_timeout=30min)
 declare -A running=()
+# What keeps the service, and the load generator, to some processors; nothing usually.
+serving=() generating=()
 
 sql() { "$psql" -X -q -A -t -v ON_ERROR_STOP=1 -d "$DATABASE_URL" "$@"; }
 
@@ -25,6 +27,22 @@ start_server() {
     END \$\$" -c CHECKPOINT
   DATABASE_URL=$("$private_postgres" url "$work/postgres" bench)
   export DATABASE_URL
+}
+
+# keep_apart: from now on the service and its server work on one processor, and the load generator on another.
+# share_all: as before.
+keep_apart() {
+  serving=(taskset -c 0) generating=(taskset -c 1)
+  server_on 0
+}
+share_all() {
+  serving=() generating=()
+  server_on "0-$(($(nproc) - 1))"
+}
+server_on() {
+  local postmaster pid
+  postmaster=$(ps -o ppid= -p "$(sql -c "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'")")
+  for pid in $postmaster $(pgrep -P "${postmaster// /}"); do taskset -acp "$1" "$pid" >/dev/null; done
 }
 
 # A new database with a thousand riders, and a function that makes ids as the api does: ordered by time.
@@ -47,7 +65,7 @@ start() {
     variables+=("$1")
     shift
   done
-  env LOG_LEVEL=warn "${variables[@]}" "$bin/$name" "$@" >>"$work/$name.log" 2>&1 &
+  env LOG_LEVEL=warn "${variables[@]}" "${serving[@]}" "$bin/$name" "$@" >>"$work/$name.log" 2>&1 &
   started=$!
   running[$started]=1
 }
@@ -119,7 +137,7 @@ api_memory() { awk '/VmHWM/ { printf "%.0f", $2 / 1024 }' "/proc/$api/status"; }
 
 # ride_load CONNECTIONS: rides/s, p50, p99, p99.9 and failures, tab-separated.
 ride_load() {
-  wrk -t1 -c"$1" -d"$seconds" --timeout 10s -s "$root/bench/rides.lua" "http://127.0.0.1:$port" |
+  "${generating[@]}" wrk -t1 -c"$1" -d"$seconds" --timeout 10s -s "$root/bench/rides.lua" "http://127.0.0.1:$port" |
     sed -n 's/^figures\t//p'
 }
 
