@@ -200,7 +200,7 @@ asio::awaitable<CuttingProxy::Message> CuttingProxy::next_message(Socket& from, 
 bool CuttingProxy::may_pass(const std::shared_ptr<Link>& link, To direction, const Message& message) {
   // The farewell (Terminate) of a process that has ended may still be on its way when the count begins anew.
   if (protocol_ == Protocol::kPostgres && message.front() == 'X') return true;
-  const char kind = direction == To::kServer ? 'B' : 'Z';
+  const unsigned char kind = direction == To::kServer ? 'B' : 'Z';
   if (counts_ == Counts::kStatements && message.front() != kind) return true;
   if (act_ && direction == direction_ && passed(direction) == limit_) {
     std::exchange(act_, nullptr)(*this);
