@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 
 #include <atomic>
+#include <csignal>
 #include <iostream>
 #include <random>
 #include <string>
@@ -122,6 +124,30 @@ TEST_F(ConnectionsSpec, AnswerMorePipelinedRequestsThanTheyBuffer) {
   }
   sender.join();
   EXPECT_EQ(answered, kRequests);
+}
+
+TEST_F(ConnectionsSpec, AnswerOthersBetweenPipelinedRequests) {
+  HttpConnection other = api_.connect();
+  EXPECT_EQ(other.exchange(get_request("/healthz")).status, 200);
+  EXPECT_EQ(connection_.exchange(get_request("/healthz")).status, 200);
+  // It stands still until both have sent.
+  siginfo_t stopped{};
+  api_.process().kill(SIGSTOP);
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(api_.process().pid()), &stopped, WSTOPPED | WNOWAIT), 0);
+  constexpr int kRequests = 50;
+  std::string bytes;
+  for (int i = 1; i <= kRequests; ++i) {
+    const std::string id = i == kRequests ? "last-of-many" : "one-of-many";
+    bytes += get_request("/healthz").with("X-Request-Id", id).to_bytes();
+  }
+  connection_.send(bytes);
+  other.send(get_request("/healthz").with("X-Request-Id", "the-other").to_bytes());
+  api_.process().kill(SIGCONT);
+  for (int i = 0; i < kRequests; ++i) EXPECT_EQ(connection_.receive().status, 200);
+  EXPECT_EQ(other.receive().status, 200);
+  api_.process().wait_for_line("last-of-many");
+  const std::string log = api_.process().output();
+  EXPECT_LT(log.find("the-other"), log.find("last-of-many"));
 }
 
 TEST_F(ConnectionsSpec, NeverAnswerWhatComesAfterAClose) {
