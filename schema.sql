@@ -95,6 +95,9 @@ CREATE TABLE IF NOT EXISTS rides (
     created_at         timestamptz NOT NULL DEFAULT now()
 );
 
+-- What GET /rides asks: the latest rides of a user.
+CREATE INDEX IF NOT EXISTS rides_of_user ON rides (user_id, id);
+
 -- A ride that is to be cancelled; cancelled once its charge is refunded.
 CREATE TABLE IF NOT EXISTS refunds (
     -- One ride, one refund, whoever asks for it, with whatever key, and however often.

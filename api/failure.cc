@@ -4,6 +4,8 @@
 #include <cctype>
 #include <nlohmann/json.hpp>
 
+#include "endpoints/failures.h"
+
 namespace rocket::api {
 namespace {
 
@@ -69,10 +71,17 @@ bool concerns_key(std::string_view code) {
 
 }  // namespace
 
-bool accepts_problem(std::string_view accept) {
+Failure failure(std::string_view code) {
+  const endpoints::KnownFailure& known = endpoints::known_failure(code);
+  Failure failed{known.status, std::string(code), std::string(known.error), {}};
+  if (known.retry_after > 0) failed.headers.emplace_back("Retry-After", std::to_string(known.retry_after));
+  return failed;
+}
+
+bool accepts(std::string_view accept, std::string_view media_type) {
   while (!accept.empty()) {
     std::string_view range = next_part(accept, ',');
-    if (!equal_ignoring_case(next_part(range, ';'), kProblemType)) continue;
+    if (!equal_ignoring_case(next_part(range, ';'), media_type)) continue;
     bool refused = false;
     while (!range.empty()) refused = is_zero_weight(next_part(range, ';')) || refused;
     if (!refused) return true;
@@ -80,8 +89,17 @@ bool accepts_problem(std::string_view accept) {
   return false;
 }
 
+bool accepts_problem(std::string_view accept) { return accepts(accept, kProblemType); }
+
+bool accepts_problem(const HttpRequest& request) {
+  return std::any_of(request.headers.begin(), request.headers.end(), [](const auto& field) {
+    return field.first == "accept" && accepts_problem(std::string_view(field.second));
+  });
+}
+
 HttpResponse render(const Failure& failure, bool as_problem) {
-  const nlohmann::ordered_json body{{"error", failure.error}, {"code", failure.code}};
+  nlohmann::ordered_json body{{"error", failure.error}, {"code", failure.code}};
+  if (!failure.missing.empty()) body["missing"] = failure.missing;
   HttpResponse response;
   if (as_problem) {
     response = problem(failure.status, body);

@@ -14,17 +14,28 @@ struct HttpRequest {
   std::string method;
   // Without the query.
   std::string path;
+  // What stands behind the "?", undecoded.
+  std::string query{};
   // Names in lower case, in the order in which they came; repeated fields are kept apart.
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
   bool keep_alive = true;
+  // Such a client takes its connection for closed unless the answer says otherwise.
+  bool http_1_0 = false;
   // The peer's address.
   std::string origin_ip;
 
   std::size_t count(std::string_view name) const;
   // The first field of this name (in lower case).
   std::optional<std::string_view> header(std::string_view name) const;
+  // What the answer says in Connection (RFC 9112, section 9.3). Empty: nothing.
+  std::string_view connection_option() const;
+  // In bytes, roughly.
+  std::size_t size_in_memory() const;
 };
+
+// Such as "Created" for 201. Empty when it is none of ours.
+std::string_view reason_phrase(int status);
 
 struct HttpResponse {
   int status = 200;
@@ -35,8 +46,9 @@ struct HttpResponse {
   // Beyond those that every response carries.
   std::vector<std::pair<std::string, std::string>> headers;
 
-  // The bytes to send. `with_body` false: the answer to HEAD.
-  std::string serialize(std::string_view request_id, bool keep_alive, bool with_body) const;
+  // The bytes to send, with the current date. `connection` is what Connection says; empty: nothing.
+  // `with_body` false: the answer to HEAD.
+  std::string serialize(std::string_view request_id, std::string_view connection, bool with_body) const;
 };
 
 }  // namespace rocket::api

@@ -107,7 +107,7 @@ HttpResponse json_response(std::string body) {
 Failure no_such_key() { return {404, "idempotency_key_not_found", "You have no such unfinished key.", {}}; }
 
 pg::Params user_and_key(const std::string& email, const Exchange& exchange) {
-  return {email, normalize_idempotency_key(exchange.path_argument).value_or("")};
+  return {email, normalize_idempotency_key(exchange.variables.front()).value_or("")};
 }
 
 }  // namespace
@@ -120,13 +120,13 @@ std::vector<Laboratory::Experiment> Laboratory::experiments() {
   std::vector<Experiment> all;
   all.push_back(
       {"GET", "/lab/board", [this](pg::Lane& lane, const Exchange&) { return answer_board(lane); }});
-  all.push_back({"GET", "/lab/requests/", [this](pg::Lane& lane, const Exchange& exchange) {
+  all.push_back({"GET", "/lab/requests/{key}", [this](pg::Lane& lane, const Exchange& exchange) {
                    return answer_request(lane, exchange);
                  }});
   if (!options_.with_faults) return all;
-  all.push_back({"POST", "/lab/hurry/",
+  all.push_back({"POST", "/lab/hurry/{key}",
                  [this](pg::Lane& lane, const Exchange& exchange) { return answer_hurry(lane, exchange); }});
-  all.push_back({"POST", "/lab/rides/", [this](pg::Lane& lane, const Exchange& exchange) {
+  all.push_back({"POST", "/lab/rides/{fault}", [this](pg::Lane& lane, const Exchange& exchange) {
                    return answer_faulty_ride(lane, exchange);
                  }});
   return all;
@@ -189,21 +189,17 @@ asio::awaitable<HttpResponse> Laboratory::answer_hurry(pg::Lane& lane, const Exc
 
 // The request is stored and compared as any POST /rides, so whoever comes next takes it from where it stands.
 asio::awaitable<HttpResponse> Laboratory::answer_faulty_ride(pg::Lane& lane, const Exchange& exchange) const {
-  const auto fault = payments::fault_named(exchange.path_argument);
+  const auto fault = payments::fault_named(exchange.variables.front());
   if (!fault) {
     const Failure failure{404, "not_found", "There is no such fault.", {}};
     co_return render(failure, exchange.as_problem);
   }
   payments::FaultyGateway gateway(provider_, *fault);
-  const idempotency::Flow flow = endpoints::ride_flow(gateway, options_.rides);
-  const auto accept = [](const Parameters& parameters, const std::string&) {
-    return accept_ride(parameters);
-  };
-  const Mutation mutation{&flow, accept, false};
+  const endpoints::Endpoint endpoint = endpoints::rides(gateway, options_.rides);
   Exchange ride = exchange;
-  ride.request.path = flow.path;
-  ride.path_argument.clear();
-  co_return co_await answer_mutation(lane, engine_, mutation, ride, options_.mutations);
+  ride.request.path = endpoint.path.text();
+  ride.variables.clear();
+  co_return co_await answer_mutation(lane, engine_, endpoint, ride, options_.mutations);
 }
 
 }  // namespace rocket::api

@@ -4,8 +4,10 @@
 #include <memory>
 
 #include "api/laboratory.h"
+#include "api/readiness.h"
 #include "api/server.h"
 #include "api/service.h"
+#include "base/host.h"
 #include "base/log.h"
 #include "base/settings.h"
 #include "endpoints/all.h"
@@ -33,13 +35,27 @@ struct Options {
   api::ServerOptions server;
   std::int64_t port = 5000;
   std::int64_t server_threads = 1;
+  std::int64_t max_connections = 16'384;
+  std::int64_t max_connections_per_address = 0;
+  std::int64_t request_memory_mb = 48;
   api::ServiceOptions service;
   std::int64_t key_reused_status = 409;
   idempotency::EngineOptions engine;
   endpoints::RideOptions rides;
   payments::ProviderOptions provider;
   bool laboratory = false;
+  std::string trusted_proxies;
+  std::string proxy_header = "x-forwarded-for";
+  std::string cors_origins;
 };
+
+constexpr const char* kProxyProtocol = "proxy-protocol";
+
+api::TrustedProxies::Header header_named(std::string_view name) {
+  if (name == kProxyProtocol) return api::TrustedProxies::Header::kProxyProtocol;
+  return name == "forwarded" ? api::TrustedProxies::Header::kForwarded
+                             : api::TrustedProxies::Header::kXForwardedFor;
+}
 
 std::optional<int> read_options(int argc, char** argv, Options& options) {
   using std::chrono::milliseconds;
@@ -50,9 +66,36 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
                65535);
   settings.add("threads", {"API_THREADS"}, "threads", "threads that read and write HTTP",
                options.server_threads, 1, 64);
+  settings.add("max-connections", {"API_MAX_CONNECTIONS"}, "connections",
+               "clients' connections at once; fewer if the limit of open files asks for it",
+               options.max_connections, 1, 1'000'000);
+  settings.add("max-connections-per-address", {"API_MAX_CONNECTIONS_PER_ADDRESS"}, "connections",
+               "of one address; 0: no limit", options.max_connections_per_address, 0, 1'000'000);
+  settings.add("request-memory", {"API_REQUEST_MEMORY_MB"}, "MiB",
+               "memory for all unfinished requests; beyond it the largest are refused with 503",
+               options.request_memory_mb, 1, 1'000'000);
+  api::AdmissionOptions& admission = options.service.admission;
   settings.add("line-limit", {"API_LINE_LIMIT"}, "requests",
-               "requests under way at once; more are refused with 503", options.service.line_limit, 1,
+               "requests in flight at once; more are refused with 503", admission.max_in_flight, 1,
                1'000'000);
+  settings.add("caller-share", {"API_CALLER_SHARE"}, "percent",
+               "share of the line that one user may hold; more are refused with 429", admission.caller_share,
+               1, 100);
+  settings.add("address-share", {"API_ADDRESS_SHARE"}, "percent",
+               "share of the line that one address may hold with requests of nobody known",
+               admission.address_share, 1, 100);
+  settings.add("provider-share", {"API_PROVIDER_SHARE"}, "percent",
+               "share of the line that requests to the payment provider may hold", admission.provider_share,
+               1, 100);
+  settings.add("trusted-proxies", {"API_TRUSTED_PROXIES"},
+               "proxies whose word about a client's address counts: addresses and networks, with commas",
+               options.trusted_proxies);
+  settings.add("proxy-header", {"API_PROXY_HEADER"}, "where they tell it", options.proxy_header,
+               {"x-forwarded-for", "forwarded", kProxyProtocol});
+  settings.add(
+      "cors-origins", {"API_CORS_ORIGINS"},
+      "origins whose pages may use the API in a browser, such as https://app.example.com, with commas",
+      options.cors_origins);
   settings.add("request-timeout", {"API_REQUEST_TIMEOUT_MS"}, "time for a client to send a request",
                options.server.transport.request_timeout, milliseconds(100), milliseconds(600'000));
   settings.add("idle-timeout", {"API_IDLE_TIMEOUT_MS"}, "time between two requests of a connection",
@@ -73,9 +116,31 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
     if (options.key_reused_status == 409 || options.key_reused_status == 422) return std::nullopt;
     return "KEY_REUSED_STATUS must be 409 or 422";
   });
+  settings.require([&]() -> std::optional<std::string> {
+    auto proxies = api::TrustedProxies::parse(options.trusted_proxies, header_named(options.proxy_header));
+    if (!proxies) return "API_TRUSTED_PROXIES must be addresses or networks, such as 10.0.0.0/8, ::1";
+    if (proxies->empty() && options.proxy_header == kProxyProtocol) {
+      return "API_PROXY_HEADER=proxy-protocol needs API_TRUSTED_PROXIES";
+    }
+    options.server.proxies = *proxies;
+    options.service.proxies = std::move(*proxies);
+    return std::nullopt;
+  });
+  settings.require([&]() -> std::optional<std::string> {
+    auto cors = api::CorsPolicy::parse(options.cors_origins);
+    if (!cors)
+      return "API_CORS_ORIGINS must be origins, such as https://app.example.com, http://localhost:3000";
+    options.service.cors = std::move(*cors);
+    return std::nullopt;
+  });
   if (auto exit_status = settings.read(argc, argv)) return exit_status;
   options.server.port = static_cast<std::uint16_t>(options.port);
   options.server.threads = static_cast<std::size_t>(options.server_threads);
+  options.server.connections = {static_cast<std::size_t>(options.max_connections),
+                                static_cast<std::size_t>(options.max_connections_per_address)};
+  options.server.transport.request_memory = static_cast<std::size_t>(options.request_memory_mb) << 20U;
+  options.server.calls_at_once =
+      static_cast<std::size_t>(admission.max_in_flight * admission.provider_share / 100);
   options.service.mutations.key_reused_status = static_cast<int>(options.key_reused_status);
   return std::nullopt;
 }
@@ -84,7 +149,7 @@ void serve(const Options& options, process::StopSignal& stop) {
   const Log log("api", options.log);
   const auto gateway = payments::make_gateway(options.provider);
   payments::CircuitBreaker provider(*gateway, options.provider.circuit, log);
-  const idempotency::Flows flows = endpoints::all_flows(provider, options.rides);
+  const endpoints::Endpoints endpoints = endpoints::all_endpoints(provider, options.rides);
   const idempotency::Engine engine(options.engine, log);
   pg::Lanes lanes(static_cast<std::size_t>(options.database.lanes), options.database.lane_options("api"),
                   log);
@@ -96,23 +161,41 @@ void serve(const Options& options, process::StopSignal& stop) {
                                options.rides, options.service.mutations},
         log);
   }
-  api::Service service(lanes, engine, flows, provider, laboratory.get(), log, options.service);
+  // The first requests should not be refused only because connecting takes a moment.
+  lanes.wait_for_first_attempts();
+  api::Readiness readiness(api::statements_of(endpoints), log);
+  readiness.check_at_start(lanes.at(0));
+  api::Service service(lanes, engine, endpoints, provider, readiness, laboratory.get(), log, options.service);
+  // What runs on the lanes ends before what it uses, also when the server cannot begin: its port may be
+  // taken.
+  const std::unique_ptr<pg::Lanes, void (*)(pg::Lanes*)> stopped_first(&lanes,
+                                                                       [](pg::Lanes* each) { each->stop(); });
   api::Server server(
       options.server,
       [&service](api::HttpRequest request, api::ConnectionId from,
                  const std::shared_ptr<api::Outbox>& outbox) {
         return service.handle(std::move(request), from, outbox);
       },
-      api::render_refused);
-  log.info("listening", {{"address", options.server.address}, {"port", server.port()}});
+      [&service](const api::RequestReader::Refused& refused, const api::HttpRequest& begun) {
+        return service.refuse(refused, begun);
+      });
+  log.info("listening", {{"address", url_host(options.server.address)},
+                         {"max_connections", server.max_connections()},
+                         {"port", server.port()}});
 
   stop.wait();
   service.stop();
-  log.info("stopping");
-  if (!server.drain(kDrainTime)) process::hand_back(engine, lanes.enter().lane(), log);
+  log.info("stopping", {},
+           "stopping: no new requests; those under way, " + std::to_string(server.unfinished()) + ", have " +
+               std::to_string(kDrainTime.count()) + " s to end");
+  const bool is_drained = server.drain(kDrainTime);
+  // Also keys whose requests have ended without an answer, and that are still to be handed back.
+  process::hand_back(engine, lanes.enter().lane(), log);
   if (laboratory) laboratory->stop();
   lanes.stop();
-  log.info("stopped");
+  log.info(
+      "stopped", {},
+      is_drained ? "stopped: every request has its answer" : "stopped: not every request has its answer");
 }
 
 }  // namespace

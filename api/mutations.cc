@@ -1,10 +1,11 @@
 #include "api/mutations.h"
 
-#include <array>
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <variant>
 
+#include "api/parameters.h"
 #include "api/queries.h"
 #include "api/request_checks.h"
 #include "base/ids.h"
@@ -12,11 +13,8 @@
 namespace rocket::api {
 namespace {
 
-constexpr std::int64_t kMostDollars = 100'000;
-
-Failure retry_later(int status, std::string code, std::string error) {
-  return {status, std::move(code), std::move(error), {{"Retry-After", "1"}}};
-}
+using endpoints::Endpoint;
+using endpoints::KeyRule;
 
 Failure failure_for(idempotency::RefusalKind kind, MutationOptions options) {
   using idempotency::RefusalKind;
@@ -29,17 +27,13 @@ Failure failure_for(idempotency::RefusalKind kind, MutationOptions options) {
               "This Idempotency-Key was used for another request. Use a new key for a new request.",
               {}};
     case RefusalKind::kInProgress:
-      return retry_later(409, "request_in_progress", "A request with this Idempotency-Key is in progress.");
+      return failure("request_in_progress");
     case RefusalKind::kParked:
-      return {409,
-              "request_parked",
-              "This request waits for a person. Do not repeat it with another key; please contact support.",
-              {}};
+      return failure("request_parked");
     case RefusalKind::kForeignUnavailable:
-      return retry_later(503, "payment_unavailable",
-                         "The payment provider gave no answer. Retry with the same Idempotency-Key.");
+      return failure("payment_unavailable");
     case RefusalKind::kDatabaseUnavailable:
-      return database_unavailable();
+      return failure("database_unavailable");
     case RefusalKind::kInternal:
       return {};
   }
@@ -47,94 +41,104 @@ Failure failure_for(idempotency::RefusalKind kind, MutationOptions options) {
 }
 
 // The key, or what is wrong with it. Requests that need none get one nobody else can name.
-OrFailure<std::string> key_for(const HttpRequest& request, bool optional) {
+OrFailure<std::string> key_for(const HttpRequest& request, KeyRule rule) {
   auto read = read_idempotency_key(request);
   if (auto* failure = std::get_if<Failure>(&read)) return std::move(*failure);
   if (auto& key = std::get<std::optional<std::string>>(read)) return std::move(*key);
-  if (optional) return "keyless-" + random_uuid();
-  return Failure{400, "idempotency_key_missing", "Send an Idempotency-Key header.", {}};
+  if (rule == KeyRule::kOptional) return "keyless-" + random_uuid();
+  return failure("idempotency_key_missing");
+}
+
+// Each names something by its id, which has one spelling: 7 is an id, and 07 is not.
+std::optional<Failure> wrong_variable(const Endpoint& endpoint, const Exchange& exchange) {
+  for (std::size_t i = 0; i < endpoint.variables.size(); ++i) {
+    if (!is_id(exchange.variables.at(i))) return failure(endpoint.variables[i].not_found);
+  }
+  return std::nullopt;
 }
 
 // Everything that can be checked without the database.
-OrFailure<idempotency::Request> accept(const Mutation& mutation, const Exchange& exchange,
+OrFailure<idempotency::Request> accept(const Endpoint& endpoint, const Exchange& exchange,
                                        const std::string& user_email) {
-  auto key = key_for(exchange.request, mutation.key_is_optional);
-  if (auto* failure = std::get_if<Failure>(&key)) return std::move(*failure);
+  auto key = key_for(exchange.request, endpoint.key);
+  if (auto* failed = std::get_if<Failure>(&key)) return std::move(*failed);
   auto parameters = Parameters::parse(exchange.request);
-  if (auto* failure = std::get_if<Failure>(&parameters)) return std::move(*failure);
-  auto body = mutation.accept(std::get<Parameters>(parameters), exchange.path_argument);
-  if (auto* failure = std::get_if<Failure>(&body)) return std::move(*failure);
-  auto& accepted = std::get<AcceptedBody>(body);
+  if (auto* failed = std::get_if<Failure>(&parameters)) return std::move(*failed);
+  if (auto failed = wrong_variable(endpoint, exchange)) return std::move(*failed);
+  auto read = std::get<Parameters>(parameters).read(endpoint.parameters);
+  if (auto* failed = std::get_if<Failure>(&read)) return std::move(*failed);
+  bool raise_error = false;
+  if (endpoint.flow.has_foreign_call()) {
+    auto flag = std::get<Parameters>(parameters).flag("raise_error");
+    if (auto* failed = std::get_if<Failure>(&flag)) return std::move(*failed);
+    raise_error = std::get<bool>(flag);
+  }
   return idempotency::Request{.user_email = user_email,
                               .key = std::move(std::get<std::string>(key)),
-                              .method = exchange.request.method,
-                              // With the variable decoded: /rides/%37 is /rides/7.
-                              .path = mutation.flow->path + exchange.path_argument,
-                              .params = std::move(accepted.params),
+                              .method = endpoint.method,
+                              // With the variables decoded: /rides/%37 is /rides/7.
+                              .path = endpoint.path.filled(exchange.variables),
+                              .params = std::get<nlohmann::ordered_json>(read).dump(),
                               .origin_ip = exchange.request.origin_ip,
-                              .raise_error = accepted.raise_error};
+                              .raise_error = raise_error,
+                              .caller = exchange.caller};
+}
+
+// The answer is our own: what it is about comes with its id first. Parsing all of it would cost each ride
+// some microseconds.
+std::string id_in(std::string_view answer, const std::string& name) {
+  const std::string start = '"' + name + R"(":{"id":)";
+  const auto found = answer.find(start);
+  if (found == std::string_view::npos) return {};
+  const std::string_view id = answer.substr(found + start.size());
+  return std::string(id.substr(0, id.find_first_of(",}")));
+}
+
+// Where to see what was made.
+std::string location_in(std::string_view answer, const Endpoint& endpoint, const Exchange& exchange) {
+  const auto& own = endpoint.path.variables();
+  std::vector<std::string> values;
+  for (const std::string& name : endpoint.location->variables()) {
+    const auto found = std::find(own.begin(), own.end(), name);
+    values.push_back(found == own.end() ? id_in(answer, name)
+                                        : exchange.variables[static_cast<std::size_t>(found - own.begin())]);
+  }
+  return endpoint.location->filled(values);
 }
 
 }  // namespace
 
-Failure database_unavailable() {
-  return retry_later(503, "database_unavailable",
-                     "The service is away for a moment. Retry with the same Idempotency-Key.");
-}
-
-OrFailure<AcceptedBody> accept_ride(const Parameters& parameters) {
-  struct Coordinate {
-    const char* name;
-    double limit;
-  };
-  constexpr std::array<Coordinate, 4> kCoordinates{
-      {{"origin_lat", 90}, {"origin_lon", 180}, {"target_lat", 90}, {"target_lon", 180}}};
-  nlohmann::ordered_json params;
-  for (const auto& [name, limit] : kCoordinates) {
-    auto value = parameters.decimal(name, -limit, limit);
-    if (auto* failure = std::get_if<Failure>(&value)) return std::move(*failure);
-    params[name] = std::get<double>(value);
-  }
-  auto raise_error = parameters.flag("raise_error");
-  if (auto* failure = std::get_if<Failure>(&raise_error)) return std::move(*failure);
-  return AcceptedBody{params.dump(), std::get<bool>(raise_error)};
-}
-
-OrFailure<AcceptedBody> accept_cancellation(const Parameters& parameters, const std::string& ride_id) {
-  if (!is_ride_id(ride_id)) return ride_not_found();
-  auto raise_error = parameters.flag("raise_error");
-  if (auto* failure = std::get_if<Failure>(&raise_error)) return std::move(*failure);
-  return AcceptedBody{"{}", std::get<bool>(raise_error)};
-}
-
-OrFailure<AcceptedBody> accept_deposit(const Parameters& parameters) {
-  auto amount = parameters.integer("amount", 1, kMostDollars);
-  if (auto* failure = std::get_if<Failure>(&amount)) return std::move(*failure);
-  return AcceptedBody{nlohmann::json{{"amount", std::get<std::int64_t>(amount)}}.dump()};
-}
-
 asio::awaitable<HttpResponse> answer_mutation(pg::Lane& lane, const idempotency::Engine& engine,
-                                              const Mutation& mutation, const Exchange& exchange,
+                                              const Endpoint& endpoint, const Exchange& exchange,
                                               MutationOptions options) {
   const auto credentials = read_credentials(exchange.request);
-  if (const auto* failure = std::get_if<Failure>(&credentials))
-    co_return render(*failure, exchange.as_problem);
+  if (const auto* failed = std::get_if<Failure>(&credentials)) co_return render(*failed, exchange.as_problem);
   const auto& user_email = std::get<std::string>(credentials);
 
-  auto accepted = accept(mutation, exchange, user_email);
-  if (const auto* failure = std::get_if<Failure>(&accepted)) {
+  auto accepted = accept(endpoint, exchange, user_email);
+  if (const auto* failed = std::get_if<Failure>(&accepted)) {
     // The claim would have noticed a stranger; without one we must ask, since credentials come first.
-    const bool known = co_await user_exists(lane, user_email);
-    co_return render(known ? *failure : unknown_user(), exchange.as_problem);
+    const bool known = co_await user_exists(lane, user_email, exchange.caller);
+    co_return render(known ? *failed : unknown_user(), exchange.as_problem);
   }
 
-  idempotency::Outcome outcome =
-      co_await engine.run(lane, *mutation.flow, std::move(std::get<idempotency::Request>(accepted)));
+  auto& request = std::get<idempotency::Request>(accepted);
+  idempotency::Outcome outcome;
+  if (exchange.may_call_provider) {
+    outcome = co_await engine.run(lane, endpoint.flow, std::move(request));
+  } else {
+    std::optional<idempotency::Outcome> known = co_await engine.look_up(lane, request);
+    if (!known) co_return render(failure("overloaded"), exchange.as_problem);
+    outcome = std::move(*known);
+  }
   if (const auto* refusal = std::get_if<idempotency::Refusal>(&outcome)) {
     co_return render(failure_for(refusal->kind, options), exchange.as_problem);
   }
   auto& answer = std::get<idempotency::Response>(outcome);
+  std::string location;
+  if (answer.status == 201 && endpoint.location) location = location_in(answer.body, endpoint, exchange);
   HttpResponse response = render_stored(answer.status, std::move(answer.body), exchange.as_problem);
+  if (!location.empty()) response.headers.emplace_back("Location", std::move(location));
   if (answer.replayed) response.headers.emplace_back("Idempotent-Replayed", "true");
   if (answer.retry_after) response.headers.emplace_back("Retry-After", std::to_string(*answer.retry_after));
   co_return response;

@@ -22,10 +22,10 @@ void Outbox::post(Letter letter) {
     was_empty = letters_.empty();
     letters_.push_back(std::move(letter));
   }
-  if (!was_empty) return;
-  // The reactor looks when the descriptor can be read.
-  ::eventfd_write(event_, 1);
+  if (was_empty) wake();
 }
+
+void Outbox::wake() { ::eventfd_write(event_, 1); }
 
 std::vector<Outbox::Letter> Outbox::take() {
   // Not blocking; whether there was anything to read does not matter.

@@ -35,6 +35,8 @@ class Outbox {
 
   // Thread safe.
   void post(Letter letter);
+  // Makes the descriptor readable, though there may be nothing to take. Thread safe.
+  void wake();
   // Everything posted since the last call.
   std::vector<Letter> take();
   // Readable while there is something to take.

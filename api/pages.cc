@@ -9,10 +9,13 @@ namespace {
 
 constexpr std::string_view kFolder = "/web/";
 
+constexpr std::string_view kNotFound = "not_found.html";
+
 // Names that are pages of their own.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kPaths{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kPaths{
     {{"ride.html", "/"},
      {"deposits.html", "/deposits"},
+     {"api.html", "/docs/api"},
      {"idempotency.html", "/docs/idempotency"},
      {"lab.html", "/lab"},
      {"openapi.yaml", "/openapi.yaml"}}};
@@ -77,15 +80,37 @@ bool has_tag(std::string_view list, std::string_view etag) {
 Pages::Pages(bool with_laboratory) {
   for (const WebFile& file : web_files()) {
     const std::string path = path_of(file.name);
-    if (!with_laboratory && file.name.starts_with("lab.")) continue;
+    if (!with_laboratory && (file.name.starts_with("lab.") || file.name.starts_with("lab_"))) continue;
     std::string content(file.content);
     std::string etag = "\"" + std::string(file.digest.substr(0, 20));
     if (!with_laboratory && file.name.ends_with(".html")) {
       content = without_laboratory(std::move(content));
       etag += "-0";
     }
-    pages_.push_back({path, std::move(content), type_of(file.name), etag + "\""});
+    Page page{path, std::move(content), type_of(file.name), etag + "\""};
+    if (file.name == kNotFound) {
+      not_found_ = answer_with(page);
+      not_found_.status = 404;
+      not_found_.cache_control = "no-store";
+    } else {
+      pages_.push_back(std::move(page));
+    }
   }
+}
+
+HttpResponse Pages::answer_with(const Page& page) {
+  HttpResponse response;
+  response.body = page.content;
+  response.content_type = page.content_type;
+  response.cache_control = "no-cache";
+  response.headers = {{"ETag", page.etag},
+                      {"Content-Security-Policy", kContentSecurityPolicy},
+                      {"Cross-Origin-Opener-Policy", "same-origin"},
+                      {"Cross-Origin-Resource-Policy", "same-origin"},
+                      {"Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()"},
+                      {"Referrer-Policy", "no-referrer"},
+                      {"X-Frame-Options", "DENY"}};
+  return response;
 }
 
 std::vector<std::string> Pages::paths() const {
@@ -100,20 +125,10 @@ std::optional<HttpResponse> Pages::find(const HttpRequest& request) const {
   const auto page =
       std::find_if(pages_.begin(), pages_.end(), [&](const Page& each) { return each.path == request.path; });
   if (page == pages_.end()) return std::nullopt;
-  HttpResponse response;
-  response.content_type = page->content_type;
-  response.cache_control = "no-cache";
-  response.headers = {{"ETag", page->etag},
-                      {"Content-Security-Policy", kContentSecurityPolicy},
-                      {"Cross-Origin-Opener-Policy", "same-origin"},
-                      {"Cross-Origin-Resource-Policy", "same-origin"},
-                      {"Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()"},
-                      {"Referrer-Policy", "no-referrer"},
-                      {"X-Frame-Options", "DENY"}};
+  HttpResponse response = answer_with(*page);
   if (has_tag(request.header("if-none-match").value_or(""), page->etag)) {
     response.status = 304;
-  } else {
-    response.body = page->content;
+    response.body.clear();
   }
   return response;
 }

@@ -33,6 +33,9 @@ class Pages {
   // Nothing: there is no such file.
   std::optional<HttpResponse> find(const HttpRequest& request) const;
 
+  // 404, for people.
+  const HttpResponse& not_found() const { return not_found_; }
+
  private:
   struct Page {
     std::string path;
@@ -41,7 +44,10 @@ class Pages {
     std::string etag;
   };
 
+  static HttpResponse answer_with(const Page& page);
+
   std::vector<Page> pages_;
+  HttpResponse not_found_;
 };
 
 }  // namespace rocket::api

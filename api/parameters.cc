@@ -2,13 +2,21 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <set>
 #include <utility>
+
+#include "api/http_text.h"
 
 namespace rocket::api {
 namespace {
 
 using nlohmann::json;
+
+// Far more than any request here has. Parsing is paid for before anybody knows who asks, and what is small on
+// the wire can be large to parse.
+constexpr std::size_t kMaxValues = 256;
+constexpr std::size_t kMaxDepth = 16;
 
 Failure malformed(std::string error) { return {400, "body_malformed", std::move(error), {}}; }
 
@@ -18,6 +26,17 @@ Failure missing(const std::string& name) {
 
 Failure invalid(const std::string& name, const std::string& rule) {
   return {422, "parameter_invalid", "The parameter " + name + " must be " + rule + ".", {}};
+}
+
+// What a body may be, with 415 (RFC 9110, section 15.5.16).
+std::vector<std::pair<std::string, std::string>> accepted() {
+  return {{"Accept", "application/x-www-form-urlencoded, application/json"}, {"Accept-Encoding", "identity"}};
+}
+
+// Compressed bodies are not unpacked: a small one can be large.
+bool is_encoded(const HttpRequest& request) {
+  const auto coding = request.header("content-encoding");
+  return coding && (request.count("content-encoding") > 1 || lower_case(*coding) != "identity");
 }
 
 int hex_value(char c) {
@@ -78,6 +97,7 @@ OrFailure<json> parse_form(std::string_view body) {
     const std::string_view pair = body.substr(0, end);
     body.remove_prefix(end == std::string_view::npos ? body.size() : end + 1);
     if (pair.empty()) continue;
+    if (values.size() == kMaxValues) return malformed("The form holds too many parameters.");
     const auto equals = pair.find('=');
     const auto name = percent_decode(pair.substr(0, equals), true);
     const auto value = equals == std::string_view::npos ? std::optional<std::string>("")
@@ -90,7 +110,31 @@ OrFailure<json> parse_form(std::string_view body) {
   return values;
 }
 
+// Stops at the first value too many, or too deep. The text need not be JSON.
+bool is_larger_than_allowed(std::string_view text) {
+  std::size_t values = 1;
+  std::size_t depth = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '"') in_string = !in_string;
+    if (in_string && c == '\\') ++i;
+    if (in_string) continue;
+    const bool opens = c == '[' || c == '{';
+    const bool closes = c == ']' || c == '}';
+    if (opens && ++depth > kMaxDepth) return true;
+    if (closes && depth > 0) --depth;
+    if ((opens || c == ',') && ++values > kMaxValues) return true;
+  }
+  return false;
+}
+
 OrFailure<json> parse_json(const std::string& body) {
+  // The library takes a NUL for the end of the text. JSON has none, and what follows it could be another
+  // request.
+  if (body.find('\0') != std::string::npos) return malformed("The body is not a JSON object.");
+  if (is_larger_than_allowed(body))
+    return malformed("The JSON is nested too deeply, or holds too many values.");
   // The library would keep the last of two equal names; a client that sends both means neither.
   std::set<std::string> names;
   bool repeated = false;
@@ -132,13 +176,14 @@ OrFailure<Parameters> Parameters::parse(const HttpRequest& request) {
   const std::string type = media_type(request.header("content-type").value_or(""));
   Parameters parameters;
   parameters.is_form_ = type == "application/x-www-form-urlencoded";
-  // No body at all is a form without parameters.
-  if (type.empty() && request.body.empty()) return parameters;
+  // An empty body is no body, whatever type a client gives it: there are no parameters.
+  if (request.body.empty()) return parameters;
+  if (is_encoded(request)) {
+    return Failure{415, "body_encoding_unsupported", "Send the body without a Content-Encoding.", accepted()};
+  }
   if (request.count("content-type") > 1 || (!parameters.is_form_ && type != "application/json")) {
-    return Failure{415,
-                   "body_type_unsupported",
-                   "Send application/x-www-form-urlencoded or application/json.",
-                   {{"Accept", "application/x-www-form-urlencoded, application/json"}}};
+    return Failure{415, "body_type_unsupported",
+                   "Send application/x-www-form-urlencoded or application/json.", accepted()};
   }
   auto parsed = parameters.is_form_ ? parse_form(request.body) : parse_json(request.body);
   if (auto* failure = std::get_if<Failure>(&parsed)) return std::move(*failure);
@@ -146,41 +191,101 @@ OrFailure<Parameters> Parameters::parse(const HttpRequest& request) {
   return parameters;
 }
 
-OrFailure<double> Parameters::decimal(const std::string& name, double least, double most) const {
-  const auto found = values_.find(name);
-  if (found == values_.end()) return missing(name);
-  std::optional<double> value;
-  if (is_form_) value = parse_decimal(found->get_ref<const std::string&>());
-  if (found->is_number()) value = found->get<double>();
-  if (!value || !(*value >= least && *value <= most)) {
-    return invalid(name, "a decimal number from " + short_number(least) + " to " + short_number(most));
+OrFailure<Parameters> Parameters::parse_query(std::string_view query) {
+  auto parsed = parse_form(query);
+  if (std::holds_alternative<Failure>(parsed)) {
+    return Failure{400,
+                   "parameter_invalid",
+                   "The query must be UTF-8 with whole escapes, and hold each of a few parameters once.",
+                   {}};
   }
-  return *value;
+  Parameters parameters;
+  parameters.is_form_ = true;
+  parameters.values_ = std::move(std::get<json>(parsed));
+  return parameters;
 }
 
-OrFailure<std::int64_t> Parameters::integer(const std::string& name, std::int64_t least,
-                                            std::int64_t most) const {
-  const auto found = values_.find(name);
-  if (found == values_.end()) return missing(name);
-  std::optional<std::int64_t> value;
-  if (is_form_) value = parse_integer(found->get_ref<const std::string&>());
-  // Larger ones are stored as unsigned, and are too large in any case.
-  if (found->is_number_integer() &&
-      !(found->is_number_unsigned() && found->get<std::uint64_t>() > INT64_MAX)) {
-    value = found->get<std::int64_t>();
+OrFailure<nlohmann::ordered_json> Parameters::read(const std::vector<endpoints::Parameter>& declared) const {
+  nlohmann::ordered_json values = nlohmann::ordered_json::object();
+  for (const endpoints::Parameter& parameter : declared) {
+    const auto given = values_.find(parameter.name);
+    if (given == values_.end()) {
+      if (parameter.required) return missing(parameter.name);
+      continue;
+    }
+    Value read =
+        std::visit([&](const auto& rule) { return value(parameter.name, *given, rule); }, parameter.kind);
+    if (auto* failure = std::get_if<Failure>(&read)) return std::move(*failure);
+    values[parameter.name] = std::move(std::get<nlohmann::ordered_json>(read));
   }
-  if (!value || *value < least || *value > most) {
-    return invalid(name, "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
-  }
-  return *value;
+  return values;
 }
 
 OrFailure<bool> Parameters::flag(const std::string& name) const {
-  const auto found = values_.find(name);
-  if (found == values_.end()) return false;
-  if (found->is_boolean()) return found->get<bool>();
-  if (is_form_ && *found == "true") return true;
-  if (is_form_ && *found == "false") return false;
+  const auto given = values_.find(name);
+  if (given == values_.end()) return false;
+  const Value read = value(name, *given, endpoints::Flag{});
+  if (const auto* failure = std::get_if<Failure>(&read)) return *failure;
+  return std::get<nlohmann::ordered_json>(read).get<bool>();
+}
+
+// Decimal notation only.
+Parameters::Value Parameters::value(const std::string& name, const json& given,
+                                    const endpoints::Decimal& rule) const {
+  std::optional<double> number;
+  if (is_form_) number = parse_decimal(given.get_ref<const std::string&>());
+  if (given.is_number()) number = given.get<double>();
+  if (!number || !(*number >= rule.least && *number <= rule.most)) {
+    return invalid(name,
+                   "a decimal number from " + short_number(rule.least) + " to " + short_number(rule.most));
+  }
+  return nlohmann::ordered_json(*number);
+}
+
+Parameters::Value Parameters::value(const std::string& name, const json& given,
+                                    const endpoints::Integer& rule) const {
+  std::optional<std::int64_t> number;
+  if (is_form_) number = parse_integer(given.get_ref<const std::string&>());
+  // 20.0 and 2e1 are integers too, as in JSON Schema. The range comes first, so that the conversion is
+  // defined.
+  if (given.is_number_float()) {
+    const double decimal = given.get<double>();
+    const bool in_range =
+        decimal >= static_cast<double>(rule.least) && decimal <= static_cast<double>(rule.most);
+    if (in_range && decimal == std::trunc(decimal)) number = static_cast<std::int64_t>(decimal);
+  }
+  // Larger ones are stored as unsigned, and are too large in any case.
+  if (given.is_number_integer() && !(given.is_number_unsigned() && given.get<std::uint64_t>() > INT64_MAX)) {
+    number = given.get<std::int64_t>();
+  }
+  if (!number || *number < rule.least || *number > rule.most) {
+    return invalid(name,
+                   "a whole number from " + std::to_string(rule.least) + " to " + std::to_string(rule.most));
+  }
+  return nlohmann::ordered_json(*number);
+}
+
+Parameters::Value Parameters::value(const std::string& name, const json& given,
+                                    const endpoints::Text& rule) const {
+  // The characters of UTF-8 are those bytes that do not continue one. PostgreSQL stores no NUL.
+  const auto* text = given.get_ptr<const std::string*>();
+  const auto characters =
+      text == nullptr ? 0
+                      : std::count_if(text->begin(), text->end(), [](char c) { return (c & 0xC0) != 0x80; });
+  const auto length = static_cast<std::size_t>(characters);
+  const bool storable = text != nullptr && text->find('\0') == std::string::npos;
+  if (!storable || length < rule.shortest || length > rule.longest) {
+    return invalid(name, "a text of " + std::to_string(rule.shortest) + " to " +
+                             std::to_string(rule.longest) + " characters");
+  }
+  return nlohmann::ordered_json(*text);
+}
+
+Parameters::Value Parameters::value(const std::string& name, const json& given,
+                                    const endpoints::Flag& /*rule*/) const {
+  if (given.is_boolean()) return nlohmann::ordered_json(given.get<bool>());
+  if (is_form_ && given == "true") return nlohmann::ordered_json(true);
+  if (is_form_ && given == "false") return nlohmann::ordered_json(false);
   return invalid(name, "true or false");
 }
 

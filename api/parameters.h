@@ -1,11 +1,14 @@
 #pragma once
 
-#include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "api/failure.h"
 #include "api/http_message.h"
+#include "endpoints/endpoint.h"
 
 namespace rocket::api {
 
@@ -17,13 +20,21 @@ class Parameters {
   // given twice, JSON that is no object).
   static OrFailure<Parameters> parse(const HttpRequest& request);
 
-  // Decimal notation only, within bounds. Failures: 422 parameter_missing, parameter_invalid.
-  OrFailure<double> decimal(const std::string& name, double least, double most) const;
-  OrFailure<std::int64_t> integer(const std::string& name, std::int64_t least, std::int64_t most) const;
+  // What an endpoint declares, in that order: an object with their values, for the key to store and compare.
+  // Failures: 422 parameter_missing, parameter_invalid; the first there is.
+  OrFailure<nlohmann::ordered_json> read(const std::vector<endpoints::Parameter>& declared) const;
+  // Those behind the "?" of a URI. Failure: 400 parameter_invalid.
+  static OrFailure<Parameters> parse_query(std::string_view query);
   // Missing: false.
   OrFailure<bool> flag(const std::string& name) const;
 
  private:
+  using Value = OrFailure<nlohmann::ordered_json>;
+  Value value(const std::string& name, const nlohmann::json& given, const endpoints::Decimal& rule) const;
+  Value value(const std::string& name, const nlohmann::json& given, const endpoints::Integer& rule) const;
+  Value value(const std::string& name, const nlohmann::json& given, const endpoints::Text& rule) const;
+  Value value(const std::string& name, const nlohmann::json& given, const endpoints::Flag& rule) const;
+
   // Form values are strings; JSON values are what they are.
   nlohmann::json values_ = nlohmann::json::object();
   bool is_form_ = false;

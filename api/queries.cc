@@ -1,10 +1,14 @@
 #include "api/queries.h"
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 #include <variant>
 
+#include "api/paging.h"
 #include "api/request_checks.h"
 
 namespace rocket::api {
@@ -12,23 +16,57 @@ namespace {
 
 constexpr pg::Statement kFindUser{"find_user", "SELECT 1 FROM users WHERE email = $1"};
 
+// One SQL text out of several.
+template <std::size_t... sizes>
+constexpr auto joined(const char (&... parts)[sizes]) {
+  std::array<char, ((sizes - 1) + ...) + 1> whole{};
+  auto end = whole.begin();
+  ((end = std::copy_n(parts, sizes - 1, end)), ...);
+  return whole;
+}
+
+// Rides `r` as they are shown. What stands between the two are the rides. Each refund and key is looked up by
+// its own index: LATERAL with LIMIT leaves the planner no other way, however many rides it expects, and keeps
+// their order.
+constexpr char kShow[] = R"sql(
+SELECT r.id, r.origin_lat, r.origin_lon, r.target_lat, r.target_lon, r.stripe_charge_id, r.created_at,
+       CASE WHEN own.id IS NOT NULL THEN 'unfinished'
+            WHEN r.stripe_charge_id IS NULL THEN 'not_charged'
+            WHEN refund.ride_id IS NULL THEN 'charged'
+            WHEN refund.stripe_refund_id IS NULL THEN 'cancelling'
+            ELSE 'cancelled' END AS state,
+       refund.stripe_refund_id, refund.refunded_at AS cancelled_at
+  FROM ()sql";
+constexpr char kWithState[] = R"sql() r
+  LEFT JOIN LATERAL (SELECT ride_id, stripe_refund_id, refunded_at FROM refunds WHERE ride_id = r.id LIMIT 1) refund
+    ON true
+  LEFT JOIN LATERAL (SELECT id FROM idempotency_keys
+                      WHERE id = r.idempotency_key_id AND finished_at IS NULL LIMIT 1) own ON true
+)sql";
+
 // One row for a user who exists, with NULL where the ride is not there or not theirs.
-constexpr pg::Statement kFindRide{"find_ride", R"sql(
+constexpr auto kFindRideSql =
+    joined("SELECT (SELECT to_json(answer) FROM (SELECT to_json(ride) AS ride FROM (", kShow,
+           "SELECT * FROM rides WHERE id = $2::bigint AND user_id = users.id", kWithState,
+           ") ride) answer) AS answer FROM users WHERE email = $1");
+constexpr pg::Statement kFindRide{"find_ride", kFindRideSql.data()};
+
+// The $3 latest of a user's rides that are older than $2, and where to go on. One more is read, to know
+// whether there are others. The range says user_id = users.id in words that only the index of both columns
+// can serve: where few users have most rides, the planner would walk through the others' rides instead.
+constexpr auto kListRidesSql = joined(R"sql(
 SELECT (SELECT to_json(answer) FROM
-         (SELECT to_json(ride) AS ride FROM
-           (SELECT r.id, r.origin_lat, r.origin_lon, r.target_lat, r.target_lon, r.stripe_charge_id, r.created_at,
-                   CASE WHEN own.id IS NOT NULL THEN 'unfinished'
-                        WHEN r.stripe_charge_id IS NULL THEN 'not_charged'
-                        WHEN refund.ride_id IS NULL THEN 'charged'
-                        WHEN refund.stripe_refund_id IS NULL THEN 'cancelling'
-                        ELSE 'cancelled' END AS state,
-                   refund.stripe_refund_id, refund.refunded_at AS cancelled_at
-              FROM rides r
-              LEFT JOIN refunds refund ON refund.ride_id = r.id
-              LEFT JOIN idempotency_keys own ON own.id = r.idempotency_key_id AND own.finished_at IS NULL
-             WHERE r.id = $2::bigint AND r.user_id = users.id) ride) answer) AS answer
+         (SELECT coalesce(json_agg(ride) FILTER (WHERE place <= $3::int), '[]') AS rides,
+                 CASE WHEN count(*) > $3::int
+                      THEN encode(int8send(min(id) FILTER (WHERE place <= $3::int)), 'hex') END AS next_cursor
+            FROM (SELECT to_json(ride) AS ride, ride.id, row_number() OVER () AS place FROM ()sql",
+                                      kShow, R"sql(
+SELECT * FROM rides WHERE user_id >= users.id AND (user_id, id) < (users.id, $2::bigint)
+ ORDER BY user_id DESC, id DESC LIMIT $3::int + 1)sql",
+                                      kWithState, R"sql() ride) numbered) answer) AS answer
   FROM users WHERE email = $1
-)sql"};
+)sql");
+constexpr pg::Statement kListRides{"list_rides", kListRidesSql.data()};
 
 constexpr pg::Statement kFindKey{"find_key", R"sql(
 SELECT (SELECT to_json(answer) FROM
@@ -54,8 +92,6 @@ SELECT (SELECT to_json(answer) FROM
   FROM users WHERE email = $1
 )sql"};
 
-constexpr pg::Statement kPing{"ping", "SELECT 1"};
-
 // The answer of a query above: no row is no such user, NULL is no such thing.
 asio::awaitable<HttpResponse> find(pg::Lane& lane, const Exchange& exchange, const pg::Statement& statement,
                                    pg::Params params, Failure not_found) {
@@ -64,12 +100,21 @@ asio::awaitable<HttpResponse> find(pg::Lane& lane, const Exchange& exchange, con
     co_return render(*failure, exchange.as_problem);
   params.insert(params.begin(), std::get<std::string>(credentials));
   pg::Query query(statement, std::move(params));
-  const pg::Result result = co_await run(lane, std::move(query));
+  const pg::Result result = co_await run(lane, std::move(query), exchange.caller);
   if (result.empty()) co_return render(unknown_user(), exchange.as_problem);
   if (result.is_null(0, "answer")) co_return render(not_found, exchange.as_problem);
   HttpResponse response;
   response.body = result.text(0, "answer");
   co_return response;
+}
+
+Failure database_not_ready(const std::vector<std::string>& missing) {
+  Failure failure{503,
+                  "database_not_ready",
+                  "The database lacks something that this service needs.",
+                  {{"Retry-After", "1"}}};
+  failure.missing = missing;
+  return failure;
 }
 
 // As it is usually called.
@@ -87,28 +132,47 @@ const char* name_of(payments::CircuitState circuit) {
 
 }  // namespace
 
-asio::awaitable<pg::Result> run(pg::Lane& lane, pg::Query query) {
+asio::awaitable<pg::Result> run(pg::Lane& lane, pg::Query query, std::string caller) {
   pg::Unit unit;
+  unit.caller = std::move(caller);
   unit.queries.push_back(std::move(query));
   std::vector<pg::Result> results = co_await lane.commit(std::move(unit));
   co_return std::move(results.front());
 }
 
-asio::awaitable<bool> user_exists(pg::Lane& lane, const std::string& email) {
+asio::awaitable<bool> user_exists(pg::Lane& lane, const std::string& email, const std::string& caller) {
   pg::Query query(kFindUser, pg::Params{email});
-  const pg::Result result = co_await run(lane, std::move(query));
+  const pg::Result result = co_await run(lane, std::move(query), caller);
   co_return !result.empty();
 }
 
 asio::awaitable<HttpResponse> answer_ride(pg::Lane& lane, const Exchange& exchange) {
   // No ride has an id below one: what cannot be an id finds nothing.
-  pg::Params params{is_ride_id(exchange.path_argument) ? exchange.path_argument : "0"};
-  co_return co_await find(lane, exchange, kFindRide, std::move(params), ride_not_found());
+  const std::string& id = exchange.variables.front();
+  pg::Params params{is_id(id) ? id : "0"};
+  co_return co_await find(lane, exchange, kFindRide, std::move(params), failure("ride_not_found"));
+}
+
+asio::awaitable<HttpResponse> answer_rides(pg::Lane& lane, const Exchange& exchange) {
+  const auto credentials = read_credentials(exchange.request);
+  const auto page = read_page(exchange.request.query);
+  const auto* failure = std::get_if<Failure>(&page);
+  if (failure != nullptr && std::holds_alternative<std::string>(credentials)) {
+    // The query below would have noticed a stranger; credentials come first.
+    const bool known = co_await user_exists(lane, std::get<std::string>(credentials), exchange.caller);
+    co_return render(known ? *failure : unknown_user(), exchange.as_problem);
+  }
+  pg::Params params;
+  if (failure == nullptr) {
+    params = {std::to_string(std::get<Page>(page).before), std::to_string(std::get<Page>(page).limit)};
+  }
+  Failure never;
+  co_return co_await find(lane, exchange, kListRides, std::move(params), std::move(never));
 }
 
 asio::awaitable<HttpResponse> answer_key(pg::Lane& lane, const Exchange& exchange,
                                          std::chrono::seconds retention, std::chrono::seconds lease_time) {
-  pg::Params params{normalize_idempotency_key(exchange.path_argument).value_or(""),
+  pg::Params params{normalize_idempotency_key(exchange.variables.front()).value_or(""),
                     std::to_string(retention.count()), std::to_string(lease_time.count())};
   Failure not_found{404, "idempotency_key_not_found", "You have no such idempotency key.", {}};
   co_return co_await find(lane, exchange, kFindKey, std::move(params), std::move(not_found));
@@ -120,15 +184,20 @@ asio::awaitable<HttpResponse> answer_account(pg::Lane& lane, const Exchange& exc
   co_return co_await find(lane, exchange, kFindAccount, std::move(none), std::move(never));
 }
 
-asio::awaitable<HttpResponse> answer_ready(pg::Lane& lane, payments::CircuitState circuit) {
-  pg::Query query(kPing, pg::Params{});
-  co_await run(lane, std::move(query));
+asio::awaitable<HttpResponse> answer_ready(pg::Lane& lane, const Exchange& exchange, Readiness& readiness,
+                                           payments::CircuitState circuit) {
+  const std::vector<std::string> missing = co_await readiness.find_missing(lane);
+  if (!missing.empty()) co_return render(database_not_ready(missing), exchange.as_problem);
   const bool answers = circuit == payments::CircuitState::kClosed;
   HttpResponse response;
   response.body = std::string(R"({"status":"ready","payment_provider":")") +
                   (answers ? "answers" : "does not answer") + R"(","payment_circuit":")" + name_of(circuit) +
                   "\"}";
   co_return response;
+}
+
+std::vector<pg::Statement> query_statements() {
+  return {kFindUser, kFindRide, kListRides, kFindKey, kFindAccount};
 }
 
 }  // namespace rocket::api

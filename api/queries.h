@@ -3,23 +3,28 @@
 #include <asio/awaitable.hpp>
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include "api/exchange.h"
 #include "api/failure.h"
+#include "api/readiness.h"
 #include "payments/circuit_breaker.h"
 #include "pg/lane.h"
 
 // The requests that change nothing. All let database errors through.
 namespace rocket::api {
 
-// One query in a transaction that it shares with others of its kind.
-asio::awaitable<pg::Result> run(pg::Lane& lane, pg::Query query);
+// One query in a transaction that it shares with others of its kind; `caller` as in pg::Unit.
+asio::awaitable<pg::Result> run(pg::Lane& lane, pg::Query query, std::string caller = {});
 
-asio::awaitable<bool> user_exists(pg::Lane& lane, const std::string& email);
+asio::awaitable<bool> user_exists(pg::Lane& lane, const std::string& email, const std::string& caller);
 
 // GET /rides/{id}: the owner's ride, and its state: "unfinished" while its own request is, then "not_charged"
 // or "charged"; "cancelling" until its refund is certain, then "cancelled".
 asio::awaitable<HttpResponse> answer_ride(pg::Lane& lane, const Exchange& exchange);
+
+// GET /rides: the owner's rides, newest first, a page at a time.
+asio::awaitable<HttpResponse> answer_rides(pg::Lane& lane, const Exchange& exchange);
 
 // GET /idempotency-keys/{key}: how far the owner's request got, so that a client which lost an answer can
 // ask.
@@ -29,8 +34,13 @@ asio::awaitable<HttpResponse> answer_key(pg::Lane& lane, const Exchange& exchang
 // GET /account: {"balance": whole dollars, "currency": "usd"}.
 asio::awaitable<HttpResponse> answer_account(pg::Lane& lane, const Exchange& exchange);
 
-// GET /readyz: 200 while the database answers, and whether the payment provider does, by the circuit before
-// it. Without the provider the service still replays what is stored, and takes deposits.
-asio::awaitable<HttpResponse> answer_ready(pg::Lane& lane, payments::CircuitState circuit);
+// GET /readyz: 200 while the database answers and has what this process needs, and whether the payment
+// provider answers, by the circuit before it. Without the provider the service still replays what is stored,
+// and takes deposits.
+asio::awaitable<HttpResponse> answer_ready(pg::Lane& lane, const Exchange& exchange, Readiness& readiness,
+                                           payments::CircuitState circuit);
+
+// All statements of the above.
+std::vector<pg::Statement> query_statements();
 
 }  // namespace rocket::api

@@ -52,11 +52,10 @@ Failure unknown_user() {
   return unauthorized("credentials_invalid", "The Authorization header names no user.");
 }
 
-bool is_ride_id(const std::string& text) {
-  return !text.empty() && text.size() <= 18 && text.find_first_not_of("0123456789") == std::string::npos;
+bool is_id(std::string_view text) {
+  return !text.empty() && text.size() <= 18 && text.front() != '0' &&
+         text.find_first_not_of("0123456789") == std::string_view::npos;
 }
-
-Failure ride_not_found() { return {404, "ride_not_found", "You have no such ride.", {}}; }
 
 std::optional<std::string> normalize_idempotency_key(std::string_view text) {
   std::string key(text);

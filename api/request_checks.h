@@ -15,11 +15,9 @@ OrFailure<std::string> read_credentials(const HttpRequest& request);
 // There is no such user: 401 credentials_invalid.
 Failure unknown_user();
 
-// Whether a path's variable can be the id of a ride; no other finds one.
-bool is_ride_id(const std::string& text);
-
-// 404 ride_not_found, whether there is no such ride or it is somebody else's.
-Failure ride_not_found();
+// Whether a variable of a path can be the id of something; no other finds anything. Each id has one spelling:
+// 7 is one, and 07 is not.
+bool is_id(std::string_view text);
 
 // The key in Idempotency-Key: 20 to 255 printable ASCII characters, plain or as an RFC 8941 string, which
 // means the same. Nothing: there is none. Failure: 400 idempotency_key_invalid.

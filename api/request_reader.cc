@@ -4,28 +4,14 @@
 #include <charconv>
 #include <utility>
 
+#include "api/http_text.h"
+
 namespace rocket::api {
 namespace {
 
 constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
 constexpr std::size_t kUsualHeaders = 8;
-
-// RFC 9110, section 5.6.2.
-bool is_token(std::string_view text) {
-  const auto is_token_character = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-  };
-  return !text.empty() && std::all_of(text.begin(), text.end(), is_token_character);
-}
-
-bool is_field_value(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte == '\t' || (byte >= 0x20 && byte != 0x7f);
-  });
-}
 
 // How much of a head's end has come, at the end of these bytes.
 std::size_t end_begun(std::string_view bytes) {
@@ -34,67 +20,94 @@ std::size_t end_begun(std::string_view bytes) {
   return begun;
 }
 
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-  }
-  return lower;
-}
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-// True when a comma-separated list, such as Connection's, holds the word.
-bool list_holds(std::string_view list, std::string_view word) {
-  while (!list.empty()) {
-    const auto comma = list.find(',');
-    if (lower_case(trimmed(list.substr(0, comma))) == word) return true;
-    if (comma == std::string_view::npos) break;
-    list.remove_prefix(comma + 1);
-  }
-  return false;
-}
-
 RequestReader::Refused malformed(std::string error) { return {400, "request_malformed", std::move(error)}; }
 
 }  // namespace
 
-RequestReader::Result RequestReader::next(std::string& buffer) {
+RequestReader::Result RequestReader::next(InputBuffer& buffer) {
   if (!pending_) {
-    // An empty line before a request is to be ignored (RFC 9112, section 2.2).
-    while (buffer.starts_with(kLineEnd)) {
-      buffer.erase(0, kLineEnd.size());
-      scanned_ = 0;
+    if (auto refused = look_for_head(buffer)) {
+      pending_.reset();
+      return *refused;
     }
-    const auto end = buffer.find(kHeadEnd, scanned_ < kHeadEnd.size() ? 0 : scanned_ - kHeadEnd.size());
-    const auto head_size = end == std::string::npos ? buffer.size() - end_begun(buffer) : end;
-    if (head_size > limits_.head_bytes) {
-      return Refused{431, "headers_too_large", "The request's head is too large."};
-    }
-    if (end == std::string::npos) {
-      scanned_ = buffer.size();
-      return NeedsMore{};
-    }
-    scanned_ = 0;
-    pending_.emplace();
-    pending_->headers.reserve(kUsualHeaders);
-    if (auto refused = read_head(std::string_view(buffer).substr(0, end))) return *refused;
-    buffer.erase(0, end + kHeadEnd.size());
   }
+  if (!pending_) return NeedsMore{};
+  return chunks_ ? read_chunks(buffer) : read_body(buffer);
+}
+
+HttpRequest RequestReader::begun(const InputBuffer& buffer) const {
+  HttpRequest request;
+  request.headers = pending_ ? pending_->headers : find_fields(buffer.view());
+  return request;
+}
+
+// Takes a whole head off the buffer and leaves it in pending_. Does nothing while it has not come.
+std::optional<RequestReader::Refused> RequestReader::look_for_head(InputBuffer& buffer) {
+  drop_empty_lines(buffer);
+  const std::string_view bytes = buffer.view();
+  // A TLS client, for one, sends what cannot become a request, and then waits for an answer.
+  if (!bytes.empty() && !is_token_character(bytes.front()) && bytes != kLineEnd.substr(0, 1)) {
+    return malformed("The request line is malformed. This port speaks HTTP/1.1, without TLS.");
+  }
+  const auto end = bytes.find(kHeadEnd, scanned_ < kHeadEnd.size() ? 0 : scanned_ - kHeadEnd.size());
+  const auto head_size = end == std::string_view::npos ? bytes.size() - end_begun(bytes) : end;
+  if (head_size > limits_.head_bytes) {
+    return Refused{431, "headers_too_large", "The request's head is too large."};
+  }
+  if (end == std::string_view::npos) {
+    scanned_ = bytes.size();
+    return std::nullopt;
+  }
+  scanned_ = 0;
+  pending_.emplace();
+  pending_->headers.reserve(kUsualHeaders);
+  if (auto refused = read_head(bytes.substr(0, end))) return refused;
+  buffer.drop(end + kHeadEnd.size());
+  return std::nullopt;
+}
+
+RequestReader::Result RequestReader::read_body(InputBuffer& buffer) {
   if (buffer.size() < body_length_) return NeedsMore{std::exchange(expects_continue_, false)};
-  expects_continue_ = false;
-  HttpRequest complete = *std::exchange(pending_, std::nullopt);
-  if (buffer.size() == body_length_) {
-    complete.body = std::exchange(buffer, {});
-  } else {
-    complete.body = buffer.substr(0, body_length_);
-    buffer.erase(0, body_length_);
+  pending_->body = buffer.view().substr(0, body_length_);
+  buffer.drop(body_length_);
+  return *std::exchange(pending_, std::nullopt);
+}
+
+RequestReader::Result RequestReader::read_chunks(InputBuffer& buffer) {
+  std::string_view bytes = buffer.view();
+  const auto progress = chunks_->read(bytes, pending_->body);
+  buffer.drop(buffer.size() - bytes.size());
+  switch (progress) {
+    case ChunkedBody::Progress::kNeedsMore:
+      return NeedsMore{std::exchange(expects_continue_, false)};
+    case ChunkedBody::Progress::kMalformed:
+      return malformed("The chunks of the body are malformed.");
+    case ChunkedBody::Progress::kTooLarge:
+      return body_too_large();
+    case ChunkedBody::Progress::kTrailersTooLarge:
+      return Refused{431, "headers_too_large", "The request's trailers are too large."};
+    case ChunkedBody::Progress::kComplete:
+      break;
   }
-  return complete;
+  chunks_.reset();
+  // What is handed on has one framing (RFC 9112, section 7.1.3).
+  std::erase_if(pending_->headers, [](const auto& field) { return field.first == "transfer-encoding"; });
+  pending_->headers.emplace_back("content-length", std::to_string(pending_->body.size()));
+  return *std::exchange(pending_, std::nullopt);
+}
+
+RequestReader::Refused RequestReader::body_too_large() const {
+  return {413, "body_too_large", "The body is larger than " + std::to_string(limits_.body_bytes) + " bytes."};
+}
+
+// An empty line before a request is to be ignored (RFC 9112, section 2.2).
+void RequestReader::drop_empty_lines(InputBuffer& buffer) {
+  const std::string_view bytes = buffer.view();
+  std::size_t empty = 0;
+  while (bytes.substr(empty).starts_with(kLineEnd)) empty += kLineEnd.size();
+  if (empty == 0) return;
+  buffer.drop(empty);
+  scanned_ = 0;
 }
 
 std::optional<RequestReader::Refused> RequestReader::read_head(std::string_view head) {
@@ -121,9 +134,9 @@ std::optional<RequestReader::Refused> RequestReader::read_request_line(std::stri
   const std::string_view version = line.substr(second + 1);
 
   if (version == "HTTP/1.0") {
-    http_1_0_ = true;
+    pending_->http_1_0 = true;
   } else if (version == "HTTP/1.1") {
-    http_1_0_ = false;
+    pending_->http_1_0 = false;
   } else if (version.starts_with("HTTP/") && version.size() == 8) {
     return Refused{505, "http_version_not_supported", "Speak HTTP/1.1."};
   } else {
@@ -143,8 +156,9 @@ std::optional<RequestReader::Refused> RequestReader::read_request_line(std::stri
   if (!visible || !(target.starts_with('/') || target == "*")) return malformed("The URI is malformed.");
 
   pending_->method = method;
-  // Nothing here takes a query.
-  pending_->path = target.substr(0, target.find('?'));
+  const auto end = target.find('?');
+  pending_->path = target.substr(0, end);
+  pending_->query = end == std::string_view::npos ? std::string_view() : target.substr(end + 1);
   return std::nullopt;
 }
 
@@ -162,33 +176,16 @@ std::optional<RequestReader::Refused> RequestReader::read_header_line(std::strin
 // Where the body ends, and whether the connection goes on after it.
 std::optional<RequestReader::Refused> RequestReader::read_framing() {
   HttpRequest& request = *pending_;
-  if (request.count("host") > 1 || (request.count("host") == 0 && !http_1_0_)) {
+  if (request.count("host") > 1 || (request.count("host") == 0 && !request.http_1_0)) {
     return malformed("Exactly one Host field is required.");
   }
-  body_length_ = 0;
-  const auto lengths = request.count("content-length");
-  if (request.count("transfer-encoding") > 0) {
-    if (lengths > 0 || http_1_0_) return malformed("The length of the body is ambiguous.");
-    return Refused{411, "length_required", "Send the body with a Content-Length."};
-  }
-  if (lengths > 1) return malformed("The length of the body is ambiguous.");
-  if (lengths == 1) {
-    const std::string_view text = *request.header("content-length");
-    const bool digits =
-        !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-    if (!digits) return malformed("Content-Length is malformed.");
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), body_length_);
-    if (parsed.ec != std::errc() || body_length_ > limits_.body_bytes) {
-      return Refused{413, "body_too_large",
-                     "The body is larger than " + std::to_string(limits_.body_bytes) + " bytes."};
-    }
-  }
+  if (auto refused = read_length()) return refused;
   expects_continue_ = false;
   if (const auto expectation = request.header("expect")) {
     if (lower_case(*expectation) != "100-continue") {
       return Refused{417, "expectation_failed", "Only 100-continue can be expected."};
     }
-    expects_continue_ = !http_1_0_;
+    expects_continue_ = !request.http_1_0;
   }
   bool close = false;
   bool keep = false;
@@ -197,7 +194,32 @@ std::optional<RequestReader::Refused> RequestReader::read_framing() {
     close = close || list_holds(value, "close");
     keep = keep || list_holds(value, "keep-alive");
   }
-  request.keep_alive = !close && (!http_1_0_ || keep);
+  request.keep_alive = !close && (!request.http_1_0 || keep);
+  return std::nullopt;
+}
+
+std::optional<RequestReader::Refused> RequestReader::read_length() {
+  const HttpRequest& request = *pending_;
+  const auto codings = request.count("transfer-encoding");
+  const auto lengths = request.count("content-length");
+  body_length_ = 0;
+  chunks_.reset();
+  if (lengths > 1 || (codings > 0 && (lengths > 0 || request.http_1_0))) {
+    return malformed("The length of the body is ambiguous.");
+  }
+  if (codings > 0) {
+    if (codings > 1 || lower_case(*request.header("transfer-encoding")) != "chunked") {
+      return malformed("The only Transfer-Encoding is chunked, once.");
+    }
+    chunks_.emplace(limits_.body_bytes);
+  }
+  if (lengths == 0) return std::nullopt;
+  const std::string_view text = *request.header("content-length");
+  const bool digits =
+      !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  if (!digits) return malformed("Content-Length is malformed.");
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), body_length_);
+  if (parsed.ec != std::errc() || body_length_ > limits_.body_bytes) return body_too_large();
   return std::nullopt;
 }
 

@@ -6,7 +6,9 @@
 #include <string_view>
 #include <variant>
 
+#include "api/chunked_body.h"
 #include "api/http_message.h"
+#include "api/input_buffer.h"
 
 namespace rocket::api {
 
@@ -22,7 +24,8 @@ struct RequestLimits {
 // and the connection closed. Pistache's own parser guesses in these cases, forgets repeated fields and drops
 // pipelined requests; that is why this class exists.
 //
-// Not supported, and refused: chunked bodies (411), line folding, and any Transfer-Encoding.
+// Chunked bodies are decoded, and handed on as if they had come with a Content-Length. Line folding and any
+// other Transfer-Encoding are refused.
 class RequestReader {
  public:
   struct NeedsMore {
@@ -40,27 +43,45 @@ class RequestReader {
   explicit RequestReader(RequestLimits limits) : limits_(limits) {}
 
   // Takes one request off the front of `buffer` if it is complete. Call again with what is left, or with
-  // more appended. After Refused, do not call again.
-  Result next(std::string& buffer);
+  // more appended. After Refused, do not call again. Looks at each byte a bounded number of times, however
+  // the bytes come.
+  Result next(InputBuffer& buffer);
 
   // A head has been read, and its body has not come yet: a request has begun even when `buffer` is empty.
   bool awaits_body() const { return pending_.has_value(); }
+
+  // The request that has begun, or that was refused, with no more than its fields as far as they have come;
+  // `buffer` is what next() left.
+  HttpRequest begun(const InputBuffer& buffer) const;
+
+  // Forgets the request that has begun.
+  void clear() { *this = RequestReader(limits_); }
+
+  // The memory, roughly and in bytes, of a head whose body has not come yet and of the body decoded so far.
+  std::size_t held_bytes() const { return pending_ ? pending_->size_in_memory() : 0; }
 
   // The most that `buffer` need ever hold.
   std::size_t buffer_limit() const { return limits_.head_bytes + limits_.body_bytes; }
 
  private:
+  std::optional<Refused> look_for_head(InputBuffer& buffer);
+  void drop_empty_lines(InputBuffer& buffer);
   std::optional<Refused> read_head(std::string_view head);
   std::optional<Refused> read_request_line(std::string_view line);
   std::optional<Refused> read_header_line(std::string_view line);
   std::optional<Refused> read_framing();
+  std::optional<Refused> read_length();
+  Result read_body(InputBuffer& buffer);
+  Result read_chunks(InputBuffer& buffer);
+  Refused body_too_large() const;
 
   RequestLimits limits_;
   // The request whose head has been read and whose body is awaited.
   std::optional<HttpRequest> pending_;
   std::size_t body_length_ = 0;
+  // Instead of the length, while a chunked body is awaited.
+  std::optional<ChunkedBody> chunks_;
   bool expects_continue_ = false;
-  bool http_1_0_ = false;
   // How much of the buffer is known to hold no end of a head.
   std::size_t scanned_ = 0;
 };

@@ -1,18 +1,17 @@
 #include "api/server.h"
 
+#include <fcntl.h>
+#include <pistache/peer.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <stdexcept>
 #include <thread>
 #include <utility>
 
 namespace rocket::api {
 namespace {
 
-constexpr int kBacklog = 4096;
-
-// Pistache ends the process when it has no descriptor left for a new connection.
 void allow_many_descriptors() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -20,39 +19,53 @@ void allow_many_descriptors() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// Descriptors are given from the lowest number on, so that the next one tells how many are open.
+std::size_t descriptors_in_use() {
+  const int next = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (next < 0) return 0;
+  ::close(next);
+  return static_cast<std::size_t>(next);
+}
+
 std::size_t connections_allowed(const ServerOptions& options) {
-  constexpr std::size_t kKeptForOthers = 256;
+  // What is opened later: sessions of the database, reactor threads, files that are open for a moment.
+  const std::size_t opened_later = 24 + 8 * options.threads;
+  // The socket of a call, and one that was kept open for the next or looks up a name.
+  constexpr std::size_t kForACall = 2;
+  const std::size_t wanted = options.connections.max_connections;
   rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return options.transport.most_connections;
-  const auto descriptors = static_cast<std::size_t>(limit.rlim_cur);
-  const auto usable = descriptors > 2 * kKeptForOthers ? descriptors - kKeptForOthers : descriptors / 2;
-  return std::min(options.transport.most_connections, usable) / options.threads;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
+  const std::size_t taken = descriptors_in_use() + opened_later;
+  const std::size_t left = limit.rlim_cur > taken ? limit.rlim_cur - taken : 0;
+  // A connection has one request at a time, and so one call at most.
+  const std::size_t calls = std::min(left / (1 + kForACall), options.calls_at_once);
+  return std::clamp(left - calls * kForACall, std::size_t{1}, std::max(wanted, std::size_t{1}));
 }
 
 }  // namespace
 
 Server::Server(const ServerOptions& options, RequestHandler on_request, RefusalRenderer render)
-    : state_(std::make_shared<TransportState>()) {
+    : state_(std::make_shared<TransportState>()),
+      max_connections_(0),
+      acceptor_(options.address, options.port) {
   allow_many_descriptors();
-  TransportOptions transport = options.transport;
-  transport.most_connections = connections_allowed(options);
-  Pistache::Flags<Pistache::Tcp::Options> socket_options(Pistache::Tcp::Options::ReuseAddr);
-  socket_options.setFlag(Pistache::Tcp::Options::NoDelay).setFlag(Pistache::Tcp::Options::CloseOnExec);
-  listener_.init(options.threads, socket_options, "", kBacklog);
-  auto prototype = std::make_shared<Transport>(transport, std::move(on_request), std::move(render), state_);
-  listener_.setTransportFactory([prototype = std::move(prototype)] { return prototype; });
-  try {
-    listener_.bind(Pistache::Address(options.address, Pistache::Port(options.port)));
-  } catch (const std::exception& error) {
-    throw std::runtime_error("cannot listen on " + options.address + ":" + std::to_string(options.port) +
-                             ": " + error.what());
-  }
-  listener_.runThreaded();
+  ConnectionLimits limits = options.connections;
+  limits.max_connections = max_connections_ = connections_allowed(options);
+  reactor_.init(Pistache::Aio::AsyncContext(options.threads));
+  const auto key = reactor_.addHandler(
+      std::make_shared<Transport>(options.transport, std::move(on_request), std::move(render), state_));
+  reactor_.run();
+  acceptor_.start(limits, options.proxies,
+                  [transports = reactor_.handlers(key)](const std::shared_ptr<ClientPeer>& peer) {
+                    const auto chosen = static_cast<std::size_t>(peer->fd()) % transports.size();
+                    std::static_pointer_cast<Transport>(transports[chosen])->handleNewPeer(peer);
+                  });
 }
 
-Server::~Server() { listener_.shutdown(); }
-
-std::uint16_t Server::port() const { return static_cast<std::uint16_t>(listener_.getPort()); }
+Server::~Server() {
+  acceptor_.stop();
+  reactor_.shutdown();
+}
 
 bool Server::drain(std::chrono::milliseconds time_limit) {
   state_->draining = true;

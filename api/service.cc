@@ -1,10 +1,13 @@
 #include "api/service.h"
 
+#include <algorithm>
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <optional>
 #include <utility>
+#include <variant>
 
+#include "api/http_text.h"
 #include "api/parameters.h"
 #include "api/queries.h"
 #include "api/request_checks.h"
@@ -20,25 +23,41 @@ HttpResponse alive() {
   return response;
 }
 
-Failure overloaded() {
-  return {503, "overloaded", "Too many requests are waiting. Retry.", {{"Retry-After", "1"}}};
+// For people who read the log.
+std::string sentence_of(const HttpResponse& response) {
+  const bool is_replay = std::any_of(response.headers.begin(), response.headers.end(),
+                                     [](const auto& field) { return field.first == "Idempotent-Replayed"; });
+  return "{method} {route} answered {status} " + std::string(reason_phrase(response.status)) +
+         (is_replay ? ", as before," : "") + " in {duration_ms} ms";
 }
 
-Failure nothing_here() { return {404, "not_found", "There is nothing at this path.", {}}; }
+// RFC 9110, section 9.3.7.
+HttpResponse options(std::string allowed) {
+  HttpResponse response;
+  response.status = 204;
+  response.headers.emplace_back("Allow", std::move(allowed));
+  return response;
+}
 
 Failure failure_for(const std::exception_ptr& error, const Log& log, const std::string& request_id) {
   try {
     std::rethrow_exception(error);
   } catch (const pg::Unavailable&) {
-    return database_unavailable();
+    return failure("database_unavailable");
   } catch (const pg::StatementFailed& failed) {
-    if (failed.is_temporary()) return database_unavailable();
+    if (failed.is_temporary()) return failure("database_unavailable");
   } catch (const std::exception& other) {
     log.error("request failed", {{"request_id", request_id}, {"error", other.what()}});
   } catch (...) {
     log.error("request failed", {{"request_id", request_id}, {"error", "unknown exception"}});
   }
   return {};
+}
+
+Caller caller_of(const HttpRequest& request) {
+  auto credentials = read_credentials(request);
+  auto* email = std::get_if<std::string>(&credentials);
+  return {email == nullptr ? std::string() : std::move(*email), request.origin_ip};
 }
 
 }  // namespace
@@ -50,50 +69,62 @@ struct Service::Answering {
   std::shared_ptr<Outbox> outbox;
   // For the log: what a client writes into a path is not ours to keep.
   std::string_view route = "unknown";
-  // Of what needs the database.
+  // The lane of a request that needs the database.
   std::optional<pg::Lanes::Place> place{};
+  // Its place in the line, unless it stands outside.
+  std::optional<Admission::Slot> slot{};
+  Caller caller{};
   std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
 };
 
-Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const idempotency::Flows& flows,
-                 const payments::CircuitBreaker& provider, Laboratory* laboratory, const Log& log,
-                 ServiceOptions options)
+Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const endpoints::Endpoints& endpoints,
+                 const payments::CircuitBreaker& provider, Readiness& readiness, Laboratory* laboratory,
+                 const Log& log, const ServiceOptions& options)
     : lanes_(lanes),
+      readiness_(readiness),
       laboratory_(laboratory),
       log_(log),
       options_(options),
       pages_(laboratory != nullptr),
-      overloaded_{render(overloaded(), false), render(overloaded(), true)} {
-  const auto mutation = [&](const std::string& method, const std::string& path, auto accept,
-                            bool key_is_optional) {
-    const Mutation described{flows.at(method, path), accept, key_is_optional};
-    routes_.push_back({method, path, [&engine, described, options](pg::Lane& lane, const Exchange& exchange) {
-                         return answer_mutation(lane, engine, described, exchange, options.mutations);
-                       }});
+      admission_(options.admission, provider),
+      overloaded_{render(failure("overloaded"), false), render(failure("overloaded"), true)},
+      too_many_requests_{render(failure("too_many_requests"), false),
+                         render(failure("too_many_requests"), true)} {
+  for (const endpoints::Endpoint& endpoint : endpoints) {
+    const auto handle_it = [&engine, &endpoint, mutations = options.mutations](pg::Lane& lane,
+                                                                               const Exchange& exchange) {
+      return answer_mutation(lane, engine, endpoint, exchange, mutations);
+    };
+    Route route{endpoint.method, endpoint.path, handle_it};
+    route.calls_provider = endpoint.flow.has_foreign_call();
+    routes_.push_back(std::move(route));
+  }
+  const auto query = [this](const char* path, Handler handler) -> Route& {
+    return routes_.emplace_back(Route{"GET", http::PathPattern(path), std::move(handler)});
   };
-  const auto body_alone = [](auto accept_body) {
-    return
-        [accept_body](const Parameters& parameters, const std::string&) { return accept_body(parameters); };
+  const auto at_once = [this](const std::string& path, decltype(Route::answer_at_once) answer) {
+    routes_.push_back({"GET", http::PathPattern(path), nullptr, std::move(answer)});
   };
-  mutation("POST", "/rides", body_alone(accept_ride), false);
-  mutation("POST", "/deposits", body_alone(accept_deposit), true);
-  routes_.push_back({"GET", "/rides/", answer_ride});
-  mutation("DELETE", "/rides/", accept_cancellation, true);
-  routes_.push_back({"GET", "/idempotency-keys/",
-                     [&engine, retention = options.key_retention](pg::Lane& lane, const Exchange& exchange) {
-                       return answer_key(lane, exchange, retention, engine.lease_time());
-                     }});
-  routes_.push_back({"GET", "/account", answer_account});
-  routes_.push_back({"GET", "/readyz", [&provider](pg::Lane& lane, const Exchange&) {
-                       return answer_ready(lane, provider.state());
-                     }});
-  routes_.push_back({"GET", "/healthz", nullptr, [](const HttpRequest&) { return alive(); }});
+  query("/rides", answer_rides);
+  query("/rides/{ride_id}", answer_ride);
+  query("/idempotency-keys/{key}",
+        [&engine, retention = options.key_retention](pg::Lane& lane, const Exchange& exchange) {
+          return answer_key(lane, exchange, retention, engine.lease_time());
+        });
+  query("/account", answer_account);
+  Route& ready = query("/readyz", [this, &provider](pg::Lane& lane, const Exchange& exchange) {
+    return answer_ready(lane, exchange, readiness_, provider.state());
+  });
+  ready.outside_line = true;
+  at_once("/healthz", [](const HttpRequest&) { return alive(); });
   const auto find_page = [this](const HttpRequest& page) { return pages_.find(page); };
-  for (const std::string& path : pages_.paths()) routes_.push_back({"GET", path, nullptr, find_page});
-  routes_.push_back({"GET", "/web/", nullptr, find_page});
+  for (const std::string& path : pages_.paths()) at_once(path, find_page);
+  at_once("/web/{file}", find_page);
   if (laboratory_ == nullptr) return;
   for (Laboratory::Experiment& each : laboratory_->experiments()) {
-    routes_.push_back({each.method, each.path, std::move(each.answer), nullptr, true});
+    Route route{each.method, http::PathPattern(each.path), std::move(each.answer)};
+    route.in_laboratory = true;
+    routes_.push_back(std::move(route));
   }
 }
 
@@ -104,8 +135,9 @@ std::optional<Answer> Service::handle(HttpRequest request, ConnectionId from,
   answering->outbox = std::move(outbox);
   Exchange& exchange = answering->exchange;
   exchange.request = std::move(request);
+  exchange.request.origin_ip = options_.proxies.client_address(exchange.request, exchange.request.origin_ip);
   exchange.request_id = request_id_of(exchange.request);
-  exchange.as_problem = accepts_problem(exchange.request.header("accept").value_or(""));
+  exchange.as_problem = accepts_problem(exchange.request);
   const auto refuse = [&](const Failure& failure) {
     return finish(*answering, render(failure, exchange.as_problem));
   };
@@ -113,25 +145,34 @@ std::optional<Answer> Service::handle(HttpRequest request, ConnectionId from,
   std::string allowed;
   const Route* route = find_route(exchange, allowed);
   if (route == nullptr && allowed.empty()) {
-    return refuse(nothing_here());
+    return finish(*answering, nothing_here(exchange));
   }
+  if (exchange.request.method == "OPTIONS") return finish(*answering, options(std::move(allowed)));
   if (route == nullptr) {
     return refuse({405, "method_not_allowed", "This path allows " + allowed + ".", {{"Allow", allowed}}});
   }
-  answering->route = route->path;
+  answering->route = route->path.text();
   if (route->answer_at_once) {
     auto response = route->answer_at_once(exchange.request);
-    return response ? finish(*answering, *response) : refuse(nothing_here());
+    return finish(*answering, response ? *response : nothing_here(exchange));
   }
   if (stopping_.load()) {
     return refuse({503, "overloaded", "The service is stopping. Retry.", {{"Retry-After", "1"}}});
   }
+  if (!route->outside_line) {
+    answering->caller = caller_of(exchange.request);
+    auto admitted = admission_.enter(answering->caller, route->calls_provider);
+    if (const auto* refusal = std::get_if<Admission::Refusal>(&admitted)) {
+      const auto& refused = *refusal == Admission::Refusal::kOverloaded ? overloaded_ : too_many_requests_;
+      return finish(*answering, refused[exchange.as_problem ? 1 : 0]);
+    }
+    answering->slot.emplace(std::move(std::get<Admission::Slot>(admitted)));
+    exchange.caller = answering->slot->holder();
+    exchange.may_call_provider = answering->slot->may_call_provider();
+  }
   pg::Lanes& lanes = route->in_laboratory ? laboratory_->lanes() : lanes_;
-  auto place =
-      lanes.enter(exchange.request.header("idempotency-key"), static_cast<std::size_t>(options_.line_limit));
-  if (!place) return finish(*answering, overloaded_[exchange.as_problem ? 1 : 0]);
-  pg::Lane& lane = place->lane();
-  answering->place.emplace(std::move(*place));
+  answering->place.emplace(lanes.enter(exchange.request.header("idempotency-key")));
+  pg::Lane& lane = answering->place->lane();
   asio::co_spawn(lane.executor(), answer(lane, *route, std::move(answering)), asio::detached);
   return std::nullopt;
 }
@@ -149,28 +190,45 @@ asio::awaitable<void> Service::answer(pg::Lane& lane, const Route& route,
     const Failure failure = failure_for(error, log_, answering->exchange.request_id);
     response = render(failure, answering->exchange.as_problem);
   }
+  // Perhaps the database is not what it was a moment ago.
+  if (response.status >= 500 && !route.outside_line) readiness_.forget();
+  // Credentials are checked first, so any answer but these means that they belong to a user.
+  const bool is_user = response.status != 401 && response.status < 500;
+  if (is_user && answering->slot && answering->slot->is_strangers() && !route.in_laboratory) {
+    admission_.know(answering->caller.credentials);
+  }
   // Before the client can send the next one.
+  answering->slot.reset();
   answering->place.reset();
   answering->outbox->post({answering->from, finish(*answering, response)});
 }
 
+// For people who follow a link, a page. Programs do not ask for HTML alone.
+HttpResponse Service::nothing_here(const Exchange& exchange) const {
+  const std::string& method = exchange.request.method;
+  const auto accept = exchange.request.header("accept").value_or("");
+  const bool for_people = accepts(accept, "text/html") && !accepts(accept, "application/json");
+  if (for_people && !exchange.as_problem && (method == "GET" || method == "HEAD")) return pages_.not_found();
+  return render(Failure{404, "not_found", "There is nothing at this path.", {}}, exchange.as_problem);
+}
+
 const Service::Route* Service::find_route(Exchange& exchange, std::string& allowed) const {
   const HttpRequest& request = exchange.request;
+  // "*" asks about the service as a whole (RFC 9110, 9.3.7).
+  const bool asks_for_all = request.method == "OPTIONS" && request.path == "*";
   for (const Route& route : routes_) {
-    const bool has_argument = route.path.size() > 1 && route.path.back() == '/';
-    const bool matches = has_argument ? request.path.size() > route.path.size() &&
-                                            request.path.starts_with(route.path) &&
-                                            request.path.find('/', route.path.size()) == std::string::npos
-                                      : request.path == route.path;
-    if (!matches) continue;
-    if (has_argument) {
-      exchange.path_argument =
-          percent_decode(std::string_view(request.path).substr(route.path.size()), false).value_or("");
+    const auto values = route.path.match(request.path);
+    if (!values && !asks_for_all) continue;
+    if (request.method == route.method || (request.method == "HEAD" && route.method == "GET")) {
+      for (const std::string_view value : *values) {
+        exchange.variables.push_back(percent_decode(value, false).value_or(""));
+      }
+      return &route;
     }
-    if (request.method == route.method || (request.method == "HEAD" && route.method == "GET")) return &route;
-    if (!allowed.empty()) allowed += ", ";
-    allowed += route.method == "GET" ? "GET, HEAD" : route.method;
+    if (list_holds(allowed, lower_case(route.method))) continue;
+    allowed += (route.method == "GET" ? "GET, HEAD" : route.method) + ", ";
   }
+  if (!allowed.empty()) allowed += "OPTIONS";
   return nullptr;
 }
 
@@ -179,19 +237,31 @@ Answer Service::finish(const Answering& answering, const HttpResponse& response)
   if (log_.shows_info()) {
     const std::chrono::duration<double, std::milli> duration =
         std::chrono::steady_clock::now() - answering.since;
-    log_.info("answered", {{"method", request.method},
-                           {"route", answering.route},
-                           {"status", response.status},
-                           {"duration_ms", duration.count()},
-                           {"request_id", answering.exchange.request_id}});
+    log_.info("answered",
+              {{"method", request.method},
+               {"route", answering.route},
+               {"status", response.status},
+               {"duration_ms", duration.count()},
+               {"request_id", answering.exchange.request_id}},
+              sentence_of(response));
   }
-  return {response.serialize(answering.exchange.request_id, request.keep_alive, request.method != "HEAD"),
-          !request.keep_alive};
+  const auto answer = [&](const HttpResponse& complete) -> Answer {
+    return {complete.serialize(answering.exchange.request_id, request.connection_option(),
+                               request.method != "HEAD"),
+            !request.keep_alive};
+  };
+  if (options_.cors.allows_nobody()) return answer(response);
+  HttpResponse shared = response;
+  options_.cors.add_to(shared, request);
+  return answer(shared);
 }
 
-Answer render_refused(const RequestReader::Refused& refused) {
-  const HttpResponse response = render({refused.status, refused.code, refused.error, {}}, false);
-  return {response.serialize(random_uuid(), false, true), true};
+Answer Service::refuse(const RequestReader::Refused& refused, const HttpRequest& begun) const {
+  Failure failure{refused.status, refused.code, refused.error, {}};
+  if (refused.status == 503) failure.headers.emplace_back("Retry-After", "1");
+  HttpResponse response = render(failure, accepts_problem(begun));
+  options_.cors.add_to(response, begun);
+  return {response.serialize(random_uuid(), "close", true), true};
 }
 
 }  // namespace rocket::api

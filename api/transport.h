@@ -1,6 +1,5 @@
 #pragma once
 
-#include <pistache/peer.h>
 #include <pistache/tcp.h>
 #include <pistache/transport.h>
 
@@ -10,19 +9,23 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "api/connection.h"
+#include "api/held_memory.h"
 #include "api/http_message.h"
 #include "api/outbox.h"
+#include "api/periodic_timer.h"
 #include "api/request_reader.h"
 
 namespace rocket::api {
 
 struct TransportOptions {
   RequestLimits limits;
-  std::size_t most_connections = 16'384;
+  // In bytes, for the unfinished requests of all connections of all threads, and for answers that clients do
+  // not take.
+  std::size_t request_memory = std::size_t{48} << 20U;
   // From the first byte of a request to its last.
   std::chrono::milliseconds request_timeout{10'000};
   // Between requests.
@@ -36,26 +39,32 @@ struct TransportState {
   std::atomic<bool> draining{false};
   // Requests whose answer is not in the kernel's hands yet.
   std::atomic<std::int64_t> unfinished{0};
+  // What unfinished requests hold, in bytes.
+  std::atomic<std::size_t> held{0};
 };
 
 // Answers a complete request at once, or, with nothing returned, by way of the outbox. Called on a reactor
 // thread: must not block.
 using RequestHandler =
     std::function<std::optional<Answer>(HttpRequest, ConnectionId, const std::shared_ptr<Outbox>&)>;
-// What is answered to bytes that are no request.
-using RefusalRenderer = std::function<Answer(const RequestReader::Refused&)>;
+// What is answered to bytes that are no request, or no whole one, given its fields as far as they have come.
+using RefusalRenderer = std::function<Answer(const RequestReader::Refused&, const HttpRequest& begun)>;
 
 // Reads requests from and writes answers to the connections of one reactor thread.
 //
-// Pistache accepts connections and runs the event loop. Its own reading and writing are not used: they
-// address answers by descriptor number, so that the answer to a client that has gone may reach a stranger who
-// was given the same number. Here only the reactor thread touches a connection, and an answer finds it by a
-// serial number. One request at a time per connection; pipelined ones wait in the buffer, in order.
+// Pistache runs the event loop, and Acceptor accepts the connections. Pistache's own reading and writing are
+// not used: they address answers by descriptor number, so that the answer to a client that has gone may reach
+// a stranger who was given the same number. Here only the reactor thread touches a connection, and an answer
+// finds it by a serial number. One request at a time per connection; pipelined ones wait in the buffer, in
+// order.
+//
+// A round is what one call of epoll_wait returns. In each, a connection reads a bounded number of bytes and
+// begins one request. One that has more to read goes on in the next round, after all others.
 class Transport : public Pistache::Tcp::Transport {
  public:
   Transport(TransportOptions options, RequestHandler on_request, RefusalRenderer render,
             std::shared_ptr<TransportState> state);
-  ~Transport() override;
+  ~Transport() override = default;
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
 
@@ -64,48 +73,28 @@ class Transport : public Pistache::Tcp::Transport {
   void onReady(const Pistache::Aio::FdSet& events) override;
 
   // A connection was accepted; from the reactor thread.
-  void opened(const std::shared_ptr<Pistache::Tcp::Peer>& peer);
+  void opened(const std::shared_ptr<ClientPeer>& peer);
 
  private:
-  using Clock = std::chrono::steady_clock;
+  using Clock = Connection::Clock;
+  using Phase = Connection::Phase;
 
-  enum class Phase {
-    kReading,    // waits for a request, or for the rest of one
-    kWorking,    // handed it on, waits for the answer
-    kAnswering,  // sends the answer
-    kClosing,    // has sent the last answer, and reads to the end lest a reset destroy it
-  };
-
-  struct Connection {
-    std::shared_ptr<Pistache::Tcp::Peer> peer;
-    ConnectionId id;
-    std::string origin_ip;
-    RequestReader reader;
-    std::string input;
-    std::string output;
-    std::size_t written = 0;
-    Phase phase = Phase::kReading;
-    bool close_after_answer = false;
-    // Something of the next request has come, if only an empty line; its time is running.
-    bool request_begun = false;
-    bool watches_writable = false;
-    // The client will send nothing more.
-    bool input_ended = false;
-    // The socket may hold bytes that we chose not to read yet.
-    bool input_waits = false;
-    Clock::time_point deadline;
-
-    bool holds_part_of_a_request() const { return !input.empty() || reader.awaits_body(); }
-  };
+  static constexpr std::chrono::milliseconds kSweepInterval{250};
 
   void on_event(const Pistache::Aio::FdSet::Entry& event);
   template <typename Work>
   void guarded(const Connection& connection, const Work& work);
+  // Null when it has gone.
+  Connection* find(const ConnectionId& id);
+  void count_memory(Connection& connection);
+  void give_up(Connection& connection);
   void pass_to_base(const Pistache::Aio::FdSet::Entry& event);
   void deliver();
   void deliver(const Outbox::Letter& letter);
   void answer(Connection& connection, const Answer& answer);
   void sweep();
+  void await_turn(Connection& connection);
+  void take_turn(const ConnectionId& id);
   void serve(Connection& connection);
   void refuse(Connection& connection, const RequestReader::Refused& refused);
   void watch_writable(Connection& connection, bool wanted);
@@ -119,10 +108,13 @@ class Transport : public Pistache::Tcp::Transport {
   RequestHandler on_request_;
   RefusalRenderer render_;
   std::shared_ptr<TransportState> state_;
+  HeldMemory memory_;
   std::shared_ptr<Outbox> outbox_;
-  int sweep_timer_ = -1;
+  PeriodicTimer sweep_timer_{kSweepInterval};
   std::unordered_map<int, Connection> connections_;
   std::uint64_t next_serial_ = 1;
+  // Those that read on in the next round.
+  std::vector<ConnectionId> turns_;
 };
 
 }  // namespace rocket::api

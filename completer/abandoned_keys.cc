@@ -1,10 +1,13 @@
 #include "completer/abandoned_keys.h"
 
+#include <utility>
+
 namespace rocket::completer {
 namespace {
 
-// In both statements: $1 grace, $2 pause, $3 longest pause, $4 lease time, $5 most completions, $6 batch.
-// Materialized: with the LIMIT in a subquery that the planner may run again, more rows than that could go.
+// In both statements: $1 grace, $2 pause, $3 longest pause, $4 lease time, $5 most completions, $6 batch. In
+// the second one: $7 token. Materialized: with the LIMIT in a subquery that the planner may run again, more
+// rows than that could go.
 constexpr pg::Statement kParkHopeless{"park_hopeless_keys", R"sql(
 WITH hopeless AS MATERIALIZED (
   SELECT id FROM idempotency_keys
@@ -37,12 +40,26 @@ WITH abandoned AS MATERIALIZED (
      FOR UPDATE SKIP LOCKED
 )
 UPDATE idempotency_keys k
-   SET lease = gen_random_uuid(), locked_at = now(), last_run_at = now(),
+   SET lease = $7, locked_at = now(), last_run_at = now(),
        attempts = attempts + 1, completions = completions + 1
   FROM abandoned, users
  WHERE k.id = abandoned.id AND users.id = k.user_id
 RETURNING k.id, k.lease, users.email, k.idempotency_key, k.request_method, k.request_path, k.recovery_point,
           k.attempts
+)sql"};
+
+// Nobody has worked on them, so that attempt does not count.
+constexpr pg::Statement kGiveBackTaken{"give_back_taken_keys", R"sql(
+WITH taken AS MATERIALIZED (
+  SELECT id FROM idempotency_keys
+   WHERE finished_at IS NULL AND parked_at IS NULL AND lease = ANY ($1::uuid[])
+     FOR UPDATE SKIP LOCKED
+)
+UPDATE idempotency_keys k
+   SET lease = NULL, locked_at = NULL, completions = completions - 1,
+       last_error = 'taken by a completer that never knew'
+  FROM taken
+ WHERE k.id = taken.id
 )sql"};
 
 constexpr pg::Statement kListParked{"list_parked_keys", R"sql(
@@ -72,8 +89,16 @@ pg::Query park_hopeless(const Patience& patience, std::int64_t batch) {
   return {kParkHopeless, params_of(patience, batch)};
 }
 
-pg::Query take_abandoned(const Patience& patience, std::int64_t batch) {
-  return {kTakeAbandoned, params_of(patience, batch)};
+pg::Query take_abandoned(const Patience& patience, std::int64_t batch, const std::string& token) {
+  pg::Params params = params_of(patience, batch);
+  params.emplace_back(token);
+  return {kTakeAbandoned, std::move(params)};
+}
+
+pg::Query give_back_taken(const std::vector<std::string>& tokens) {
+  std::string array;
+  for (const std::string& token : tokens) array.append(array.empty() ? "{" : ",").append(token);
+  return {kGiveBackTaken, {array + '}'}};
 }
 
 std::vector<AbandonedKey> read_abandoned(const pg::Result& result) {
@@ -91,6 +116,8 @@ std::vector<AbandonedKey> read_abandoned(const pg::Result& result) {
 }
 
 pg::Query list_parked() { return {kListParked, {}}; }
+
+std::vector<pg::Statement> taking_statements() { return {kParkHopeless, kTakeAbandoned, kGiveBackTaken}; }
 
 pg::Query resume_parked(const std::string& key_id) { return {kResumeParked, {key_id}}; }
 

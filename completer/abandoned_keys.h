@@ -37,8 +37,13 @@ struct AbandonedKey {
 pg::Query park_hopeless(const Patience& patience, std::int64_t batch);
 
 // Takes the leases of at most `batch` abandoned keys, oldest first. Several completers get different keys.
-pg::Query take_abandoned(const Patience& patience, std::int64_t batch);
+// `token` is the fencing token of all of them, a random UUID that was never used before.
+pg::Query take_abandoned(const Patience& patience, std::int64_t batch, const std::string& token);
 std::vector<AbandonedKey> read_abandoned(const pg::Result& result);
+
+// Gives back what was taken with these tokens by a transaction of whose commit nobody knows. Keys that are
+// locked at the moment are left out. Affects the keys that it gives back.
+pg::Query give_back_taken(const std::vector<std::string>& tokens);
 
 // Columns id, email, request_method, request_path, recovery_point, attempts, created_at, parked_at,
 // last_error; oldest first.
@@ -46,5 +51,8 @@ pg::Query list_parked();
 
 // Gives a parked key another chance, due at once. Affects one row, or none if there is no such parked key.
 pg::Query resume_parked(const std::string& key_id);
+
+// All statements of the above that take keys or give them back.
+std::vector<pg::Statement> taking_statements();
 
 }  // namespace rocket::completer

@@ -3,13 +3,12 @@
 #include <asio/co_spawn.hpp>
 #include <asio/use_future.hpp>
 #include <chrono>
+#include <exception>
 #include <future>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
-
-#include "process/block_on.h"
 
 namespace rocket::completer {
 namespace {
@@ -39,12 +38,13 @@ std::string_view describe(idempotency::RefusalKind kind) {
 
 }  // namespace
 
-Completer::Completer(pg::Lanes& lanes, const idempotency::Engine& engine, const idempotency::Flows& flows,
-                     const Log& log, Patience patience, std::int64_t batch)
-    : lanes_(lanes), engine_(engine), flows_(flows), log_(log), patience_(patience), batch_(batch) {}
+Completer::Completer(pg::Lanes& lanes, const idempotency::Engine& engine,
+                     const endpoints::Endpoints& endpoints, const Log& log, Patience patience,
+                     std::int64_t batch)
+    : lanes_(lanes), engine_(engine), endpoints_(endpoints), log_(log), taker_(lanes, log, patience, batch) {}
 
 std::int64_t Completer::run_once(const process::StopSignal& stop) {
-  std::vector<AbandonedKey> keys = take_some();
+  std::vector<AbandonedKey> keys = taker_.take();
   std::vector<std::future<void>> under_way;
   under_way.reserve(keys.size());
   const auto count = static_cast<std::int64_t>(keys.size());
@@ -52,7 +52,7 @@ std::int64_t Completer::run_once(const process::StopSignal& stop) {
     pg::Lanes::Place place = lanes_.enter(key.lease.key);
     const asio::any_io_executor executor = place.lane().executor();
     under_way.push_back(
-        asio::co_spawn(executor, complete(std::move(place), std::move(key)), asio::use_future));
+        asio::co_spawn(executor, work_on(std::move(place), std::move(key)), asio::use_future));
   }
   std::chrono::steady_clock::time_point stopping_since{};
   for (auto& each : under_way) {
@@ -66,51 +66,57 @@ std::int64_t Completer::run_once(const process::StopSignal& stop) {
   return count;
 }
 
-std::vector<AbandonedKey> Completer::take_some() {
-  const pg::Lanes::Place place = lanes_.enter();
-  return process::block_on(place.lane().executor(), take(place.lane()));
+asio::awaitable<std::size_t> Completer::hand_back_all(pg::Lane& lane) const {
+  const std::int64_t taken = co_await taker_.give_back(lane);
+  const std::size_t held = co_await engine_.hand_back_all(lane);
+  co_return static_cast<std::size_t>(taken) + held;
 }
 
-asio::awaitable<std::vector<AbandonedKey>> Completer::take(pg::Lane& lane) {
+// Only a program that knows this endpoint could go on.
+asio::awaitable<void> Completer::park(pg::Lanes::Place place, AbandonedKey key) {
+  pg::Lane& lane = place.lane();
   pg::Unit unit;
-  unit.queries.push_back(park_hopeless(patience_, batch_));
-  unit.queries.push_back(take_abandoned(patience_, batch_));
-  // It locks keys in another order than the phases do, though it waits for none.
-  unit.alone = true;
-  const std::vector<pg::Result> results = co_await lane.commit(std::move(unit));
-  if (const auto parked = results[0].affected(); parked > 0) {
-    log_.warn("parked after too many attempts", {{"keys", parked}});
+  unit.queries.push_back(idempotency::park(key.lease, "no such endpoint: " + key.method + " " + key.path));
+  std::string mistake;
+  try {
+    co_await lane.commit(std::move(unit));
+  } catch (const std::exception& error) {
+    mistake = error.what();
   }
-  co_return read_abandoned(results[1]);
+  const std::string& key_id = key.lease.key_id;
+  if (mistake.empty()) {
+    log_.warn("parked", {{"key_id", key_id}, {"point", key.recovery_point}, {"error", "no such endpoint"}},
+              "parked at {point}, for a person to look at: {error}");
+    co_return;
+  }
+  log_.warn("cannot park", {{"key_id", key_id}, {"error", mistake}});
+  co_await engine_.hand_back(lane, std::move(key.lease), std::move(mistake));
 }
 
-asio::awaitable<void> Completer::complete(pg::Lanes::Place place, AbandonedKey key) {
+asio::awaitable<void> Completer::work_on(pg::Lanes::Place place, AbandonedKey key) {
+  const endpoints::Endpoint* endpoint = endpoints_.find(key.method, key.path);
+  if (endpoint == nullptr) return park(std::move(place), std::move(key));
+  return complete(std::move(place), endpoint->flow, std::move(key));
+}
+
+asio::awaitable<void> Completer::complete(pg::Lanes::Place place, const idempotency::Flow& flow,
+                                          AbandonedKey key) {
   pg::Lane& lane = place.lane();
   const std::string key_id = key.lease.key_id;
   const std::string point = key.recovery_point;
-  const idempotency::Flow* flow = flows_.find(key.method, key.path);
-  if (flow == nullptr) {
-    // Only a program that knows this endpoint could go on.
-    pg::Unit unit;
-    unit.queries.push_back(idempotency::park(key.lease, "no such endpoint: " + key.method + " " + key.path));
-    try {
-      co_await lane.commit(std::move(unit));
-      log_.warn("parked", {{"key_id", key_id}, {"point", point}, {"error", "no such endpoint"}});
-    } catch (const std::exception& error) {
-      log_.warn("cannot park", {{"key_id", key_id}, {"error", error.what()}});
-    }
-    co_return;
-  }
   const std::int64_t attempt = key.attempt;
-  const idempotency::Outcome outcome = co_await engine_.resume(lane, *flow, std::move(key.lease), point);
+  const idempotency::Outcome outcome = co_await engine_.resume(lane, flow, std::move(key.lease), point);
   if (const auto* response = std::get_if<idempotency::Response>(&outcome)) {
     log_.info("completed",
-              {{"key_id", key_id}, {"point", point}, {"attempt", attempt}, {"status", response->status}});
+              {{"key_id", key_id}, {"point", point}, {"attempt", attempt}, {"status", response->status}},
+              "completed an abandoned request, from {point} on, at attempt {attempt}: {status}");
   } else {
-    log_.warn("not completed", {{"key_id", key_id},
-                                {"point", point},
-                                {"attempt", attempt},
-                                {"outcome", describe(std::get<idempotency::Refusal>(outcome).kind)}});
+    log_.warn("not completed",
+              {{"key_id", key_id},
+               {"point", point},
+               {"attempt", attempt},
+               {"outcome", describe(std::get<idempotency::Refusal>(outcome).kind)}},
+              "not completed, at {point}, at attempt {attempt}: {outcome}");
   }
 }
 

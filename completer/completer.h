@@ -1,13 +1,14 @@
 #pragma once
 
 #include <asio/awaitable.hpp>
+#include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "base/log.h"
 #include "completer/abandoned_keys.h"
+#include "completer/key_taker.h"
+#include "endpoints/endpoint.h"
 #include "idempotency/engine.h"
-#include "idempotency/flow.h"
 #include "pg/lanes.h"
 #include "process/stop_signal.h"
 
@@ -17,25 +18,29 @@ namespace rocket::completer {
 class Completer {
  public:
   // Everything passed by reference must outlive the completer.
-  Completer(pg::Lanes& lanes, const idempotency::Engine& engine, const idempotency::Flows& flows,
+  Completer(pg::Lanes& lanes, const idempotency::Engine& engine, const endpoints::Endpoints& endpoints,
             const Log& log, Patience patience, std::int64_t batch);
 
   // Takes up to one batch of abandoned keys and works on all of them at once; returns how many those were,
   // when the last one has ended, one way or another, or when the process has to stop and cannot wait longer.
-  // Must be run off the lanes' threads. Throws database errors of the taking alone.
+  // Must be run off the lanes' threads. Throws database errors of the taking alone; keys that it has taken
+  // without knowing are given back by the next runs.
   std::int64_t run_once(const process::StopSignal& stop);
 
+  // For a process that must stop now: gives back all keys that it holds, or may hold. Returns how many;
+  // throws database errors. Not while run_once() runs.
+  asio::awaitable<std::size_t> hand_back_all(pg::Lane& lane) const;
+
  private:
-  std::vector<AbandonedKey> take_some();
-  asio::awaitable<std::vector<AbandonedKey>> take(pg::Lane& lane);
-  asio::awaitable<void> complete(pg::Lanes::Place place, AbandonedKey key);
+  asio::awaitable<void> work_on(pg::Lanes::Place place, AbandonedKey key);
+  asio::awaitable<void> complete(pg::Lanes::Place place, const idempotency::Flow& flow, AbandonedKey key);
+  asio::awaitable<void> park(pg::Lanes::Place place, AbandonedKey key);
 
   pg::Lanes& lanes_;
   const idempotency::Engine& engine_;
-  const idempotency::Flows& flows_;
+  const endpoints::Endpoints& endpoints_;
   const Log& log_;
-  Patience patience_;
-  std::int64_t batch_;
+  KeyTaker taker_;
 };
 
 }  // namespace rocket::completer

@@ -1,6 +1,7 @@
 // Finishes requests that were abandoned half-way, or lists and resumes those that wait for a person.
 
 #include <iostream>
+#include <vector>
 
 #include "base/ids.h"
 #include "base/log.h"
@@ -10,10 +11,12 @@
 #include "endpoints/all.h"
 #include "idempotency/engine.h"
 #include "idempotency/flow.h"
+#include "idempotency/keys.h"
 #include "payments/circuit_breaker.h"
 #include "payments/provider.h"
 #include "pg/lanes.h"
 #include "pg/session.h"
+#include "process/database_check.h"
 #include "process/database_settings.h"
 #include "process/event_loop.h"
 #include "process/hand_back.h"
@@ -98,21 +101,31 @@ int resume(const Options& options) {
   return 0;
 }
 
+std::vector<pg::Statement> statements_of(const endpoints::Endpoints& endpoints) {
+  std::vector<pg::Statement> all = endpoints.statements();
+  for (const auto& more : {idempotency::key_statements(), completer::taking_statements()}) {
+    all.insert(all.end(), more.begin(), more.end());
+  }
+  return all;
+}
+
 void work(const Options& options, process::StopSignal& stop) {
   const Log log("completer", options.log);
   const auto gateway = payments::make_gateway(options.provider);
   payments::CircuitBreaker provider(*gateway, options.provider.circuit, log);
-  const idempotency::Flows flows = endpoints::all_flows(provider, options.rides);
+  const endpoints::Endpoints endpoints = endpoints::all_endpoints(provider, options.rides);
   const idempotency::Engine engine({.lease_time = options.patience.lease_time}, log);
   pg::Lanes lanes(static_cast<std::size_t>(options.database.lanes),
                   options.database.lane_options("completer"), log);
-  completer::Completer completer(lanes, engine, flows, log, options.patience, options.loop.full_batch);
-  log.info("started", {{"grace_s", options.patience.grace.count()}});
-  options.loop.run(stop, log, [&] { return completer.run_once(stop); });
+  completer::Completer completer(lanes, engine, endpoints, log, options.patience, options.loop.full_batch);
+  log.info("started", {{"grace_s", options.patience.grace.count()}},
+           "started; completes requests that are unfinished after {grace_s} s");
+  process::DatabaseCheck database(options.database.connection_options("completer"), statements_of(endpoints));
+  options.loop.run(stop, log, [&] { return database.run([&] { return completer.run_once(stop); }); });
 
-  process::hand_back(engine, lanes.enter().lane(), log);
+  process::hand_back(completer, lanes.enter().lane(), log);
   lanes.stop();
-  log.info("stopped");
+  log.info("stopped", {}, "stopped; what was under way is finished or handed back");
 }
 
 int run(const Options& options, process::StopSignal& stop) {

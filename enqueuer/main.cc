@@ -7,6 +7,7 @@
 #include "base/settings.h"
 #include "jobs/drain.h"
 #include "jobs/queues.h"
+#include "process/database_check.h"
 #include "process/database_settings.h"
 #include "process/event_loop.h"
 #include "process/program.h"
@@ -55,12 +56,14 @@ void work(const Options& options, process::StopSignal& stop) {
   process::EventLoop event_loop;
   const std::unique_ptr<jobs::JobQueue> queue = jobs::make_queue(options.queue, log);
   jobs::Drain drain(options.database.connection_options("enqueuer"), *queue, options.loop.full_batch);
-  log.info("started", {{"queue", options.queue.shown()}});
-  options.loop.run(stop, log, [&] {
+  log.info("started", {{"queue", options.queue.shown()}}, "started; moves staged jobs to {queue}");
+  process::DatabaseCheck database(options.database.connection_options("enqueuer"), jobs::Drain::statements());
+  const auto run_once = [&] {
     const std::int64_t moved = event_loop.run(drain.run_once());
-    if (moved > 0) log.info("moved", {{"jobs", moved}});
+    if (moved > 0) log.info("moved", {{"jobs", moved}}, "moved {jobs} of the staged jobs");
     return moved;
-  });
+  };
+  options.loop.run(stop, log, [&] { return database.run(run_once); });
   log.info("stopped");
 }
 

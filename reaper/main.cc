@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/settings.h"
 #include "pg/session.h"
+#include "process/database_check.h"
 #include "process/database_settings.h"
 #include "process/event_loop.h"
 #include "process/program.h"
@@ -40,14 +41,17 @@ void work(const Options& options, process::StopSignal& stop) {
   const Log log("reaper", options.log);
   process::EventLoop event_loop;
   pg::Session session(options.database.connection_options("reaper"));
-  log.info("started", {{"retention_s", options.retention.count()}});
-  options.loop.run(stop, log, [&] {
-    const pg::Result result =
-        event_loop.run(session.run(reaper::reap(options.retention, options.loop.full_batch)));
+  log.info("started", {{"retention_s", options.retention.count()}},
+           "started; removes keys {retention_s} s after they finished");
+  const pg::Query reap = reaper::reap(options.retention, options.loop.full_batch);
+  process::DatabaseCheck database(options.database.connection_options("reaper"), {*reap.statement});
+  const auto run_once = [&] {
+    const pg::Result result = event_loop.run(session.run(reap));
     const std::int64_t removed = result.affected();
-    if (removed > 0) log.info("reaped", {{"keys", removed}});
+    if (removed > 0) log.info("reaped", {{"keys", removed}}, "reaped {keys} of the finished keys");
     return removed;
-  });
+  };
+  options.loop.run(stop, log, [&] { return database.run(run_once); });
   log.info("stopped");
 }
 

@@ -33,6 +33,10 @@ std::optional<Caller::Reply> Caller::send(Errand& errand, const Attempt& attempt
   const bool was_final = errand.history.final_answer().has_value();
   ++result.attempts;
   Reply reply = client_.send(request_for(errand, attempt, request_id));
+  if (const auto* given = std::get_if<HttpAnswer>(&reply); given != nullptr && is_of_a_gateway(*given)) {
+    reply = Silence::kGateway;
+  }
+  stage_.reachability.note(reply);
   if (const auto* silence = std::get_if<Silence>(&reply)) {
     stage_.statistics.add(*silence);
     return reply;

@@ -9,6 +9,7 @@
 #include "simulator/http_client.h"
 #include "simulator/pacer.h"
 #include "simulator/plan.h"
+#include "simulator/reachability.h"
 #include "simulator/statistics.h"
 #include "simulator/witness.h"
 
@@ -19,6 +20,7 @@ struct Stage {
   Pacer& pacer;
   Statistics& statistics;
   Witness& witness;
+  Reachability& reachability;
   std::stop_token stop;
   // Begins every request id of this run, so that ids of two runs differ.
   std::string run_name;

@@ -95,6 +95,8 @@ HttpClient::HttpClient(std::string url, std::chrono::seconds request_timeout,
   curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(request_timeout.count() * 1000));
   // Timeouts by signal are not for programs with threads.
   curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+  // Whoever gives up while the host is looked up does not wait for that.
+  curl_easy_setopt(handle, CURLOPT_QUICK_EXIT, 1L);
   // The traffic is for this api, whatever http_proxy says.
   curl_easy_setopt(handle, CURLOPT_PROXY, "");
   curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, &on_body);

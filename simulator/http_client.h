@@ -40,6 +40,7 @@ enum class Silence {
   kNotConnected,  // nothing was sent
   kLost,          // sent, or partly so: the request may have been worked on
   kHungUp,        // as was asked for
+  kGateway,       // something in front of the api said that it has no answer of the api's (502, 503, 504)
 };
 
 // Sends to one address, over one connection that is kept open. One request at a time; not thread safe.

@@ -73,7 +73,7 @@ int simulate(const Options& options, process::StopSignal& stop) {
   const http::Library http;
   const Log log("simulator", options.log);
   // The result of a run is what it was for: shown whatever the level of the log.
-  const Log report("simulator", {.level = "info", .format = options.log.format});
+  const Log report = log.with_info();
   std::optional<Database> database;
   if (!options.database_url.empty()) database.emplace(options.database_url, log, stop);
   Witness witness(log, options.verifies() ? kMostRememberedAnswers : 0);

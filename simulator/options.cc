@@ -5,8 +5,9 @@
 #include <memory>
 #include <random>
 
+#include "base/host.h"
 #include "base/settings.h"
-#include "pg/connection_string.h"
+#include "process/database_settings.h"
 
 namespace rocket::simulator {
 namespace {
@@ -17,7 +18,16 @@ constexpr seconds kYear{366 * 86400};
 
 // The place of the api, apart from its path.
 struct Address {
+  std::string api_bind = "127.0.0.1";
   std::int64_t api_port = 5000;
+
+  std::string url() const {
+    // An api that listens on all addresses is found on any.
+    std::string host = api_bind;
+    if (host == "0.0.0.0") host = "127.0.0.1";
+    if (host == "::" || host == "[::]") host = "::1";
+    return "http://" + url_host(host) + ":" + std::to_string(api_port);
+  }
 };
 
 std::optional<std::string> url_mistake(const std::string& url) {
@@ -31,6 +41,7 @@ std::optional<std::string> url_mistake(const std::string& url) {
 
 void add_traffic(Settings& settings, Options& options, Address& address) {
   settings.add("url", {"API_URL"}, "the api; without it, the one on this machine", options.url);
+  settings.add("api-bind", {"API_BIND"}, "address that the api on this machine listens on", address.api_bind);
   // Not PORT: foreman gives every process a PORT of its own.
   settings.add("api-port", {"API_PORT"}, "port number", "port of the api on this machine", address.api_port,
                0, 65535);
@@ -91,6 +102,7 @@ std::optional<int> read_options(int argc, const char* const* argv, Options& opti
   settings.add_secret({"DATABASE_URL"},
                       "PostgreSQL connection string or URI; without it, no users of our own",
                       options.database_url);
+  process::add_allow_plaintext(settings, options.allow_plaintext);
   options.log.add_to(settings);
 
   settings.require([&]() -> std::optional<std::string> {
@@ -107,8 +119,7 @@ std::optional<int> read_options(int argc, const char* const* argv, Options& opti
       if (options.verifies()) return "--verify needs DATABASE_URL";
       return std::nullopt;
     }
-    if (auto mistake = pg::url_mistake(options.database_url)) return "DATABASE_URL " + *mistake;
-    return std::nullopt;
+    return process::database_url_mistake(options.database_url, options.allow_plaintext);
   });
   settings.require([&]() -> std::optional<std::string> {
     // A stop signal must end the process soon; there would be no moment at which to verify.
@@ -117,7 +128,7 @@ std::optional<int> read_options(int argc, const char* const* argv, Options& opti
   });
   if (auto exit_status = settings.read(argc, argv)) return exit_status;
 
-  if (options.url.empty()) options.url = "http://127.0.0.1:" + std::to_string(address.api_port);
+  if (options.url.empty()) options.url = address.url();
   while (options.url.ends_with('/')) options.url.pop_back();
   if (options.seed == 0) options.seed = random_seed();
   return std::nullopt;

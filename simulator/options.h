@@ -28,6 +28,7 @@ struct Options {
   std::chrono::milliseconds progress{0};
   // Empty: no database.
   std::string database_url;
+  bool allow_plaintext = false;
 
   bool verify = false;
   bool verify_only = false;

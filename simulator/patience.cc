@@ -23,6 +23,10 @@ std::string code_of(const HttpAnswer& answer) {
   return code != body.end() && code->is_string() ? code->get<std::string>() : std::string();
 }
 
+bool is_of_a_gateway(const HttpAnswer& answer) {
+  return answer.request_id.empty() && answer.status >= 502 && answer.status <= 504;
+}
+
 Meaning meaning_of(const HttpAnswer& answer) {
   if (answer.status == 200 || answer.status == 201 || answer.status == 402) return Meaning::kFinal;
   if (answer.status == 503 && code_of(answer) == "payment_rejected") return Meaning::kFinal;

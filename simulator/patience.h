@@ -18,6 +18,9 @@ enum class Meaning {
 
 Meaning meaning_of(const HttpAnswer& answer);
 
+// Every answer of the api's carries a request id. A load balancer's own, when it finds no api, does not.
+bool is_of_a_gateway(const HttpAnswer& answer);
+
 // The member "code" of a failure's body; empty without one.
 std::string code_of(const HttpAnswer& answer);
 

@@ -77,7 +77,7 @@ SELECT id AS offender FROM idempotency_keys
  WHERE (request_path = '/rides'
         AND recovery_point NOT IN ('started', 'ride_created', 'charge_created', 'finished'))
     OR (request_path = '/deposits' AND recovery_point NOT IN ('started', 'finished'))
-    OR (request_method = 'DELETE'
+    OR (request_method = 'DELETE' AND request_path ~ '^/rides/[^/]*$'
         AND recovery_point NOT IN ('started', 'refund_prepared', 'refund_created', 'finished'))
 )sql"};
 
@@ -185,7 +185,7 @@ constexpr pg::Statement kFinishedCancellationIsRefunded{"promise_finished_cancel
 SELECT key.id AS offender
   FROM idempotency_keys key
   LEFT JOIN refunds refund ON refund.ride_id::text = ltrim(split_part(key.request_path, '/', 3), '0')
- WHERE key.request_method = 'DELETE'
+ WHERE key.request_method = 'DELETE' AND key.request_path ~ '^/rides/[^/]*$'
    AND CASE WHEN key.recovery_point = 'refund_prepared' THEN refund.ride_id IS NULL
             WHEN key.recovery_point = 'refund_created' THEN refund.stripe_refund_id IS NULL
             WHEN key.response_code = 200

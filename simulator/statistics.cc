@@ -82,7 +82,8 @@ void Statistics::print(const Log& log) const {
   const std::int64_t not_connected = count_of(silences_, Silence::kNotConnected);
   const std::int64_t lost = count_of(silences_, Silence::kLost);
   const std::int64_t hung_up = count_of(silences_, Silence::kHungUp);
-  const std::int64_t requests = answers_ + not_connected + lost + hung_up;
+  const std::int64_t gateway = count_of(silences_, Silence::kGateway);
+  const std::int64_t requests = answers_ + not_connected + lost + hung_up + gateway;
   const std::chrono::duration<double> duration = std::chrono::steady_clock::now() - since_;
   log.info("summary", {{"scenarios", scenario_count},
                        {"requests", requests},
@@ -90,6 +91,7 @@ void Statistics::print(const Log& log) const {
                        {"connections_refused", not_connected},
                        {"connections_lost", lost},
                        {"hung_up", hung_up},
+                       {"answered_by_gateway", gateway},
                        {"p50_ms", latency_ms(0.50)},
                        {"p99_ms", latency_ms(0.99)},
                        {"duration_s", duration.count()},
@@ -112,6 +114,7 @@ void Statistics::print_progress(const Log& log) const {
     add("refused", count_of(silences_, Silence::kNotConnected));
     add("lost", count_of(silences_, Silence::kLost));
     add("hung_up", count_of(silences_, Silence::kHungUp));
+    add("gateway", count_of(silences_, Silence::kGateway));
   }
   log.info("progress", {{"seen", seen}});
 }

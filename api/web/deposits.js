@@ -1,4 +1,7 @@
+import { fault, wholeDollars } from './amounts.js';
 import { ask, describe, verdict } from './api.js';
+import { curl } from './curl.js';
+import { reading } from './reading.js';
 import { Submission } from './submission.js';
 import { currentUser, lockUser, onUserChange } from './user.js';
 import { clock, dollars, element, notice } from './view.js';
@@ -11,24 +14,35 @@ let balance = null;
 let before = null;
 // null until the form is ready.
 let sending = null;
+// How many are under way without a key.
+let unkeyed = 0;
 let told = '';
 
-async function refreshBalance() {
-  const user = currentUser();
-  const answer = await ask('GET', '/account', { user });
-  if (user !== currentUser()) return;
-  const known = verdict(answer) === 'success' && Number.isFinite(answer.body.balance);
-  balance = known ? answer.body.balance : null;
-  $('balance').textContent = dollars(balance);
-  $('balance-note').textContent = known ? 'Asked of the service, never reckoned here.' : `Not known now: ${describe(answer)}`;
-}
+const refreshBalance = reading(
+  async () => {
+    const user = currentUser();
+    return { ...await ask('GET', '/account', { user }), user };
+  },
+  (answer) => {
+    if (answer.user !== currentUser()) return;
+    const known = verdict(answer) === 'success' && Number.isFinite(answer.body.balance);
+    balance = known ? answer.body.balance : null;
+    $('balance').textContent = dollars(balance);
+    $('balance-note').textContent = known ? 'Asked of the service, never reckoned here.' : `Not known now: ${describe(answer)}`;
+  });
 
 function setBusy(busy) {
   sending = busy;
   $('fields').disabled = busy;
   $('submit').disabled = busy;
-  lockUser(busy);
-  $('submit').replaceChildren(...(busy ? [element('span', { class: 'spinner', 'aria-hidden': 'true' }), 'Submitting…'] : ['Submit']));
+  showWork();
+}
+
+// Without a key, deposits may be under way together, and another press makes one more.
+function showWork() {
+  const working = sending || unkeyed > 0;
+  lockUser('deposit', working);
+  $('submit').replaceChildren(...(working ? [element('span', { class: 'spinner', 'aria-hidden': 'true' }), 'Submitting…'] : ['Submit']));
 }
 
 // Shows the latest outcome; the one before it goes to the list.
@@ -52,8 +66,9 @@ async function tellOutcome(answer, keyed) {
       'The key was used already. The service gave the stored answer of that deposit, byte for byte, and did nothing.',
       `${change()}${before !== null && before !== balance ? ' Others deposited meanwhile.' : ''}`);
   } else if (kind === 'success') {
-    tell('good', `Deposited ${dollars(answer.body.deposit?.amount)}`,
-      keyed ? 'Its key is used up now: submit again, and see.' : 'Without a key. Submit again, and it is deposited again.', change());
+    const made = answer.body.deposit ?? {};
+    tell('good', `Deposited ${dollars(made.amount)}`, ...(keyed ? ['Its key is used up now: submit again, and see.', change()]
+      : ['Without a key. Submit again, and it is deposited again.', `It brought the balance to ${dollars(made.balance)}.`]));
   } else if (answer.body?.code === 'idempotency_key_reused') {
     tell('bad', 'The key belongs to another deposit: the balance did not change',
       'It was used with another amount, so this cannot be a repetition. Take a new key for a new deposit.', change());
@@ -74,7 +89,8 @@ let outcome = null;
 async function show(state, busy) {
   if (state.fields.amount) $('amount').value = state.fields.amount;
   $('key').textContent = state.key;
-  if (!sendingOnce && sending !== busy) setBusy(busy);
+  preview();
+  if (sending !== busy) setBusy(busy);
   $('now').hidden = true;
   const answer = state.answer ?? state.failure;
   if (state.phase === 'stale') {
@@ -89,8 +105,12 @@ async function show(state, busy) {
   if (isNews) await tellOutcome(answer, true);
 }
 
-function pause({ reason, attempts }) {
+function pause({ reason, attempts, offline }) {
   $('now').hidden = false;
+  if (offline) {
+    return $('status').replaceChildren(notice('warn', 'You are offline',
+      element('p', {}, 'The deposit goes by itself once the network is back, with the same key: it cannot be made twice.')));
+  }
   $('status').replaceChildren(notice('warn', 'Still trying',
     element('p', {}, `Attempt ${attempts}: ${reason}. The same deposit goes again by itself, with the same key: it cannot be made twice.`)));
 }
@@ -99,15 +119,13 @@ const submission = new Submission('deposit', '/deposits', { blank: { amount: '25
 
 // ---- without
 
-let sendingOnce = false;
-
 async function sendOnce(fields) {
-  sendingOnce = true;
-  setBusy(true);
+  unkeyed += 1;
+  showWork();
   const answer = await ask('POST', '/deposits', { user: currentUser(), fields });
   await tellOutcome(answer, false);
-  sendingOnce = false;
-  setBusy(false);
+  unkeyed -= 1;
+  showWork();
 }
 
 // ---- the form
@@ -116,29 +134,51 @@ function send(event) {
   event.preventDefault();
   if (sending) return;
   const amount = $('amount');
-  amount.setAttribute('aria-invalid', !amount.checkValidity());
-  if (!amount.checkValidity()) {
+  const reason = fault(amount.value);
+  showFault(reason);
+  if (reason) {
     amount.focus();
-    return tell('bad', 'Not sent', `Amount: ${amount.validationMessage}`);
+    return tell('bad', 'Not sent', `Amount: ${reason}`);
   }
   before = balance;
-  const fields = { amount: amount.value };
+  const fields = { amount: wholeDollars(amount.value) };
   if (!$('keyed').checked) return sendOnce(fields);
   setBusy(true);
   submission.submit(currentUser(), fields);
 }
 
+function showFault(reason) {
+  const amount = $('amount');
+  if (reason) amount.setAttribute('aria-invalid', 'true');
+  else amount.removeAttribute('aria-invalid');
+  $('amount-fault').textContent = reason ?? '';
+  $('amount-fault').hidden = !reason;
+}
+
+// The request as a command.
+function preview() {
+  const amount = $('amount').value;
+  const key = $('keyed').checked ? $('key').textContent : null;
+  $('curl').textContent = fault(amount) ? 'Nothing yet: fill in the form first.'
+    : curl('POST', '/deposits', { user: currentUser(), key, fields: { amount: wholeDollars(amount) } });
+}
+
 $('form').addEventListener('submit', send);
 $('amount').addEventListener('input', () => {
-  $('amount').removeAttribute('aria-invalid');
+  showFault(null);
   submission.edit({ amount: $('amount').value });
+  preview();
 });
 $('keyed').addEventListener('change', () => {
   $('key-box').hidden = !$('keyed').checked;
   $('renew').hidden = !$('keyed').checked;
+  preview();
 });
 $('renew').addEventListener('click', () => submission.renew({ amount: $('amount').value }));
 $('now').addEventListener('click', () => submission.sendNow());
-onUserChange(refreshBalance);
+onUserChange(() => {
+  preview();
+  refreshBalance();
+});
 submission.start();
 refreshBalance();

@@ -1,4 +1,8 @@
 import { describe } from './api.js';
+import { decimal, fault, pair } from './coordinates.js';
+import { curl } from './curl.js';
+import { drawMap, placeAt } from './map.js';
+import { cancelRide, onRides, refreshRides, rideKnown } from './rides.js';
 import { Submission } from './submission.js';
 import { currentUser, lockUser, onUserChange } from './user.js';
 import { clock, code, element, facts, notice } from './view.js';
@@ -9,48 +13,21 @@ const blank = { origin_lat: '37.77', origin_lon: '-122.42', target_lat: '51.51',
 
 // ---- the map
 
-const kEarthRadius = 6371;
 let end = 'origin';
 
-function point(which) {
-  const [lat, lon] = [$(`${which}_lat`), $(`${which}_lon`)].map((input) => input.valueAsNumber);
-  const known = Math.abs(lat) <= 90 && Math.abs(lon) <= 180;
-  return known ? { lat, lon, x: lon + 180, y: 90 - lat } : null;
-}
-
-function kilometres(a, b) {
-  const [latA, latB, turn] = [a.lat, b.lat, b.lon - a.lon].map((degrees) => (degrees * Math.PI) / 180);
-  const half = Math.sin((latB - latA) / 2) ** 2 + Math.cos(latA) * Math.cos(latB) * Math.sin(turn / 2) ** 2;
-  return 2 * kEarthRadius * Math.asin(Math.sqrt(Math.min(1, half)));
-}
-
-function drawMap() {
-  const ends = { origin: point('origin'), target: point('target') };
-  for (const [which, place] of Object.entries(ends)) {
-    for (const part of ['pin', 'label']) $(`${which}-${part}`).toggleAttribute('hidden', !place);
-    if (!place) continue;
-    $(`${which}-pin`).setAttribute('cx', place.x);
-    $(`${which}-pin`).setAttribute('cy', place.y);
-    $(`${which}-label`).setAttribute('x', Math.min(Math.max(place.x, 12), 348));
-    $(`${which}-label`).setAttribute('y', place.y > 14 ? place.y - 7 : place.y + 12);
-  }
-  const { origin, target } = ends;
-  if (origin && target) {
-    const lift = Math.min(60, Math.abs(target.x - origin.x) / 3 + 6);
-    const top = Math.max(2, Math.min(origin.y, target.y) - lift);
-    $('flight').setAttribute('d', `M${origin.x} ${origin.y}Q${(origin.x + target.x) / 2} ${top} ${target.x} ${target.y}`);
-  } else {
-    $('flight').removeAttribute('d');
-  }
-  $('distance').textContent = origin && target ? `${Math.round(kilometres(origin, target)).toLocaleString('en-US')} km` : '';
+// null while the fields hold no place.
+function placeOf(which) {
+  const inputs = [$(`${which}_lat`), $(`${which}_lon`)];
+  if (inputs.some(faultOf)) return null;
+  const [lat, lon] = inputs.map((input) => Number(decimal(input.value)));
+  return { lat, lon };
 }
 
 function pick(event) {
   if ($('fields').disabled) return;
-  const box = $('map').getBoundingClientRect();
-  const place = (part, size, degrees) => ((part / size) * degrees - degrees / 2).toFixed(2);
-  $(`${end}_lon`).value = place(event.clientX - box.left, box.width, 360);
-  $(`${end}_lat`).value = -place(event.clientY - box.top, box.height, 180);
+  const { lat, lon } = placeAt(event);
+  $(`${end}_lat`).value = lat;
+  $(`${end}_lon`).value = lon;
   end = end === 'origin' ? 'target' : 'origin';
   $('next-end').textContent = end === 'origin' ? 'where from' : 'where to';
   typed();
@@ -58,50 +35,91 @@ function pick(event) {
 
 // ---- the form
 
+const faultOf = (input) => fault(input.value, Number(input.dataset.limit));
+
 function fields() {
   const typedIn = Object.fromEntries(names.map((name) => [name, $(name).value]));
   return $('raise_error').checked ? { ...typedIn, raise_error: 'true' } : typedIn;
 }
 
+// What is sent: the numbers as the service takes them.
+function request() {
+  return { ...fields(), ...Object.fromEntries(names.map((name) => [name, decimal($(name).value)])) };
+}
+
+// A pasted pair fills both fields of its end.
+function paste(event) {
+  const input = event.target;
+  const both = names.includes(input.id) && pair(event.clipboardData?.getData('text/plain') ?? '');
+  if (!both) return;
+  event.preventDefault();
+  const which = input.id.split('_')[0];
+  [$(`${which}_lat`).value, $(`${which}_lon`).value] = both;
+  typed();
+}
+
+const swapped = (values) => ({
+  origin_lat: values.target_lat, origin_lon: values.target_lon, target_lat: values.origin_lat, target_lon: values.origin_lon });
+
+function swap() {
+  const turned = swapped(fields());
+  for (const name of names) $(name).value = turned[name];
+  typed();
+}
+
+// What can be seen of what is typed: the map, and the request as a command.
+function preview() {
+  drawMap(placeOf('origin'), placeOf('target'));
+  const ready = !names.map($).some(faultOf);
+  $('curl').textContent = ready ? curl('POST', '/rides', { user: currentUser(), key: $('key').textContent, fields: request() })
+    : 'Nothing yet: fill in the form first.';
+}
+
 function typed() {
-  for (const name of names) $(name).removeAttribute('aria-invalid');
-  drawMap();
+  for (const name of names) {
+    $(name).removeAttribute('aria-invalid');
+    $(`${name}-fault`).hidden = true;
+  }
+  preview();
   submission.edit(fields());
 }
 
 function fill(stored) {
   for (const name of names) {
-    const value = Number.isFinite(Number(stored[name])) ? stored[name] : '';
+    const value = stored[name] ?? '';
     if ($(name).value !== value) $(name).value = value;
   }
   $('raise_error').checked = stored.raise_error === 'true';
-  drawMap();
 }
 
-// The first field that is not right, with its reason said aloud; or none.
+// The first field that is not right, with its reason at the field and said aloud; or none.
 function mistake() {
-  const wrong = names.map($).find((input) => !input.checkValidity());
+  const wrong = names.map($).find(faultOf);
   if (!wrong) return null;
+  const reason = faultOf(wrong);
+  $(`${wrong.id}-fault`).textContent = reason;
+  $(`${wrong.id}-fault`).hidden = false;
   wrong.setAttribute('aria-invalid', 'true');
   wrong.focus();
-  return `${document.querySelector(`label[for=${wrong.id}]`).textContent}: ${wrong.validationMessage}`;
+  return notice('bad', wrong.value.trim() ? 'Something is not right' : 'Something is missing',
+    element('p', {}, `${document.querySelector(`label[for=${wrong.id}]`).textContent}: ${reason}`));
 }
 
 function send(event) {
   event.preventDefault();
   if ($('submit').disabled) return;
   const wrong = mistake();
-  if (wrong) return say(notice('bad', 'Something is missing', element('p', {}, wrong)));
+  if (wrong) return say(wrong);
   // Before anything else can happen, so that a second click finds nothing to press.
   acting = true;
   setBusy(true);
-  submission.submit(currentUser(), fields());
+  submission.submit(currentUser(), request());
 }
 
 function setBusy(busy) {
   $('fields').disabled = busy;
   $('submit').disabled = busy;
-  lockUser(busy);
+  lockUser('ride', busy);
   $('submit').replaceChildren(...(busy ? [element('span', { class: 'spinner', 'aria-hidden': 'true' }), 'Requesting…'] : ['Request ride']));
   $('form').setAttribute('aria-busy', busy);
 }
@@ -153,6 +171,11 @@ const outcomes = {
         : 'You may close this page or lose the network: it goes on from here when you return.'))];
   },
   done({ answer }) {
+    const known = rideKnown(answer.body?.ride?.id);
+    if (known?.state === 'cancelled') {
+      return [notice('warn', 'Your ride is cancelled', element('p', {}, 'It was booked, and its charge was refunded since.'), ride(answer.body),
+        facts([['Refund', code(known.stripe_refund_id)]]))];
+    }
     const text = typeof answer.body?.message === 'string' ? answer.body.message : 'Your ride is booked.';
     return [notice('good', 'Your ride is booked', element('p', {}, text),
       ...(answer.replayed ? [element('p', {}, 'An earlier attempt had booked it already; this is the stored answer.')] : []), ride(answer.body))];
@@ -178,7 +201,12 @@ function show(state, busy) {
   }
   fill(state.fields);
   $('key').textContent = state.key;
+  preview();
   say(...outcomes[state.phase](state));
+  shown = state;
+  const booked = !busy && state.phase === 'done';
+  $('return').hidden = !booked;
+  $('cancel').hidden = !booked || !rideOf(state) || rideKnown(rideOf(state))?.state === 'cancelled';
   $('another').hidden = busy || !['done', 'parked', 'stale'].includes(state.phase);
   $('ask').hidden = busy || state.phase !== 'parked';
   if (state.phase === 'sent' && state.attempts > 0 && attempted !== `${state.key} ${state.attempts}`) {
@@ -186,6 +214,10 @@ function show(state, busy) {
     log(state.attempts === 1 ? 'Sent.' : `Sent again, attempt ${state.attempts}, with the same key.`);
   }
   if (busy) return;
+  if (state.phase === 'done' && listed !== state.key) {
+    listed = state.key;
+    refreshRides();
+  }
   if (acting) {
     acting = false;
     log(state.phase === 'done' ? `Booked${state.answer.replayed ? ' before; the stored answer' : ''}.` : 'Ended without a ride.');
@@ -193,11 +225,20 @@ function show(state, busy) {
   }
 }
 let attempted = '';
+let listed = '';
+let shown = null;
 
-function pause({ reason, until }) {
-  log(`No answer that counts: ${reason}`);
+const rideOf = (state) => state?.answer?.body?.ride?.id;
+
+function pause({ reason, until, offline }) {
   $('now').hidden = false;
   clearInterval(ticking);
+  $('countdown').textContent = '';
+  if (offline) {
+    return say(notice('warn', 'You are offline', element('p', {},
+      'The request goes by itself once the network is back, with the same key: it cannot be charged twice. You may close this page meanwhile.')));
+  }
+  log(`No answer that counts: ${reason}`);
   const tick = () => {
     const left = Math.ceil((until - Date.now()) / 1000);
     $('countdown').textContent = left > 0 ? `The same request goes again in ${left} s.` : '';
@@ -210,6 +251,7 @@ const submission = new Submission('ride', '/rides', { blank, onChange: show, onP
 
 $('form').addEventListener('submit', send);
 $('form').addEventListener('input', typed);
+$('form').addEventListener('paste', paste);
 $('map').addEventListener('click', pick);
 $('now').addEventListener('click', () => submission.sendNow());
 $('ask').addEventListener('click', () => {
@@ -220,5 +262,12 @@ $('another').addEventListener('click', () => {
   submission.renew();
   $('origin_lat').focus();
 });
-onUserChange(() => {});
+$('return').addEventListener('click', () => {
+  submission.renew(swapped(shown.fields));
+  $('submit').focus();
+});
+$('swap').addEventListener('click', swap);
+$('cancel').addEventListener('click', () => cancelRide(rideOf(shown)));
+onUserChange(preview);
+onRides(() => shown?.phase === 'done' && show(shown, false));
 submission.start();

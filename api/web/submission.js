@@ -43,9 +43,10 @@ export class Submission {
   #busy = false;
   #wake = () => {};
 
-  // onChange(state, busy): show this. onPause({ reason, until }): an attempt failed, the next one is at this time.
-  // Options: blank: the fields of an empty form. keepsKey: only renew() changes the key, and what was done may be
-  // sent again. firstOnly: a field for the first attempt alone.
+  // onChange(state, busy): show this. onPause({ reason, until }): an attempt failed, the next one is at this time; or
+  // onPause({ offline: true }): the next one is when the network is back. Options: blank: the fields of an empty form.
+  // keepsKey: only renew() changes the key, and what was done may be sent again. firstOnly: a field for the first
+  // attempt alone. method: no POST, and without a body. The path may be a function of the fields.
   constructor(name, path, { onChange, onPause, ...options }) {
     this.#place = `rocket-rides.${name}`;
     this.#path = path;
@@ -56,7 +57,8 @@ export class Submission {
       if (event.key === this.#place || event.key === null) this.#adopt();
     });
     window.addEventListener('pageshow', (event) => event.persisted && this.#adopt());
-    window.addEventListener('online', () => this.sendNow());
+    // A pause ends with either: whoever is offline is told so, and waits for the network instead.
+    for (const change of ['online', 'offline']) window.addEventListener(change, () => this.sendNow());
   }
 
   // Shows where things stand, and goes on with what was under way.
@@ -129,10 +131,11 @@ export class Submission {
 
   async #insist(state) {
     for (;;) {
+      if (!navigator.onLine) await this.#untilOnline(state.attempts);
       if (Date.now() - state.since > kLongestAge) return this.#save({ ...state, phase: 'stale' });
       state = this.#save({ ...state, attempts: state.attempts + 1 });
       this.#onChange(state, true);
-      const answer = await ask('POST', this.#path, { ...state, fields: this.#fieldsOf(state) });
+      const answer = await this.#ask(state);
       const { key, user, fields } = state;
       const end = { key, user, fields, answer: { ...answer, at: Date.now() } };
       switch (verdict(answer)) {
@@ -145,14 +148,28 @@ export class Submission {
           return this.#save(this.#options.keepsKey ? { ...failed, key } : failed);
         }
         default:
-          await this.#pause(state.attempts, answer);
+          if (navigator.onLine) await this.#pause(state.attempts, answer);
       }
     }
+  }
+
+  #ask(state) {
+    const { method = 'POST' } = this.#options;
+    const path = typeof this.#path === 'function' ? this.#path(state.fields) : this.#path;
+    return ask(method, path, { ...state, fields: method === 'POST' ? this.#fieldsOf(state) : undefined });
   }
 
   #fieldsOf({ fields, attempts }) {
     const { firstOnly } = this.#options;
     return Object.fromEntries(Object.entries(fields).filter(([name]) => name !== firstOnly || attempts === 1));
+  }
+
+  // Or until the person wants to try.
+  #untilOnline(attempts) {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+      this.#onPause({ offline: true, attempts });
+    });
   }
 
   // Longer each time, and never the same for two clients that began together.

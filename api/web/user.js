@@ -14,8 +14,12 @@ function recall() {
 
 export const currentUser = () => chooser.value;
 
-export function lockUser(locked) {
-  chooser.disabled = locked;
+// Nobody else can be chosen while something is under way. Each `what` has its own say.
+const locks = new Set();
+export function lockUser(what, locked) {
+  if (locked) locks.add(what);
+  else locks.delete(what);
+  chooser.disabled = locks.size > 0;
 }
 
 // Calls back whenever somebody else is chosen, in whichever tab.

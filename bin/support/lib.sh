@@ -8,11 +8,68 @@ private_postgres=$root/bin/support/private-postgres
 # The full path rather than Debian's wrapper, which looks for system clusters first.
 psql=/usr/lib/postgresql/15/bin/psql
 
+# in_env_file NAME: its value in .env as foreman reads it: the last line counts, quotes are taken off, and between
+# double ones \n is a new line and another backslash goes. Fails where .env has none.
+in_env_file() {
+  local line value='' found=''
+  [[ -f $root/.env ]] || return 1
+  while IFS= read -r line || [[ -n $line ]]; do
+    [[ $line == "$1="* ]] || continue
+    found=1
+    value=${line#*=}
+    value=${value%$'\r'}
+    if [[ $value == \'*\' && ${#value} -ge 2 ]]; then
+      value=${value:1:-1}
+    elif [[ $value == \"*\" && ${#value} -ge 2 ]]; then
+      value=${value:1:-1}
+      value=$(printf '%s\n' "${value//\\n/$'\n'}" | sed 's/\\\(.\)/\1/g')
+    fi
+  done <"$root/.env"
+  [[ -n $found ]] || return 1
+  printf '%s\n' "$value"
+}
+
 # setting NAME: its value as foreman gives it to the processes: what .env says comes first.
-setting() {
-  local line=''
-  [[ ! -f $root/.env ]] || line=$(sed -n "s/^$1=//p" "$root/.env" | tail -n 1)
-  printf '%s\n' "${line:-${!1:-}}"
+setting() { in_env_file "$1" || printf '%s\n' "${!1:-}"; }
+
+# is_private URL: whether it is one that bin/setup writes, of the private PostgreSQL of this or a copied checkout.
+is_private() {
+  [[ $1 =~ ^postgresql://postgres@%2Ftmp%2Frocket-rides-[0-9]+-[0-9a-f]{16}:5432/rocket_rides$ ]]
+}
+
+# given_database: the DATABASE_URL that a person wrote into .env, else that of the environment; empty without either.
+given_database() {
+  local url
+  url=$(in_env_file DATABASE_URL) || url=''
+  [[ -n $url ]] && ! is_private "$url" || url=${DATABASE_URL:-}
+  printf '%s\n' "$url"
+}
+
+# run_psql URL OPTION...: psql for that database. A password in the URL goes by the environment, because command lines
+# are visible to everybody.
+run_psql() {
+  local url=$1 password='' escapes="'([^'\\\\]|\\\\.)*'|([^[:space:]\\\\]|\\\\.)*"
+  shift
+  if [[ $url =~ ^(postgres(ql)?://[^:/?#@]*):([^/?#@]*)@(.*)$ ]]; then
+    url=${BASH_REMATCH[1]}@${BASH_REMATCH[4]}
+    password=$(percent_decoded "${BASH_REMATCH[3]}")
+  fi
+  if [[ $url =~ ^(postgres(ql)?://.*[?\&])password=([^\&]*)(\&(.*))?$ ]]; then
+    url=${BASH_REMATCH[1]}${BASH_REMATCH[5]}
+    url=${url%[?&]}
+    password=$(percent_decoded "${BASH_REMATCH[3]}")
+  elif [[ $url != postgres*://* && $url =~ ^(.*[[:space:]])?password[[:space:]]*=[[:space:]]*($escapes)(.*)$ ]]; then
+    url="${BASH_REMATCH[1]} ${BASH_REMATCH[5]}"
+    password=${BASH_REMATCH[2]}
+    [[ $password != \'* ]] || password=${password:1:-1}
+    password=$(printf '%s\n' "$password" | sed 's/\\\(.\)/\1/g')
+  fi
+  PGPASSWORD=${password:-${PGPASSWORD:-}} "$psql" -X -q -v ON_ERROR_STOP=1 -d "$url" "$@"
+}
+
+percent_decoded() {
+  local text=${1//\\/\\\\}
+  printf '%b' "${text//%/\\x}"
 }
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
@@ -62,7 +119,7 @@ install_packages() (
     echo 'create_main_cluster = false' | as_root tee "$no_cluster" >/dev/null
   fi
   local unwanted=() servers=() name
-  for name in redis-server rabbitmq-server; do
+  for name in haproxy nginx pgbouncer redis-server rabbitmq-server; do
     [[ " ${missing[*]} " != *" $name "* ]] || servers+=("$name")
   done
   if [[ " ${servers[*]} " == *" rabbitmq-server "* ]]; then
@@ -91,6 +148,26 @@ remove_restraints() {
     as_root rmdir --ignore-fail-on-non-empty "${no_cluster%/*}" || true
   fi
   ! grep -qxF "$restraint" "$no_start" 2>/dev/null || as_root rm -f "$no_start"
+}
+
+# only_one NAME SENTENCE: lets one script at a time go on from here, to its end, in this checkout. Others say the sentence
+# and wait; without a sentence they fail. What outlives the script is to be started with 8>&-.
+only_one() {
+  mkdir -p "$root/.local"
+  exec 8>"$root/.local/$1.lock"
+  flock -n 8 && return
+  (($# > 1)) || return 1
+  say "$2"
+  flock 8
+}
+
+# blame_full_disk DIRECTORY...: says which of them have little room left, if any.
+blame_full_disk() {
+  local directory left
+  for directory in "$@"; do
+    left=$(df --output=avail -m -- "$directory" 2>/dev/null | tail -n 1) || continue
+    ((left >= 256)) || say "the disk of $directory has only $((left)) MB left, which may be why; make room and start again"
+  done
 }
 
 # supervise GRACE COMMAND...: runs the command in a session of its own, so that a terminal's Ctrl-C

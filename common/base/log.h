@@ -1,7 +1,10 @@
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -12,6 +15,7 @@ class logger;
 
 namespace rocket {
 
+class LineWriter;
 class Settings;
 
 struct LogOptions {
@@ -25,19 +29,28 @@ struct LogOptions {
 // One named value of a log line.
 struct LogField {
   template <typename T>
-  requires std::is_arithmetic_v<T> LogField(std::string_view field_name, T field_value)
+  requires std::is_integral_v<T> LogField(std::string_view field_name, T field_value)
       : name(field_name), value(std::to_string(field_value)), is_number(true) {}
+  LogField(std::string_view field_name, double field_value)
+      : name(field_name), decimal(field_value), is_number(true) {}
   LogField(std::string_view field_name, std::string_view field_value)
       : name(field_name), value(field_value) {}
 
   std::string_view name;
-  std::string value;
+  // Empty for a decimal, which is written when the format is known: people get one place, programs six.
+  std::string value{};
+  std::optional<double> decimal{};
   bool is_number = false;
 };
 
-// One event, one line, on standard output: a sentence of few words, then fields, as text or as JSON.
-// Fields are named the same everywhere: key_id user_id point attempt status duration_ms query sqlstate
-// request_id. Never put credentials, card data or the text of an idempotency key into one. Thread safe.
+// One event, one line, on standard output, as text for people or as JSON for programs. JSON has the event and
+// its fields. Text has a sentence, where there is one, in which {name} stands for the field of that name;
+// then the fields that the sentence leaves out. Without a sentence it has the event in its place. Fields are
+// named the same everywhere: key_id user_id point attempt status duration_ms query sqlstate request_id. Never
+// put credentials, card data or the text of an idempotency key into one. Thread safe.
+//
+// Logging never waits for whoever reads the log: see LineWriter. The last Log of a process writes what still
+// waits when it goes, so it must go before main() returns. Copies share what they write to.
 class Log {
  public:
   using Fields = std::initializer_list<LogField>;
@@ -46,16 +59,26 @@ class Log {
   // Writes nothing anywhere; for tests and tools.
   Log();
 
-  void info(std::string_view event, Fields fields = {}) const;
-  void warn(std::string_view event, Fields fields = {}) const;
-  void error(std::string_view event, Fields fields = {}) const;
+  void info(std::string_view event, Fields fields = {}, std::string_view sentence = {}) const;
+  void warn(std::string_view event, Fields fields = {}, std::string_view sentence = {}) const;
+  void error(std::string_view event, Fields fields = {}, std::string_view sentence = {}) const;
+
+  // The same log, which shows info whatever the level: for lines that a program is run for.
+  Log with_info() const;
+
+  // Waits until all lines so far have been handed to the operating system; false when that takes longer.
+  bool flush(std::chrono::milliseconds limit) const;
+  // Lines that were dropped since the beginning, because nobody took them.
+  std::uint64_t dropped() const;
 
   // Lets a caller skip work that only an info line would need.
   bool shows_info() const;
 
  private:
-  void write(int level, std::string_view event, Fields fields) const;
+  void write(int level, std::string_view event, Fields fields, std::string_view sentence) const;
 
+  // The first, because the logger writes to it.
+  std::shared_ptr<LineWriter> writer_;
   std::shared_ptr<spdlog::logger> logger_;
   bool json_ = false;
 };

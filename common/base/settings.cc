@@ -39,13 +39,21 @@ std::string join(const std::vector<std::string>& words, std::string_view separat
   return joined;
 }
 
+// Kubernetes gives a container such a value for each of its services: of one named api, it is API_PORT.
+bool is_of_a_kubernetes_service(std::string_view variable, std::string_view value) {
+  return variable.ends_with("_PORT") &&
+         (value.starts_with("tcp://") || value.starts_with("udp://") || value.starts_with("sctp://"));
+}
+
 // The first variable of the list that is set and not empty, with its name.
-std::optional<std::pair<std::string, std::string>> from_environment(
-    const std::vector<std::string>& variables) {
+std::optional<std::pair<std::string, std::string>> from_environment(const std::vector<std::string>& variables,
+                                                                    std::vector<std::string>& warnings) {
   for (const auto& name : variables) {
     // Read before any thread starts.
     const char* value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe)
-    if (value != nullptr && *value != '\0') return std::pair(name, std::string(value));
+    if (value == nullptr || *value == '\0') continue;
+    if (!is_of_a_kubernetes_service(name, value)) return std::pair(name, std::string(value));
+    warnings.push_back(name + " is ignored: it looks like the address that Kubernetes gives for a service");
   }
   return std::nullopt;
 }
@@ -140,6 +148,7 @@ void Settings::require(std::function<std::optional<std::string>()> check) {
 
 std::optional<int> Settings::read(int argc, const char* const* argv) {
   std::vector<std::string> mistakes;
+  std::vector<std::string> warnings;
   cxxopts::Options options(process_);
   options.allow_unrecognised_options();
   options.add_options()("help", "")("version", "");
@@ -179,7 +188,7 @@ std::optional<int> Settings::read(int argc, const char* const* argv) {
       }
       // cxxopts splits lists at commas; our values may hold commas.
       value = join((*parsed)[setting.flag].as<std::vector<std::string>>(), ",");
-    } else if (auto variable = from_environment(setting.variables)) {
+    } else if (auto variable = from_environment(setting.variables, warnings)) {
       std::tie(name, value) = *variable;
     } else {
       continue;
@@ -189,6 +198,7 @@ std::optional<int> Settings::read(int argc, const char* const* argv) {
   for (const auto& check : checks_) {
     if (auto mistake = check()) mistakes.push_back(*mistake);
   }
+  for (const auto& warning : warnings) std::cerr << process_ << ": " << warning << '\n';
   if (mistakes.empty()) return std::nullopt;
 
   for (const auto& mistake : mistakes) std::cerr << process_ << ": " << mistake << '\n';
@@ -201,7 +211,7 @@ void Settings::print_help() const {
             << "Each flag overrides its environment variable.\n\n";
   for (const auto& setting : settings_) {
     const std::string flag = setting.flag.empty() ? "(environment only)" : "--" + setting.flag;
-    std::cout << "  " << std::left << std::setw(28) << flag << join(setting.variables, ", else ") << '\n'
+    std::cout << "  " << std::left << std::setw(30) << flag << join(setting.variables, ", else ") << '\n'
               << "      " << setting.help << " [" << setting.unit << ']';
     if (!setting.fallback.empty()) std::cout << ", default " << setting.fallback;
     std::cout << '\n';

@@ -11,7 +11,8 @@
 namespace rocket {
 
 // The configuration of one process: each setting comes from a flag, else from an environment variable, else
-// from the default that its target already holds. An empty variable counts as unset.
+// from the default that its target already holds. An empty variable counts as unset, and so, with a warning
+// on standard error, does a NAME_PORT that Kubernetes sets for a service (tcp://10.0.0.1:80).
 //
 //   Settings settings("reaper", "removes old idempotency keys");
 //   settings.add("batch", {"REAPER_BATCH"}, "keys", "keys removed per transaction", batch, 1, 100000);

@@ -1,11 +1,10 @@
 #include "endpoints/cancellations.h"
 
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <variant>
 
-#include "endpoints/answers.h"
+#include "endpoints/failures.h"
 
 // A ride is refunded at most once because its refund is a row: the first request makes it, with the key that
 // the provider knows the refund by, and every other one, with whatever key or none, finds it and sends that
@@ -47,15 +46,9 @@ WITH key AS MATERIALIZED (
   DELETE FROM idempotency_keys k USING verdict WHERE k.id = verdict.id AND verdict.refusal IS NOT NULL
   RETURNING verdict.refusal
 )
-SELECT recovery_point, NULL::int AS response_code, NULL::json AS response_body, NULL::int AS retry_after
-  FROM prepared
+SELECT recovery_point, NULL::int AS response_code, NULL::json AS response_body, NULL AS refusal FROM prepared
 UNION ALL
-SELECT NULL, answer.status, (SELECT to_json(body) FROM (SELECT answer.error, answer.code) body), answer.retry_after
-  FROM refused JOIN (VALUES
-    ('ride_not_found', 404, NULL, 'You have no such ride.'),
-    ('ride_unfinished', 409, 1, 'The request for this ride has not ended. Retry when it has its answer.'),
-    ('ride_not_charged', 409, NULL, 'This ride was never charged: there is nothing to refund.')
-  ) AS answer (code, status, retry_after, error) ON answer.code = refused.refusal
+SELECT NULL, NULL, NULL, refusal FROM refused
 )sql"};
 
 // What the refund needs. A person who resumes a parked request has made sure that it may be sent again.
@@ -109,8 +102,7 @@ RETURNING k.recovery_point, k.response_code, k.response_body
 )sql"};
 
 asio::awaitable<ForeignOutcome> refund(payments::ChargeGateway& gateway, RideOptions options,
-                                       const pg::Result& loaded, bool raise_error) {
-  if (raise_error) throw std::runtime_error("raise_error was asked for");
+                                       const pg::Result& loaded) {
   // By another request.
   if (auto refunded = loaded.optional_text(0, "stripe_refund_id")) {
     co_return idempotency::Recorded{std::move(*refunded)};
@@ -137,26 +129,30 @@ asio::awaitable<ForeignOutcome> refund(payments::ChargeGateway& gateway, RideOpt
     co_return idempotency::Recorded{refunded->refund_id};
   }
   if (std::holds_alternative<payments::Rejected>(result)) {
-    co_return ended(503, "payment_rejected",
-                    "The payment provider refused this refund. Please contact support.");
+    co_return ended("payment_rejected");
   }
   co_return idempotency::Unanswered{std::get<payments::NoAnswer>(result).reason};
 }
 
 }  // namespace
 
-idempotency::Flow cancellation_flow(payments::ChargeGateway& gateway, RideOptions options) {
-  const auto refund_ride = [&gateway, options](const pg::Result& loaded, bool raise_error) {
-    return refund(gateway, options, loaded, raise_error);
+Endpoint cancellations(payments::ChargeGateway& gateway, RideOptions options) {
+  const auto refund_ride = [&gateway, options](const pg::Result& loaded) {
+    return refund(gateway, options, loaded);
   };
-  return {"DELETE",
-          "/rides/",
-          {"{}", "/rides", "/ride/id"},
-          {{"started", idempotency::LocalPhase{kPrepareRefund}},
-           {"refund_prepared", idempotency::ForeignPhase{kLoadRefund, refund_ride, kRecordRefund}},
-           {"refund_created", idempotency::LocalPhase{kFinishCancellation}}},
-          // Requests with different keys lock the refund of the same ride.
-          true};
+  return {.method = "DELETE",
+          .path = http::PathPattern("/rides/{ride_id}"),
+          .variables = {{"ride_id", "ride_not_found"}},
+          .key = KeyRule::kOptional,
+          .flow = {.steps = {{"started", idempotency::LocalPhase{kPrepareRefund}},
+                             {"refund_prepared",
+                              idempotency::ForeignPhase{kLoadRefund, refund_ride, kRecordRefund}},
+                             {"refund_created", idempotency::LocalPhase{kFinishCancellation}}},
+                   // Requests with different keys lock the refund of the same ride.
+                   .locks_shared_rows = true,
+                   .refusal = refused},
+          .effects = {{"refunds", "refund_key", "stripe_refund_id"}},
+          .example = {"{}", {{"ride_id", {"POST", "/rides", "/ride/id"}}}}};
 }
 
 }  // namespace rocket::endpoints

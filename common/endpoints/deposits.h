@@ -1,10 +1,10 @@
 #pragma once
 
-#include "idempotency/flow.h"
+#include "endpoints/endpoint.h"
 
 namespace rocket::endpoints {
 
 // POST /deposits: one local phase, no foreign call.
-idempotency::Flow deposit_flow();
+Endpoint deposits();
 
 }  // namespace rocket::endpoints

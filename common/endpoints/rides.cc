@@ -1,11 +1,10 @@
 #include "endpoints/rides.h"
 
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <variant>
 
-#include "endpoints/answers.h"
+#include "endpoints/failures.h"
 
 namespace rocket::endpoints {
 namespace {
@@ -32,14 +31,15 @@ SELECT n, recovery_point, response_code, response_body FROM key
 )sql"};
 
 // What the charge needs. A person who resumes a parked ride has made sure that its charge may be sent again.
+// As a part of the join, the user could be where a young planner begins, with all of their rides.
 constexpr pg::SetStatement kLoadRide{"load_rides", R"sql(
-SELECT due.n, key.recovery_point, ride.id AS ride_id, ride.charge_key, users.stripe_customer_id,
+SELECT due.n, key.recovery_point, ride.id AS ride_id, ride.charge_key,
+       (SELECT stripe_customer_id FROM users WHERE users.id = ride.user_id) AS stripe_customer_id,
        extract(epoch FROM ride.created_at)::bigint AS created_at,
        extract(epoch FROM now() - greatest(ride.created_at, key.resumed_at))::bigint AS charge_key_age
   FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS due (id, lease, n)
   JOIN idempotency_keys key ON key.id = due.id AND key.lease = due.lease AND key.recovery_point = 'ride_created'
   JOIN rides ride ON ride.idempotency_key_id = key.id
-  JOIN users ON users.id = ride.user_id
 )sql"};
 
 // ride_created → charge_created
@@ -82,18 +82,16 @@ ForeignOutcome outcome_of(const payments::ChargeResult& result) {
     return idempotency::Recorded{charged->charge_id};
   }
   if (const auto* declined = std::get_if<payments::Declined>(&result)) {
-    return ended(402, "card_declined", declined->reason, declined->decline_code);
+    return ended("card_declined", declined->reason, declined->decline_code);
   }
   if (std::holds_alternative<payments::Rejected>(result)) {
-    return ended(503, "payment_rejected",
-                 "The payment provider refused this charge. Please contact support.");
+    return ended("payment_rejected");
   }
   return idempotency::Unanswered{std::get<payments::NoAnswer>(result).reason};
 }
 
 asio::awaitable<ForeignOutcome> charge(payments::ChargeGateway& gateway, RideOptions options,
-                                       const pg::Result& ride, bool raise_error) {
-  if (raise_error) throw std::runtime_error("raise_error was asked for");
+                                       const pg::Result& ride) {
   payments::ChargeRequest request{
       std::string(ride.text(0, "charge_key")),
       std::string(ride.text(0, "stripe_customer_id")),
@@ -121,16 +119,23 @@ asio::awaitable<ForeignOutcome> charge(payments::ChargeGateway& gateway, RideOpt
 
 }  // namespace
 
-idempotency::Flow ride_flow(payments::ChargeGateway& gateway, RideOptions options) {
-  const auto charge_ride = [&gateway, options](const pg::Result& ride, bool raise_error) {
-    return charge(gateway, options, ride, raise_error);
+Endpoint rides(payments::ChargeGateway& gateway, RideOptions options) {
+  const auto charge_ride = [&gateway, options](const pg::Result& ride) {
+    return charge(gateway, options, ride);
   };
-  return {"POST",
-          "/rides",
-          {R"({"origin_lat": 1.5, "origin_lon": -2.25, "target_lat": 3, "target_lon": 4})"},
-          {{"started", idempotency::LocalPhase{kCreateRide}},
-           {"ride_created", idempotency::ForeignPhase{kLoadRide, charge_ride, kRecordCharge}},
-           {"charge_created", idempotency::LocalPhase{kFinishRide}}}};
+  return {
+      .method = "POST",
+      .path = http::PathPattern("/rides"),
+      .parameters = {{"origin_lat", Decimal{-90, 90}},
+                     {"origin_lon", Decimal{-180, 180}},
+                     {"target_lat", Decimal{-90, 90}},
+                     {"target_lon", Decimal{-180, 180}}},
+      .location = http::PathPattern("/rides/{ride}"),
+      .flow = {.steps = {{"started", idempotency::LocalPhase{kCreateRide}},
+                         {"ride_created", idempotency::ForeignPhase{kLoadRide, charge_ride, kRecordCharge}},
+                         {"charge_created", idempotency::LocalPhase{kFinishRide}}}},
+      .effects = {{"rides", "charge_key", "stripe_charge_id"}},
+      .example = {R"({"origin_lat": 1.5, "origin_lon": -2.25, "target_lat": 3, "target_lon": 4})"}};
 }
 
 }  // namespace rocket::endpoints

@@ -3,7 +3,7 @@
 #include <chrono>
 #include <cstdint>
 
-#include "idempotency/flow.h"
+#include "endpoints/endpoint.h"
 #include "payments/charge_gateway.h"
 
 namespace rocket::endpoints {
@@ -15,7 +15,7 @@ struct RideOptions {
   std::chrono::seconds charge_repeat_limit{std::chrono::hours(20)};
 };
 
-// POST /rides: the whole life of a ride request. `gateway` must outlive the flow.
-idempotency::Flow ride_flow(payments::ChargeGateway& gateway, RideOptions options);
+// POST /rides: the whole life of a ride request. `gateway` must outlive the endpoint.
+Endpoint rides(payments::ChargeGateway& gateway, RideOptions options);
 
 }  // namespace rocket::endpoints

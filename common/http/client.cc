@@ -2,7 +2,6 @@
 
 #include <curl/curl.h>
 
-#include <algorithm>
 #include <asio/any_io_executor.hpp>
 #include <asio/execution/context.hpp>
 #include <asio/execution_context.hpp>
@@ -17,104 +16,21 @@
 #include <memory>
 #include <new>
 #include <stdexcept>
-#include <string_view>
 #include <utility>
+
+#include "http/transfer.h"
 
 namespace rocket::http {
 namespace {
 
-using Result = std::variant<Answer, Silence>;
 using Descriptor = asio::posix::stream_descriptor;
 
-constexpr std::size_t kLongestBody = 1U << 20U;
 // Idle ones beyond are closed.
 constexpr long kMostConnectionsKept = 512;
 
-struct FreeEasy {
-  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
-};
 struct FreeMulti {
   void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
 };
-struct FreeList {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-};
-
-// One call under way.
-struct Transfer {
-  Call call;
-  std::function<void(Result)> complete;
-  std::unique_ptr<curl_slist, FreeList> headers;
-  Answer answer;
-  std::unique_ptr<CURL, FreeEasy> easy;
-};
-
-std::size_t on_body(const char* data, std::size_t size, std::size_t count, void* context) {
-  std::string& body = static_cast<Transfer*>(context)->answer.body;
-  if (body.size() + size * count > kLongestBody) return 0;
-  body.append(data, size * count);
-  return size * count;
-}
-
-std::size_t on_header(const char* data, std::size_t size, std::size_t count, void* context) {
-  Answer& answer = static_cast<Transfer*>(context)->answer;
-  const std::string_view line(data, size * count);
-  // A status line begins anew, after an interim answer.
-  if (line.starts_with("HTTP/")) answer.headers.clear();
-  const auto colon = line.find(':');
-  if (colon == std::string_view::npos) return line.size();
-  std::string name(line.substr(0, colon));
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  const auto first = line.find_first_not_of(" \t", colon + 1);
-  const auto last = line.find_last_not_of(" \t\r\n");
-  answer.headers.push_back(
-      {std::move(name), std::string(first > last ? "" : line.substr(first, last - first + 1))});
-  return line.size();
-}
-
-std::unique_ptr<curl_slist, FreeList> list_of(const std::vector<std::string>& lines) {
-  std::unique_ptr<curl_slist, FreeList> list;
-  for (const std::string& line : lines) {
-    curl_slist* longer = curl_slist_append(list.get(), line.c_str());
-    if (longer == nullptr) throw std::bad_alloc();
-    static_cast<void>(list.release());
-    list.reset(longer);
-  }
-  return list;
-}
-
-template <typename Value>
-void set(CURL* easy, CURLoption option, Value value) {
-  const CURLcode code = curl_easy_setopt(easy, option, value);
-  if (code != CURLE_OK) throw std::runtime_error(curl_easy_strerror(code));
-}
-
-void prepare(Transfer& transfer) {
-  const Call& call = transfer.call;
-  transfer.easy.reset(curl_easy_init());
-  CURL* easy = transfer.easy.get();
-  if (easy == nullptr) throw std::bad_alloc();
-  transfer.headers = list_of(call.headers);
-  set(easy, CURLOPT_URL, call.url.c_str());
-  set(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  set(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
-  set(easy, CURLOPT_HTTPHEADER, transfer.headers.get());
-  if (call.body) {
-    set(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(call.body->size()));
-    set(easy, CURLOPT_POSTFIELDS, call.body->c_str());
-  }
-  if (!call.ca_file.empty()) set(easy, CURLOPT_CAINFO, call.ca_file.c_str());
-  set(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(call.connect_timeout.count()));
-  set(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(call.timeout.count()));
-  // Timeouts by signal are not for programs with threads.
-  set(easy, CURLOPT_NOSIGNAL, 1L);
-  set(easy, CURLOPT_WRITEFUNCTION, &on_body);
-  set(easy, CURLOPT_WRITEDATA, &transfer);
-  set(easy, CURLOPT_HEADERFUNCTION, &on_header);
-  set(easy, CURLOPT_HEADERDATA, &transfer);
-  set(easy, CURLOPT_PRIVATE, &transfer);
-}
 
 // libcurl's transfers of one execution context, driven by it: see
 // https://curl.se/libcurl/c/curl_multi_socket_action.html. Being a service of the context, it goes with it,
@@ -156,10 +72,14 @@ class Transfers : public asio::execution_context::service {
   // A socket of libcurl's, and what libcurl waits for.
   struct Watch {
     Watch(const asio::any_io_executor& executor, curl_socket_t socket) : descriptor(executor, socket) {}
-    // libcurl closes the socket; Asio must not.
-    ~Watch() { descriptor.release(); }
+    ~Watch() { end(); }
     Watch(const Watch&) = delete;
     Watch& operator=(const Watch&) = delete;
+
+    // libcurl closes the socket, or goes on with it; Asio must have forgotten it by then.
+    void end() {
+      if (descriptor.is_open()) descriptor.release();
+    }
 
     Descriptor descriptor;
     int wanted = 0;
@@ -177,22 +97,37 @@ class Transfers : public asio::execution_context::service {
   }
 
   static int on_socket(CURL* /*easy*/, curl_socket_t socket, int what, void* context, void* /*of_socket*/) {
-    static_cast<Transfers*>(context)->watch(socket, what);
-    return 0;
+    return without_exception(
+        [&] {
+          static_cast<Transfers*>(context)->watch(socket, what);
+          return 0;
+        },
+        -1);
   }
 
   static int on_timer(CURLM* /*multi*/, long milliseconds, void* context) {
-    static_cast<Transfers*>(context)->call_back_in(milliseconds);
-    return 0;
+    return without_exception(
+        [&] {
+          static_cast<Transfers*>(context)->call_back_in(milliseconds);
+          return 0;
+        },
+        -1);
   }
 
   void watch(curl_socket_t socket, int what) {
+    const auto found = watches_.find(socket);
     if (what == CURL_POLL_REMOVE) {
-      watches_.erase(socket);
+      if (found == watches_.end()) return;
+      // Now, and not when the event in hand lets go of it: in that event, the socket's number may be used
+      // anew.
+      found->second->end();
+      watches_.erase(found);
       return;
     }
-    auto& watch = watches_[socket];
-    if (!watch) watch = std::make_shared<Watch>(timer_->get_executor(), socket);
+    const auto watch =
+        found != watches_.end()
+            ? found->second
+            : watches_.emplace(socket, std::make_shared<Watch>(timer_->get_executor(), socket)).first->second;
     watch->wanted = what;
     wait(watch);
   }
@@ -234,11 +169,19 @@ class Transfers : public asio::execution_context::service {
 
   void act(curl_socket_t socket, int events) {
     int running = 0;
-    curl_multi_socket_action(multi_.get(), socket, events, &running);
+    const CURLMcode code = curl_multi_socket_action(multi_.get(), socket, events, &running);
+    if (code != CURLM_OK) return end_all(code);
     int left = 0;
     while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
       if (message->msg == CURLMSG_DONE) end(message->easy_handle, message->data.result);
     }
+  }
+
+  // A callback has failed. libcurl begins anew once it has no transfer left.
+  void end_all(CURLMcode code) {
+    const auto all = std::exchange(transfers_, {});
+    for (const auto& [easy, transfer] : all) curl_multi_remove_handle(multi_.get(), easy);
+    for (const auto& [easy, transfer] : all) transfer->complete(Silence{curl_multi_strerror(code)});
   }
 
   void end(CURL* easy, CURLcode code) {

@@ -1,10 +1,7 @@
 #include "idempotency/engine.h"
 
-#include <algorithm>
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
-#include <asio/steady_timer.hpp>
-#include <asio/use_awaitable.hpp>
 #include <cstddef>
 #include <stdexcept>
 #include <utility>
@@ -12,6 +9,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "idempotency/stretch.h"
 #include "pg/errors.h"
 
 namespace rocket::idempotency {
@@ -22,90 +20,34 @@ namespace {
 constexpr int kMostClaims = 5;
 
 Lease new_lease(const Request& request) {
-  return {request.user_email, request.key, time_ordered_uuid(), random_uuid()};
+  return {request.user_email, request.key, time_ordered_uuid(), random_uuid(), {}, request.caller};
 }
 
-// After a lease was lost. If it was lost to a transaction of our own that was cut off and went on behind us,
-// what that one finished is no replay, so the key keeps the id by which we know it.
-void start_anew(Lease& lease) {
-  if (lease.doubtful.empty()) lease.key_id = time_ordered_uuid();
-  lease.token = random_uuid();
-}
-
-// After a commit in doubt.
+// After a commit in doubt or a lost lease. The old token is kept: should it hold the key after all, the next
+// claim takes over from it, and the end of the attempt releases it.
 void replace_token(Lease& lease) { lease.doubtful.push_back(std::exchange(lease.token, random_uuid())); }
 
-// The local phases from one step up to the next commit that is needed: the one before a foreign call, whose
-// `load` is then the last query, or the one that finishes the request.
-//
-// A phase does nothing unless the one before it took effect. So the last result tells how it went, unless a
-// phase before it ended the request.
-struct Stretch {
-  std::vector<pg::Query> queries;
-  const ForeignPhase* call_ahead = nullptr;
-};
-
-void append_stretch(Stretch& stretch, const Flow& flow, std::size_t step, const Lease& lease) {
-  for (; step < flow.steps.size(); ++step) {
-    if (const auto* local = std::get_if<LocalPhase>(&flow.steps[step].phase)) {
-      stretch.queries.emplace_back(local->statement, pg::Params{lease.key_id, lease.token});
-      continue;
-    }
-    stretch.call_ahead = &std::get<ForeignPhase>(flow.steps[step].phase);
-    stretch.queries.emplace_back(stretch.call_ahead->load, pg::Params{lease.key_id, lease.token});
-    return;
-  }
-}
-
-std::size_t step_at(const Flow& flow, std::string_view recovery_point) {
-  for (std::size_t i = 0; i < flow.steps.size(); ++i) {
-    if (flow.steps[i].recovery_point == recovery_point) return i;
-  }
-  throw std::logic_error("no phase at recovery point " + std::string(recovery_point));
-}
-
-// An answer, where a phase's row has one.
-std::optional<Response> response_in(const pg::Result& phase) {
-  if (phase.empty() || phase.is_null(0, "response_code")) return std::nullopt;
-  Response response{static_cast<int>(phase.integer(0, "response_code")),
-                    std::string(phase.text(0, "response_body"))};
-  const bool refused = phase.is_null(0, "recovery_point");
-  if (refused && !phase.is_null(0, "retry_after")) response.retry_after = phase.integer(0, "retry_after");
-  return response;
-}
-
-pg::Unit unit_of(const Flow& flow, const Lease& lease, std::vector<pg::Query> queries) {
-  return {lease.key + ' ' + lease.user_email, std::move(queries), flow.locks_shared_rows};
-}
-
-pg::Unit unit_of(const Lease& lease, pg::Query query) {
-  pg::Unit unit{lease.key + ' ' + lease.user_email, {}};
-  unit.queries.push_back(std::move(query));
+pg::Unit unit_of(const Lease& lease, std::vector<pg::Query> queries) {
+  pg::Unit unit;
+  unit.lock_key = lock_key_of(lease);
+  unit.queries = std::move(queries);
+  unit.caller = lease.caller;
   return unit;
 }
 
-// Gives the key back once the database can be reached, so that a retry need not wait for the lease to end. A
-// claim in doubt may still be under way in the server, such as one that waits for a replica: then there is
-// nothing to be seen of it yet, and it has to be looked for again.
-asio::awaitable<void> release_when_possible(pg::Lane& lane, Lease lease, std::string error,
-                                            std::chrono::seconds lease_time, bool claim_in_doubt) {
-  constexpr std::chrono::milliseconds kPause{200};
-  constexpr std::chrono::milliseconds kLongestPause{1000};
-  std::chrono::milliseconds pause = kPause;
-  for (std::chrono::milliseconds waited{0}; waited < lease_time; waited += pause) {
-    try {
-      pg::Unit unit = unit_of(lease, release(lease, error));
-      const std::vector<pg::Result> results = co_await lane.commit(std::move(unit));
-      if (!claim_in_doubt || results.front().affected() > 0) co_return;
-      pause = std::min(pause * 2, kLongestPause);
-    } catch (const pg::StatementFailed& failed) {
-      if (!failed.is_temporary()) co_return;
-    } catch (const pg::Unavailable&) {
-      // Also in doubt: releasing twice is harmless.
-    }
-    asio::steady_timer timer(lane.executor(), pause);
-    co_await timer.async_wait(asio::use_awaitable);
-  }
+pg::Unit unit_of(const Lease& lease, pg::Query query) {
+  std::vector<pg::Query> queries;
+  queries.push_back(std::move(query));
+  return unit_of(lease, std::move(queries));
+}
+
+// Requests that lock rows of more than one key have transactions of their own, for which all others wait. So
+// each user has one of them in line at a time.
+pg::Unit unit_of(const Flow& flow, const Lease& lease, std::vector<pg::Query> queries) {
+  pg::Unit unit = unit_of(lease, std::move(queries));
+  if (flow.locks_shared_rows) unit.lock_key = lease.user_email;
+  unit.exclusive = flow.locks_shared_rows;
+  return unit;
 }
 
 bool is_in_doubt(const std::exception_ptr& error) {
@@ -140,54 +82,51 @@ Failure describe(const std::exception_ptr& error) {
 
 }  // namespace
 
-// A foreign call is next, and what it needs has been read.
-struct Engine::CallAhead {
-  const ForeignPhase* phase;
-  pg::Result loaded;
-};
-
-// Where a stretch has led.
-struct Engine::Position {
-  std::variant<Response, CallAhead> next;
-
-  // Nothing when the stretch did not take effect: the lease is not ours.
-  static std::optional<Position> after(const Stretch& stretch, std::vector<pg::Result>& results) {
-    const auto phases_end = results.end() - (stretch.call_ahead != nullptr ? 1 : 0);
-    for (auto phase = results.begin(); phase != phases_end; ++phase) {
-      if (std::optional<Response> response = response_in(*phase)) return Position{std::move(*response)};
-    }
-    if (stretch.call_ahead == nullptr || results.back().empty()) return std::nullopt;
-    return Position{CallAhead{stretch.call_ahead, std::move(results.back())}};
-  }
-};
-
 asio::awaitable<Outcome> Engine::run(pg::Lane& lane, const Flow& flow, Request request) const {
-  Lease lease = new_lease(request);
-  // Once its claim is known to have succeeded.
-  bool ours = false;
-  std::exception_ptr doubt;
+  HandBack left{new_lease(request), {}};
+  Lease& lease = left.lease;
+  // Once a claim has taken the key, or may have.
+  bool may_hold = false;
+  // If a lease was lost to a transaction of our own that was cut off and went on behind us, what that one
+  // finished is no replay, so the key keeps the id by which we know it.
+  bool was_in_doubt = false;
+  std::exception_ptr error;
   for (int claims = 0; claims < kMostClaims; ++claims) {
-    std::exception_ptr error;
+    bool claimed = false;
+    std::optional<Outcome> outcome;
+    error = nullptr;
     try {
-      std::optional<Outcome> outcome = co_await attempt(lane, flow, request, lease, ours);
-      if (outcome) co_return std::move(*outcome);
-      start_anew(lease);
-      ours = false;
+      outcome = co_await attempt(lane, flow, request, lease, claimed);
     } catch (...) {
       error = std::current_exception();
     }
-    if (error && !is_in_doubt(error)) {
-      co_return co_await give_up(lane, std::move(lease), ours, error);
+    const bool in_doubt = error && is_in_doubt(error);
+    was_in_doubt = was_in_doubt || in_doubt;
+    left.claim_in_doubt = left.claim_in_doubt || (in_doubt && !claimed);
+    may_hold = may_hold || claimed || in_doubt;
+    if (outcome) {
+      if (left.claim_in_doubt && std::holds_alternative<Refusal>(*outcome)) {
+        left.reason = "refused after a claim in doubt";
+        hand_back_later(lane, std::move(left));
+      }
+      co_return std::move(*outcome);
     }
+    if (error && !in_doubt) break;
     // In doubt, claiming again reads the key and tells how far we got. It takes a new token, because what is
     // still under way in the old one's name may hold another answer than the one that we shall get.
-    doubt = error;
-    if (doubt) replace_token(lease);
+    replace_token(lease);
+    if (!was_in_doubt) lease.key_id = time_ordered_uuid();
   }
-  if (doubt) {
-    co_return co_await give_up(lane, std::move(lease), ours, doubt);
-  }
-  co_return Refusal{RefusalKind::kInProgress};
+  co_return co_await give_up(lane, std::move(left), may_hold, error);
+}
+
+asio::awaitable<std::optional<Outcome>> Engine::look_up(pg::Lane& lane, const Request& request) const {
+  pg::Unit unit = unit_of(new_lease(request), idempotency::look_up(request, options_.lease_time));
+  const std::vector<pg::Result> results = co_await lane.commit(std::move(unit));
+  const ClaimResult result = read_claim(results.front(), {});
+  if (const auto* response = std::get_if<Response>(&result)) co_return *response;
+  if (const auto* refusal = std::get_if<Refusal>(&result)) co_return *refusal;
+  co_return std::nullopt;
 }
 
 asio::awaitable<Outcome> Engine::resume(pg::Lane& lane, const Flow& flow, Lease lease,
@@ -198,35 +137,52 @@ asio::awaitable<Outcome> Engine::resume(pg::Lane& lane, const Flow& flow, Lease 
     Stretch stretch;
     append_stretch(stretch, flow, step_at(flow, recovery_point), lease);
     std::vector<pg::Result> results = co_await lane.commit(unit_of(flow, lease, std::move(stretch.queries)));
-    std::optional<Position> position = Position::after(stretch, results);
+    std::optional<Position> position = position_after(flow, stretch, results);
     std::optional<Outcome> outcome;
     if (position) {
       outcome = co_await advance(lane, flow, lease, std::move(*position), false);
     }
-    co_return outcome ? std::move(*outcome) : Outcome(Refusal{RefusalKind::kInProgress});
+    if (outcome) co_return std::move(*outcome);
   } catch (...) {
     error = std::current_exception();
   }
-  co_return co_await give_up(lane, std::move(lease), true, error);
+  HandBack left{std::move(lease), {}};
+  co_return co_await give_up(lane, std::move(left), true, error);
 }
 
 asio::awaitable<std::size_t> Engine::hand_back_all(pg::Lane& lane) const {
   const std::vector<Lease> leases = held_.all();
   if (leases.empty()) co_return 0;
   pg::Unit unit;
-  unit.queries.push_back(release_all(leases));
-  unit.alone = true;
-  co_await lane.commit(std::move(unit));
-  co_return leases.size();
+  for (const Lease& lease : leases) {
+    unit.queries.push_back(release(lease, "handed back by a process that stopped"));
+  }
+  unit.exclusive = true;
+  const std::vector<pg::Result> results = co_await lane.commit(std::move(unit));
+  std::size_t keys = 0;
+  for (const pg::Result& released : results) keys += static_cast<std::size_t>(released.affected());
+  co_return keys;
 }
 
-// One claim and what follows from it. Nothing: claim again. `ours` becomes true once the lease is.
+asio::awaitable<void> Engine::hand_back(pg::Lane& lane, Lease lease, std::string reason) const {
+  HandBack left{std::move(lease), std::move(reason)};
+  const bool is_done = co_await hand_back_now(lane, left);
+  if (!is_done) hand_back_later(lane, std::move(left));
+}
+
+void Engine::hand_back_later(pg::Lane& lane, HandBack left) const {
+  asio::co_spawn(lane.executor(), hand_back_when_possible(lane, held_, std::move(left), options_.lease_time),
+                 asio::detached);
+}
+
+// One claim and what follows from it. Nothing: claim again. `claimed` becomes true once the lease is known to
+// be ours.
 //
 // The claim and the first stretch of a new request travel together: behind a claim that did not make a new
 // key, the stretch finds no row with this id and does nothing.
 asio::awaitable<std::optional<Outcome>> Engine::attempt(pg::Lane& lane, const Flow& flow,
                                                         const Request& request, Lease& lease,
-                                                        bool& ours) const {
+                                                        bool& claimed) const {
   Stretch opening;
   opening.queries.push_back(claim(request, lease, options_.lease_time));
   append_stretch(opening, flow, 0, lease);
@@ -236,17 +192,17 @@ asio::awaitable<std::optional<Outcome>> Engine::attempt(pg::Lane& lane, const Fl
   if (std::holds_alternative<ClaimAgain>(result)) co_return std::nullopt;
   if (const auto* response = std::get_if<Response>(&result)) co_return *response;
   if (const auto* refusal = std::get_if<Refusal>(&result)) co_return *refusal;
-  const auto& claimed = std::get<Claimed>(result);
-  lease.key_id = claimed.key_id;
-  ours = true;
+  const auto& key = std::get<Claimed>(result);
+  lease.key_id = key.key_id;
+  claimed = true;
   const HeldLeases::Entry held(held_, lease);
 
-  std::optional<Position> position = Position::after(opening, results);
+  std::optional<Position> position = position_after(flow, opening, results);
   if (!position) {
     Stretch rest;
-    append_stretch(rest, flow, step_at(flow, claimed.recovery_point), lease);
+    append_stretch(rest, flow, step_at(flow, key.recovery_point), lease);
     results = co_await lane.commit(unit_of(flow, lease, std::move(rest.queries)));
-    position = Position::after(rest, results);
+    position = position_after(flow, rest, results);
   }
   if (!position) co_return std::nullopt;
   co_return co_await advance(lane, flow, lease, std::move(*position), request.raise_error);
@@ -255,11 +211,12 @@ asio::awaitable<std::optional<Outcome>> Engine::attempt(pg::Lane& lane, const Fl
 // From one foreign call to the next, until there is an answer. Nothing: the lease was lost.
 asio::awaitable<std::optional<Outcome>> Engine::advance(pg::Lane& lane, const Flow& flow, const Lease& lease,
                                                         Position position, bool raise_error) const {
-  while (const auto* ahead = std::get_if<CallAhead>(&position.next)) {
-    const ForeignPhase& phase = *ahead->phase;
-    const ForeignOutcome outcome = co_await phase.call(ahead->loaded, raise_error);
+  while (const auto* pending = std::get_if<PendingCall>(&position.next)) {
+    const ForeignPhase& phase = *pending->phase;
+    if (raise_error) throw std::runtime_error("raise_error was asked for");
+    const ForeignOutcome outcome = co_await phase.call(pending->loaded);
 
-    const std::string here(ahead->loaded.text(0, "recovery_point"));
+    const std::string here(pending->loaded.text(0, "recovery_point"));
     Stretch stretch;
     if (const auto* recorded = std::get_if<Recorded>(&outcome)) {
       stretch.queries.emplace_back(phase.record, pg::Params{lease.key_id, lease.token, recorded->value});
@@ -267,40 +224,45 @@ asio::awaitable<std::optional<Outcome>> Engine::advance(pg::Lane& lane, const Fl
     } else if (const auto* ended = std::get_if<Ended>(&outcome)) {
       stretch.queries.push_back(finish(lease, here, ended->status, ended->body));
     } else if (const auto* unanswered = std::get_if<Unanswered>(&outcome)) {
-      log_.warn("released", {{"key_id", lease.key_id}, {"point", here}, {"error", unanswered->reason}});
+      log_.warn("released", {{"key_id", lease.key_id}, {"point", here}, {"error", unanswered->reason}},
+                "released at {point}, for a retry or the completer to go on: {error}");
       pg::Unit unit = unit_of(lease, release(lease, unanswered->reason));
       co_await lane.commit(std::move(unit));
       co_return Refusal{RefusalKind::kForeignUnavailable};
     } else {
       const auto& reason = std::get<NeedsPerson>(outcome).reason;
-      log_.warn("parked", {{"key_id", lease.key_id}, {"point", here}, {"error", reason}});
+      log_.warn("parked", {{"key_id", lease.key_id}, {"point", here}, {"error", reason}},
+                "parked at {point}, for a person to look at: {error}");
       pg::Unit unit = unit_of(lease, park(lease, reason));
       co_await lane.commit(std::move(unit));
       co_return Refusal{RefusalKind::kParked};
     }
 
     std::vector<pg::Result> results = co_await lane.commit(unit_of(flow, lease, std::move(stretch.queries)));
-    std::optional<Position> next = Position::after(stretch, results);
+    std::optional<Position> next = position_after(flow, stretch, results);
     if (!next) co_return std::nullopt;
     position = std::move(*next);
   }
   co_return std::get<Response>(std::move(position.next));
 }
 
-// Ends an attempt that failed, and leaves the key at its recovery point for the next one.
-asio::awaitable<Outcome> Engine::give_up(pg::Lane& lane, Lease lease, bool ours,
+// Ends an attempt that has no answer, and leaves the key at its recovery point for the next one. No error:
+// the lease was lost.
+asio::awaitable<Outcome> Engine::give_up(pg::Lane& lane, HandBack left, bool may_hold,
                                          std::exception_ptr error) const {
-  Failure failure = describe(error);
-  log_.warn("attempt failed", {{"key_id", lease.key_id}, {"error", failure.text}});
-  const bool claim_in_doubt = !ours && !lease.doubtful.empty();
-  if (!ours && !claim_in_doubt) co_return Refusal{failure.kind};
-  auto releasing = release_when_possible(lane, std::move(lease), std::move(failure.text), options_.lease_time,
-                                         claim_in_doubt);
-  if (claim_in_doubt || failure.kind == RefusalKind::kDatabaseUnavailable) {
-    asio::co_spawn(lane.executor(), std::move(releasing), asio::detached);
-  } else {
-    co_await std::move(releasing);
+  Failure failure = error ? describe(error) : Failure{RefusalKind::kInProgress, "the lease was lost"};
+  if (error) {
+    log_.warn("attempt failed", {{"key_id", left.lease.key_id}, {"error", failure.text}},
+              "attempt failed; a retry or the completer goes on: {error}");
   }
+  if (!may_hold) co_return Refusal{failure.kind};
+  left.reason = std::move(failure.text);
+  // The client is not kept waiting for a database that is away.
+  bool is_done = false;
+  if (!left.claim_in_doubt && failure.kind != RefusalKind::kDatabaseUnavailable) {
+    is_done = co_await hand_back_now(lane, left);
+  }
+  if (!is_done) hand_back_later(lane, std::move(left));
   co_return Refusal{failure.kind};
 }
 

@@ -9,9 +9,11 @@
 
 #include "base/log.h"
 #include "idempotency/flow.h"
+#include "idempotency/hand_back.h"
 #include "idempotency/held_leases.h"
 #include "idempotency/keys.h"
 #include "idempotency/request.h"
+#include "idempotency/stretch.h"
 #include "pg/lane.h"
 
 namespace rocket::idempotency {
@@ -36,23 +38,30 @@ class Engine {
   // request, which then gets the same answer.
   asio::awaitable<Outcome> run(pg::Lane& lane, const Flow& flow, Request request) const;
 
+  // The answer to a request that is finished, or why no attempt may be made, without making one: nothing is
+  // written. Returns nullopt if only an attempt can tell. Throws database errors.
+  asio::awaitable<std::optional<Outcome>> look_up(pg::Lane& lane, const Request& request) const;
+
   // Goes on with a key whose lease the caller holds already. Never throws.
   asio::awaitable<Outcome> resume(pg::Lane& lane, const Flow& flow, Lease lease,
                                   std::string recovery_point) const;
 
-  // For a process that must stop now: releases every key that is still being worked on. Their attempts can
-  // write nothing any more. Returns how many there were; throws database errors.
+  // For who holds a lease and cannot work on its key: hands it back, now or as soon as the database can be
+  // reached. Never throws.
+  asio::awaitable<void> hand_back(pg::Lane& lane, Lease lease, std::string reason) const;
+
+  // For a process that must stop now: releases every key that is still being worked on or still to be handed
+  // back. Their attempts can write nothing any more. Returns how many were held; throws database errors.
   asio::awaitable<std::size_t> hand_back_all(pg::Lane& lane) const;
 
  private:
-  struct CallAhead;
-  struct Position;
-
   asio::awaitable<std::optional<Outcome>> attempt(pg::Lane& lane, const Flow& flow, const Request& request,
-                                                  Lease& lease, bool& ours) const;
+                                                  Lease& lease, bool& claimed) const;
   asio::awaitable<std::optional<Outcome>> advance(pg::Lane& lane, const Flow& flow, const Lease& lease,
                                                   Position position, bool raise_error) const;
-  asio::awaitable<Outcome> give_up(pg::Lane& lane, Lease lease, bool ours, std::exception_ptr error) const;
+  asio::awaitable<Outcome> give_up(pg::Lane& lane, HandBack left, bool may_hold,
+                                   std::exception_ptr error) const;
+  void hand_back_later(pg::Lane& lane, HandBack left) const;
 
   EngineOptions options_;
   const Log& log_;

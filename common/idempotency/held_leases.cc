@@ -2,22 +2,19 @@
 
 namespace rocket::idempotency {
 
-HeldLeases::Entry::Entry(HeldLeases& list, const Lease& lease) : list_(list), token_(lease.token) {
+HeldLeases::Entry::Entry(HeldLeases& list, const Lease& lease) : list_(list) {
   const std::lock_guard lock(list_.mutex_);
-  list_.by_token_.insert_or_assign(token_, lease);
+  place_ = list_.leases_.insert(list_.leases_.end(), lease);
 }
 
 HeldLeases::Entry::~Entry() {
   const std::lock_guard lock(list_.mutex_);
-  list_.by_token_.erase(token_);
+  list_.leases_.erase(place_);
 }
 
 std::vector<Lease> HeldLeases::all() const {
   const std::lock_guard lock(mutex_);
-  std::vector<Lease> leases;
-  leases.reserve(by_token_.size());
-  for (const auto& [token, lease] : by_token_) leases.push_back(lease);
-  return leases;
+  return {leases_.begin(), leases_.end()};
 }
 
 }  // namespace rocket::idempotency

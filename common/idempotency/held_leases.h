@@ -1,16 +1,15 @@
 #pragma once
 
+#include <list>
 #include <mutex>
-#include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "idempotency/keys.h"
 
 namespace rocket::idempotency {
 
-// The leases that this process works on now, so that it can hand them back if it must stop before their
-// requests end. Thread safe.
+// The leases that this process works on or still has to hand back, so that it can release them if it must
+// stop before that. Thread safe.
 class HeldLeases {
  public:
   // A lease is listed while its entry lives; the entry must not outlive the list.
@@ -23,14 +22,14 @@ class HeldLeases {
 
    private:
     HeldLeases& list_;
-    std::string token_;
+    std::list<Lease>::iterator place_;
   };
 
   std::vector<Lease> all() const;
 
  private:
   mutable std::mutex mutex_;
-  std::unordered_map<std::string, Lease> by_token_;
+  std::list<Lease> leases_;
 };
 
 }  // namespace rocket::idempotency

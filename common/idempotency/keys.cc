@@ -17,14 +17,14 @@ constexpr pg::SetStatement kClaim{"claim_keys", R"sql(
 WITH asked AS MATERIALIZED (
   SELECT asked.*, users.id AS user_id
     FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::jsonb[], $7::inet[], $8::uuid[],
-                $9::int[], $10::text[]) WITH ORDINALITY
-         AS asked (email, id, key, method, path, params, origin_ip, lease, lease_time, doubtful, n)
+                $9::int[], $10::text[], $11::bool[]) WITH ORDINALITY
+         AS asked (email, id, key, method, path, params, origin_ip, lease, lease_time, doubtful, takes, n)
     LEFT JOIN users ON users.email = asked.email
 ), claimed AS (
   INSERT INTO idempotency_keys AS k
          (id, user_id, idempotency_key, request_method, request_path, request_params, origin_ip, lease, locked_at)
   SELECT id, user_id, key, method, path, params, origin_ip, lease, now()
-    FROM asked WHERE user_id IS NOT NULL ORDER BY n
+    FROM asked WHERE user_id IS NOT NULL AND takes ORDER BY n
   ON CONFLICT (user_id, idempotency_key) DO UPDATE
      SET lease = excluded.lease,
          locked_at = now(),
@@ -81,12 +81,6 @@ UPDATE idempotency_keys
  WHERE user_id = (SELECT id FROM users WHERE email = $1) AND idempotency_key = $2 AND lease = $3
 )sql"};
 
-constexpr pg::Statement kReleaseAll{"release_keys", R"sql(
-UPDATE idempotency_keys
-   SET lease = NULL, locked_at = NULL, last_run_at = now(), last_error = 'handed back by a process that stopped'
- WHERE id = ANY ($1::uuid[]) AND lease = ANY ($2::uuid[])
-)sql"};
-
 // UUIDs need no quoting inside an array.
 std::string array_of(const std::vector<std::string>& uuids) {
   std::string array = "{";
@@ -97,12 +91,26 @@ std::string array_of(const std::vector<std::string>& uuids) {
   return array + '}';
 }
 
+enum class Claiming { kTakes, kOnlyLooks };
+
+pg::Query claim(const Request& request, const Lease& lease, std::chrono::seconds lease_time,
+                Claiming claiming) {
+  return {kClaim,
+          {request.user_email, lease.key_id, request.key, request.method, request.path, request.params,
+           request.origin_ip, lease.token, std::to_string(lease_time.count()), array_of(lease.doubtful),
+           claiming == Claiming::kTakes ? "true" : "false"}};
+}
+
 }  // namespace
 
 pg::Query claim(const Request& request, const Lease& lease, std::chrono::seconds lease_time) {
-  return {kClaim,
-          {request.user_email, lease.key_id, request.key, request.method, request.path, request.params,
-           request.origin_ip, lease.token, std::to_string(lease_time.count()), array_of(lease.doubtful)}};
+  return claim(request, lease, lease_time, Claiming::kTakes);
+}
+
+pg::Query look_up(const Request& request, std::chrono::seconds lease_time) {
+  Lease nobodys;
+  nobodys.key_id = nobodys.token = "00000000-0000-0000-0000-000000000000";
+  return claim(request, nobodys, lease_time, Claiming::kOnlyLooks);
 }
 
 ClaimResult read_claim(const pg::Result& result, const Lease& lease) {
@@ -140,14 +148,8 @@ pg::Query park(const Lease& lease, const std::string& error) {
   return {kPark, {lease.user_email, lease.key, lease.token, error}};
 }
 
-pg::Query release_all(const std::vector<Lease>& leases) {
-  std::vector<std::string> ids;
-  std::vector<std::string> tokens;
-  for (const Lease& lease : leases) {
-    ids.push_back(lease.key_id);
-    tokens.push_back(lease.token);
-  }
-  return {kReleaseAll, {array_of(ids), array_of(tokens)}};
-}
+std::string lock_key_of(const Lease& lease) { return lease.key + ' ' + lease.user_email; }
+
+std::vector<pg::Statement> key_statements() { return {kClaim, kFinish, kRelease, kPark}; }
 
 }  // namespace rocket::idempotency

@@ -22,8 +22,10 @@ struct Lease {
   std::string key_id;
   // The fencing token: random, so it can never be somebody else's. See docs/design.md.
   std::string token;
-  // Tokens that the same attempt had before, until a commit was in doubt.
+  // Tokens that the same attempt claimed with before, until a commit was in doubt or the lease seemed lost.
   std::vector<std::string> doubtful{};
+  // The request's caller.
+  std::string caller{};
 };
 
 // We hold the lease and go on at this recovery point.
@@ -39,6 +41,8 @@ using ClaimResult = std::variant<Claimed, Response, Refusal, ClaimAgain>;
 // doubtful token it takes over at once: this is how a commit in doubt is resolved. What may still be under
 // way in that token's name can write nothing afterwards. Repeating it with the same lease is harmless.
 pg::Query claim(const Request& request, const Lease& lease, std::chrono::seconds lease_time);
+// The same, but it takes nothing: its result is never Claimed, and ClaimAgain where a claim might succeed.
+pg::Query look_up(const Request& request, std::chrono::seconds lease_time);
 ClaimResult read_claim(const pg::Result& result, const Lease& lease);
 
 // All of these do nothing when the lease is not the key's any more. A doubtful token is good for release
@@ -46,7 +50,11 @@ ClaimResult read_claim(const pg::Result& result, const Lease& lease);
 pg::Query finish(const Lease& lease, const std::string& recovery_point, int status, const std::string& body);
 pg::Query release(const Lease& lease, const std::string& error);
 pg::Query park(const Lease& lease, const std::string& error);
-// Releases many keys at once; their ids must be known.
-pg::Query release_all(const std::vector<Lease>& leases);
+
+// The lock key of units that lock this key's row; see pg::Unit.
+std::string lock_key_of(const Lease& lease);
+
+// All statements of the above.
+std::vector<pg::Statement> key_statements();
 
 }  // namespace rocket::idempotency

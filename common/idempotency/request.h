@@ -21,6 +21,8 @@ struct Request {
   std::optional<std::string> origin_ip;
   // Makes this attempt fail just before its foreign call. Not part of what is stored or compared.
   bool raise_error = false;
+  // Whom the work counts for where many callers wait; see pg::WorkQueue.
+  std::string caller{};
 };
 
 // The final answer, as it is stored on the key and given to every equal request; or a refusal in a phase's

@@ -53,4 +53,6 @@ asio::awaitable<std::int64_t> Drain::run_once() {
   co_return results.front().rows();
 }
 
+std::vector<pg::Statement> Drain::statements() { return {kTakeJobs}; }
+
 }  // namespace rocket::jobs

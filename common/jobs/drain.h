@@ -2,8 +2,10 @@
 
 #include <asio/awaitable.hpp>
 #include <cstdint>
+#include <vector>
 
 #include "jobs/job_queue.h"
+#include "pg/query.h"
 #include "pg/session.h"
 
 namespace rocket::jobs {
@@ -19,6 +21,8 @@ class Drain {
   // locked it, after the queue has it: a crash in between delivers it again, never not at all.
   // Throws what the queue throws, and database errors.
   asio::awaitable<std::int64_t> run_once();
+  // All statements of the above.
+  static std::vector<pg::Statement> statements();
 
  private:
   pg::Session session_;

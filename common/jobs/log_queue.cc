@@ -1,10 +1,43 @@
 #include "jobs/log_queue.h"
 
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+
 namespace rocket::jobs {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// For a batch. Below the longest transaction, which waits for it.
+constexpr std::chrono::seconds kTimeLimit{3};
+// Far fewer than the log has room for.
+constexpr std::size_t kMaxUnflushedBytes = 256U << 10U;
+
+}  // namespace
 
 void LogQueue::push(std::span<const Job> jobs) {
+  const auto deadline = Clock::now() + kTimeLimit;
+  // What was not taken before may be these very jobs: no need to write them a second time already.
+  flush(deadline);
+  const std::uint64_t dropped = log_.dropped();
+  std::size_t unflushed = 0;
   for (const Job& job : jobs) {
     log_.info("job", {{"job_id", job.id}, {"job_name", job.name}, {"job_args", job.args}});
+    unflushed += job.name.size() + job.args.size();
+    if (unflushed > kMaxUnflushedBytes) {
+      flush(deadline);
+      unflushed = 0;
+    }
+  }
+  flush(deadline);
+  if (log_.dropped() != dropped) throw std::runtime_error("the log did not take all jobs");
+}
+
+void LogQueue::flush(Clock::time_point deadline) const {
+  if (!log_.flush(std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()))) {
+    throw std::runtime_error("nobody takes the log's lines");
   }
 }
 

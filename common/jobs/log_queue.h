@@ -1,20 +1,24 @@
 #pragma once
 
+#include <chrono>
+
 #include "base/log.h"
 #include "jobs/job_queue.h"
 
 namespace rocket::jobs {
 
-// Writes one log line per job and lets that be all.
+// Writes one log line per job, at any log level, and lets that be all. A job counts as delivered when the
+// operating system has its line: push() throws where nobody takes the lines.
 class LogQueue : public JobQueue {
  public:
-  // `log` must outlive the queue.
-  explicit LogQueue(const Log& log) : log_(log) {}
+  explicit LogQueue(const Log& log) : log_(log.with_info()) {}
 
   void push(std::span<const Job> jobs) override;
 
  private:
-  const Log& log_;
+  void flush(std::chrono::steady_clock::time_point deadline) const;
+
+  Log log_;
 };
 
 }  // namespace rocket::jobs

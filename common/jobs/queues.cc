@@ -4,6 +4,7 @@
 #include <fstream>
 #include <utility>
 
+#include "base/host.h"
 #include "base/settings.h"
 #include "jobs/log_queue.h"
 
@@ -12,6 +13,13 @@ namespace {
 
 // As long as RabbitMQ and AMQP allow.
 constexpr std::size_t kLongestName = 255;
+
+bool is_plaintext_to_elsewhere(const std::variant<std::monostate, RedisAddress, RabbitMqAddress>& address) {
+  const BrokerUrl* server = nullptr;
+  if (const auto* redis = std::get_if<RedisAddress>(&address)) server = &redis->server;
+  if (const auto* rabbitmq = std::get_if<RabbitMqAddress>(&address)) server = &rabbitmq->server;
+  return server != nullptr && !server->tls && !is_loopback(server->host);
+}
 
 }  // namespace
 
@@ -24,6 +32,9 @@ void QueueOptions::add_to(Settings& settings) {
                       "RabbitMQ, amqp[s]://[user:password@]host[:port][/virtual host]",
                       target);
   settings.add("queue-name", {"JOB_QUEUE_NAME"}, "the queue's name at the broker", broker.queue);
+  settings.add("queue-allow-plaintext", {"JOB_QUEUE_ALLOW_PLAINTEXT"},
+               "permit redis:// and amqp:// to other machines, which anybody on the way can read",
+               allow_plaintext);
   settings.add("queue-ca-file", {"JOB_QUEUE_CA_FILE"},
                "certificate authorities to trust instead of the system's, with rediss:// and amqps://",
                broker.ca_file);
@@ -54,6 +65,10 @@ std::optional<std::string> QueueOptions::mistake() {
     wrong = UrlMistake{"must be log, or begin with redis://, rediss://, amqp:// or amqps://"};
   }
   if (wrong) return "JOB_QUEUE " + wrong->reason;
+  if (!allow_plaintext && is_plaintext_to_elsewhere(address)) {
+    return "JOB_QUEUE is another machine, to which password and jobs would go unencrypted: use rediss:// or "
+           "amqps://, or permit it with JOB_QUEUE_ALLOW_PLAINTEXT=on";
+  }
   if (broker.queue.size() > kLongestName) return "JOB_QUEUE_NAME is longer than 255 bytes";
   if (!broker.ca_file.empty() && !std::ifstream(broker.ca_file)) return "JOB_QUEUE_CA_FILE cannot be read";
   return std::nullopt;

@@ -22,6 +22,8 @@ struct QueueOptions {
   // "log", or the URL of a broker. May hold a password: never to be shown.
   std::string target = "log";
   BrokerOptions broker;
+  // To another machine without TLS: whoever is on the way reads password and jobs, and can change them.
+  bool allow_plaintext = false;
   // What the target says, once the settings have been read.
   std::variant<std::monostate, RedisAddress, RabbitMqAddress> address;
 
@@ -35,7 +37,6 @@ struct QueueOptions {
   std::optional<std::string> mistake();
 };
 
-// `log` must outlive the queue.
 std::unique_ptr<JobQueue> make_queue(const QueueOptions& options, const Log& log);
 
 // Makes the queue at the broker, where it has to be made before jobs can go there. Returns what to tell who

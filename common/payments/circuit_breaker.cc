@@ -32,6 +32,18 @@ class CircuitBreaker::Permit {
   Admission admission_;
 };
 
+// Counts a call for as long as it lives.
+class CircuitBreaker::InFlight {
+ public:
+  explicit InFlight(CircuitBreaker& breaker) : count_(breaker.calls_in_flight_) { ++count_; }
+  ~InFlight() { --count_; }
+  InFlight(const InFlight&) = delete;
+  InFlight& operator=(const InFlight&) = delete;
+
+ private:
+  std::atomic<std::size_t>& count_;
+};
+
 void CircuitOptions::add_to(Settings& settings) {
   using std::chrono::milliseconds;
   settings.add("circuit-failures", {"CIRCUIT_FAILURES"}, "calls",
@@ -48,6 +60,7 @@ CircuitBreaker::CircuitBreaker(ChargeGateway& gateway, CircuitOptions options, c
 asio::awaitable<ChargeResult> CircuitBreaker::charge(ChargeRequest request) {
   const Permit permit(*this);
   if (!permit.granted()) co_return NoAnswer{kNotCalled};
+  const InFlight in_flight(*this);
   ChargeResult result = co_await gateway_.charge(std::move(request));
   permit.note(std::get_if<NoAnswer>(&result));
   co_return result;
@@ -56,6 +69,7 @@ asio::awaitable<ChargeResult> CircuitBreaker::charge(ChargeRequest request) {
 asio::awaitable<RefundResult> CircuitBreaker::refund(RefundRequest request) {
   const Permit permit(*this);
   if (!permit.granted()) co_return NoAnswer{kNotCalled};
+  const InFlight in_flight(*this);
   RefundResult result = co_await gateway_.refund(std::move(request));
   permit.note(std::get_if<NoAnswer>(&result));
   co_return result;
@@ -63,10 +77,12 @@ asio::awaitable<RefundResult> CircuitBreaker::refund(RefundRequest request) {
 
 // Look-ups are few: they are neither refused nor counted.
 asio::awaitable<LookupResult> CircuitBreaker::find(ChargeRequest request) {
+  const InFlight in_flight(*this);
   co_return co_await gateway_.find(std::move(request));
 }
 
 asio::awaitable<RefundLookupResult> CircuitBreaker::find_refund(RefundRequest request) {
+  const InFlight in_flight(*this);
   co_return co_await gateway_.find_refund(std::move(request));
 }
 

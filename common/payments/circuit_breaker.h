@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -53,9 +54,12 @@ class CircuitBreaker : public ChargeGateway {
   asio::awaitable<RefundLookupResult> find_refund(RefundRequest request) override;
 
   CircuitState state() const;
+  // Calls and look-ups that wait for the provider's answer.
+  std::size_t calls_in_flight() const { return calls_in_flight_.load(std::memory_order_relaxed); }
 
  private:
   class Permit;
+  class InFlight;
   enum class Admission { kRefused, kCall, kProbe };
 
   Admission admit();
@@ -66,6 +70,7 @@ class CircuitBreaker : public ChargeGateway {
   CircuitOptions options_;
   const Log& log_;
   std::function<Clock::time_point()> now_;
+  std::atomic<std::size_t> calls_in_flight_{0};
 
   mutable std::mutex mutex_;
   std::int64_t failures_ = 0;

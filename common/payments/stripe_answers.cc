@@ -1,7 +1,11 @@
 #include "payments/stripe_answers.h"
 
+#include <curl/curl.h>
+
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
+#include <ctime>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
@@ -189,7 +193,16 @@ std::variant<RefundsFound, NoAnswer> page_of_refunds(const RefundRequest& reques
   return found;
 }
 
+bool is_stored_failure(const http::Answer& answer) {
+  return answer.status >= 500 && answer.header("idempotent-replayed") == "true";
+}
+
+NoAnswer repeated_failure(const http::Answer& answer, const std::string& thing) {
+  return {no_answer(answer).reason + ", as before for this key, and lists no such " + thing, true};
+}
+
 bool should_retry(const http::Answer& answer) {
+  if (is_stored_failure(answer)) return false;
   const auto advice = answer.header("stripe-should-retry");
   if (advice == "true") return true;
   if (advice == "false") return false;
@@ -202,8 +215,15 @@ std::chrono::seconds retry_after(const http::Answer& answer) {
   if (!field) return kNone;
   std::uint32_t seconds = 0;
   const auto [end, error] = std::from_chars(field->data(), field->data() + field->size(), seconds);
-  if (error != std::errc() || end != field->data() + field->size()) return kNone;
-  return std::chrono::seconds(seconds);
+  if (end == field->data() + field->size()) {
+    return error == std::errc() ? std::chrono::seconds(seconds) : kNone;
+  }
+  const std::time_t then = curl_getdate(field->c_str(), nullptr);
+  if (then < 0) return kNone;
+  // Their clock, so that it does not matter how ours is set.
+  std::time_t now = curl_getdate(answer.header("date").value_or("").c_str(), nullptr);
+  if (now < 0) now = std::time(nullptr);
+  return std::max(kNone, std::chrono::seconds(then - now));
 }
 
 }  // namespace rocket::payments::stripe

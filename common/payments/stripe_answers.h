@@ -39,9 +39,17 @@ struct RefundsFound {
 std::variant<RefundsFound, NoAnswer> page_of_refunds(const RefundRequest& request, const http::Answer& answer,
                                                      RefundsFound found);
 
+// Whether Stripe has stored this failure on the idempotency key: sent again, the call gets it again, for as
+// long as Stripe remembers the key. What the call was for may have happened or not.
+bool is_stored_failure(const http::Answer& answer);
+// What such a failure means once `thing`, "charge" or "refund", was looked for and not found. It may still
+// appear, so nothing may be sent with another key.
+NoAnswer repeated_failure(const http::Answer& answer, const std::string& thing);
+
 // Whether the same call may get a better answer soon.
 bool should_retry(const http::Answer& answer);
-// How long Stripe asks to wait before; 0 when it does not.
+// How long Stripe asks to wait before, in seconds or as a date (RFC 9110, 10.2.3), which counts from the
+// answer's own Date if it has one; 0 when it does not ask, or asks for the past.
 std::chrono::seconds retry_after(const http::Answer& answer);
 
 }  // namespace rocket::payments::stripe

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/host.h"
 #include "base/settings.h"
 #include "http/client.h"
 #include "payments/stripe_answers.h"
@@ -105,8 +106,7 @@ std::optional<std::string> mistake_of_base(const std::string& base) {
   const std::string scheme = part(CURLUPART_SCHEME);
   const std::string host = part(CURLUPART_HOST);
   if (scheme == "https") return std::nullopt;
-  const bool here = host == "localhost" || host == "127.0.0.1" || host == "[::1]";
-  if (scheme == "http" && here) return std::nullopt;
+  if (scheme == "http" && is_loopback(host)) return std::nullopt;
   return "must begin with https:// (http:// is for 127.0.0.1, [::1] and localhost)";
 }
 
@@ -154,7 +154,13 @@ asio::awaitable<ChargeResult> StripeGateway::charge(ChargeRequest request) {
   call.body = form_of(request);
   const auto answer = co_await insist(std::move(call));
   if (const auto* none = std::get_if<NoAnswer>(&answer)) co_return *none;
-  co_return stripe::charge_result(request, std::get<http::Answer>(answer));
+  const auto& given = std::get<http::Answer>(answer);
+  if (!stripe::is_stored_failure(given)) co_return stripe::charge_result(request, given);
+  // The same key gets the same failure for as long as Stripe knows it, though the charge may have been made.
+  const LookupResult found = co_await find(std::move(request));
+  if (const auto* charged = std::get_if<Charged>(&found)) co_return *charged;
+  if (const auto* none = std::get_if<NoAnswer>(&found)) co_return *none;
+  co_return stripe::repeated_failure(given, "charge");
 }
 
 asio::awaitable<LookupResult> StripeGateway::find(ChargeRequest request) {
@@ -177,7 +183,15 @@ asio::awaitable<RefundResult> StripeGateway::refund(RefundRequest request) {
   call.body = form_of(request);
   const auto answer = co_await insist(std::move(call));
   if (const auto* none = std::get_if<NoAnswer>(&answer)) co_return *none;
-  if (auto result = stripe::refund_result(request, std::get<http::Answer>(answer))) co_return *result;
+  const auto& given = std::get<http::Answer>(answer);
+  if (stripe::is_stored_failure(given)) {
+    // As with charges.
+    const RefundLookupResult ours = co_await find_refund(std::move(request));
+    if (const auto* refunded = std::get_if<Refunded>(&ours)) co_return *refunded;
+    if (const auto* none = std::get_if<NoAnswer>(&ours)) co_return *none;
+    co_return stripe::repeated_failure(given, "refund");
+  }
+  if (auto result = stripe::refund_result(request, given)) co_return *result;
   // Refunded before: by us, when Stripe has forgotten the key, or by a person.
   const auto found = co_await look_for_refunds(std::move(request));
   if (const auto* none = std::get_if<NoAnswer>(&found)) co_return *none;

@@ -22,7 +22,7 @@ bool may_share(const Unit& one, const Unit& other) {
   const auto same_statement = [](const Query& a, const Query& b) {
     return std::string_view(a.statement->name) == b.statement->name;
   };
-  return !one.alone && !other.alone &&
+  return !one.exclusive && !other.exclusive &&
          std::equal(one.queries.begin(), one.queries.end(), other.queries.begin(), other.queries.end(),
                     same_statement);
 }

@@ -11,23 +11,28 @@ namespace rocket::pg {
 
 // What must be committed together or not at all.
 struct Unit {
-  // Units that lock the same rows carry the same text; one that locks none carries none. A batch locks in the
-  // order of these texts, so two batches, of one process or of several, cannot wait for each other in a
-  // circle.
-  std::string order;
+  // Names the rows that the unit locks; empty if it locks none. Two units with one lock key are never in one
+  // batch. Batches lock in the order of these keys, so two batches, of one process or of several, cannot
+  // deadlock.
+  std::string lock_key;
   std::vector<Query> queries;
-  // Never shares a transaction: for units that may have to wait for rows of another order.
-  bool alone = false;
+  // Never shares a transaction, because it locks rows that the order of lock keys says nothing about.
+  bool exclusive = false;
+  // Whom it is done for: callers with many units do not hold up the others, see WorkQueue. Empty: nobody in
+  // particular.
+  std::string caller{};
+  // To be refused by the server is an answer too, which is not logged. For exclusive units.
+  bool is_probe = false;
 };
 
-// Whether both may be in one batch: they have the same statements, one after another, and neither insists on
-// being alone.
+// Whether both may be in one batch: they have the same statements, one after another, and neither is
+// exclusive.
 bool may_share(const Unit& one, const Unit& other);
 
 // Units that share a transaction. A set statement runs once for all of them, any other once for each.
 class Batch {
  public:
-  // The units may share, no two of them have the same order, and they outlive the batch; at least one.
+  // The units may share, no two of them have the same lock key, and they outlive the batch; at least one.
   explicit Batch(std::vector<const Unit*> units);
   ~Batch() = default;
   Batch(const Batch&) = delete;

@@ -1,25 +1,17 @@
 #include "pg/connection.h"
 
-#include <fcntl.h>
 #include <sys/socket.h>
 
-#include <algorithm>
-#include <array>
 #include <asio/experimental/awaitable_operators.hpp>
 #include <asio/redirect_error.hpp>
-#include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
-#include <cerrno>
 #include <string_view>
 #include <system_error>
 
-#include "pg/connection_string.h"
 #include "pg/errors.h"
 
 namespace rocket::pg {
 namespace {
-
-using Wait = asio::posix::stream_descriptor::wait_type;
 
 // READ COMMITTED is enough: every statement of ours names the one row it works for and locks it first, and
 // requests with different keys must never make each other fail. See docs/design.md.
@@ -28,30 +20,8 @@ constexpr Statement kCommit{"commit", "COMMIT"};
 constexpr Statement kRollBack{"roll_back", "ROLLBACK"};
 constexpr Statement kPlanAnew{"plan_anew", "DISCARD PLANS"};
 
-// The server gives up before we do, so that a cut connection leaves nothing running behind it; earlier still
-// when its operator says so. Others wait behind whoever waits for a lock, so that may take only a part.
-//
-// All statements of ours go by index, for a few rows each; the planner, asked while tables are young, would
-// choose otherwise.
-std::string session_settings(std::chrono::milliseconds transaction_timeout) {
-  const auto share = [&](int percent) { return std::to_string(transaction_timeout.count() * percent / 100); };
-  return "SELECT set_config(name, least(nullif(setting::bigint, 0), ours)::text, false) "
-         "FROM pg_settings JOIN (VALUES ('statement_timeout', " +
-         share(80) + "), ('lock_timeout', " + share(25) + "), ('idle_in_transaction_session_timeout', " +
-         share(100) +
-         ")) AS limits (name, ours) USING (name)"
-         "; SET client_encoding = 'UTF8'; SET TimeZone = 'UTC'"
-         "; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off";
-}
-
-// PostgreSQL 14 and later say so when a connection begins; an earlier one refuses the first write.
-bool is_read_only(const PGconn* connection) {
-  constexpr std::array<const char*, 2> kParameters{"in_hot_standby", "default_transaction_read_only"};
-  return std::any_of(kParameters.begin(), kParameters.end(), [&](const char* name) {
-    const char* value = PQparameterStatus(connection, name);
-    return value != nullptr && std::string_view(value) == "on";
-  });
-}
+// Fails where a pooler runs the transaction in another session than the one that we have set up.
+constexpr Statement kSameSession{"same_session", "SELECT 1 / (pg_backend_pid() = $1::int)::int"};
 
 std::string trimmed(const char* message) {
   std::string text = message == nullptr ? "" : message;
@@ -73,96 +43,34 @@ StatementFailed::Session session_after(const PGresult* error) {
 // Does nothing once libpq has closed its socket: it knows no number then.
 void hang_up(const PGconn* connection) { ::shutdown(PQsocket(connection), SHUT_RDWR); }
 
-// The connection ended while we were using it. What that means depends on what was under way.
-struct Broken : std::exception {};
-
 }  // namespace
 
-Connection::Connection(std::shared_ptr<PGconn> connection, const ConnectionOptions& options,
+Connection::Connection(std::shared_ptr<PGconn> connection, Keywords server, const ConnectionOptions& options,
                        const asio::any_io_executor& executor)
     : connection_(std::move(connection)),
       socket_(executor),
       deadline_(executor),
-      transaction_timeout_(options.transaction_timeout) {}
+      transaction_timeout_(options.transaction_timeout),
+      server_(std::move(server)),
+      host_order_(options.host_order) {}
 
 Connection::~Connection() = default;
 
-asio::awaitable<std::unique_ptr<Connection>> Connection::open(ConnectionOptions options) {
-  const auto executor = co_await asio::this_coro::executor;
-  const std::vector<Keywords> servers = servers_in(options.url);
-  const auto time_for_each = options.connect_timeout / static_cast<std::int64_t>(servers.size());
-  std::string mistakes;
-  for (const Keywords& server : servers) {
-    std::vector<const char*> keywords;
-    std::vector<const char*> values;
-    for (const auto& [keyword, value] : server) {
-      keywords.push_back(keyword.c_str());
-      values.push_back(value.c_str());
-    }
-    keywords.insert(keywords.end(), {"fallback_application_name", nullptr});
-    values.insert(values.end(), {options.application_name.c_str(), nullptr});
-    std::shared_ptr<PGconn> started(PQconnectStartParams(keywords.data(), values.data(), 0), PQfinish);
-    // libpq would print what the server remarks, past our log. What matters comes as an error too.
-    PQsetNoticeProcessor(
-        started.get(), [](void*, const char*) {}, nullptr);
-    std::unique_ptr<Connection> opened(new Connection(std::move(started), options, executor));
-    try {
-      co_await opened->connect(time_for_each);
-      co_return opened;
-    } catch (const Unavailable& unavailable) {
-      mistakes.append(mistakes.empty() ? "" : "; ").append(unavailable.what());
-    }
-  }
-  throw Unavailable(mistakes);
-}
-
-asio::awaitable<void> Connection::connect(std::chrono::milliseconds time_limit) {
-  start_deadline(time_limit);
-  try {
-    co_await greet();
-  } catch (const Broken&) {
-    throw Unavailable(last_error());
-  }
-  deadline_.cancel();
-}
-
-asio::awaitable<void> Connection::greet() {
-  PGconn* connection = connection_.get();
-  if (PQstatus(connection) == CONNECTION_BAD) throw Broken();
-  auto progress = PGRES_POLLING_WRITING;
-  while (progress != PGRES_POLLING_OK) {
-    // libpq may have gone on to another address, on another socket.
-    watch_socket();
-    co_await wait(progress == PGRES_POLLING_READING ? Wait::wait_read : Wait::wait_write);
-    progress = PQconnectPoll(connection);
-    if (progress == PGRES_POLLING_FAILED) throw Broken();
-  }
-  watch_socket();
-  if (is_read_only(connection)) throw Unavailable("the server is read-only");
-
-  PQsetnonblocking(connection, 1);
-  if (PQsendQuery(connection, session_settings(transaction_timeout_).c_str()) == 0) throw Broken();
-  while (!co_await flush()) co_await wait(Wait::wait_write);
-  for (auto result = co_await receive(); result; result = co_await receive()) {
-    const auto status = PQresultStatus(result->get());
-    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) throw Broken();
-  }
-  if (PQenterPipelineMode(connection) == 0) throw Broken();
-}
-
 asio::awaitable<std::vector<Result>> Connection::transact(std::span<const Query* const> queries) {
   const Query begin(kBegin, {});
+  const Query same_session(kSameSession, {std::to_string(session_pid_)});
   const Query plan_anew(kPlanAnew, {});
   const Query commit(kCommit, {});
   std::vector<const Query*> all;
-  all.reserve(queries.size() + 3);
+  all.reserve(queries.size() + 4);
   all.push_back(&begin);
+  if (is_pooled_) all.push_back(&same_session);
   if (plans_are_due()) all.push_back(&plan_anew);
   const auto before = static_cast<std::ptrdiff_t>(all.size());
   all.insert(all.end(), queries.begin(), queries.end());
   all.push_back(&commit);
 
-  Exchanged exchanged = co_await exchange(std::move(all));
+  Exchanged exchanged = co_await exchange_with_renewal(std::move(all));
   co_await settle(exchanged);
   exchanged.results.pop_back();
   exchanged.results.erase(exchanged.results.begin(), exchanged.results.begin() + before);
@@ -172,13 +80,16 @@ asio::awaitable<std::vector<Result>> Connection::transact(std::span<const Query*
 asio::awaitable<std::vector<Result>> Connection::transact(std::span<const Query* const> queries,
                                                           BeforeCommit before_commit) {
   const Query begin(kBegin, {});
+  const Query same_session(kSameSession, {std::to_string(session_pid_)});
   std::vector<const Query*> opening{&begin};
+  if (is_pooled_) opening.push_back(&same_session);
+  const auto before = static_cast<std::ptrdiff_t>(opening.size());
   opening.insert(opening.end(), queries.begin(), queries.end());
-  Exchanged opened = co_await exchange(std::move(opening));
+  Exchanged opened = co_await exchange_with_renewal(std::move(opening));
   // Without a COMMIT on its way there is nothing to be in doubt about.
   if (!opened.complete) throw Unavailable(last_error());
   co_await settle(opened);
-  opened.results.erase(opened.results.begin());
+  opened.results.erase(opened.results.begin(), opened.results.begin() + before);
 
   std::exception_ptr objection;
   try {
@@ -211,8 +122,14 @@ asio::awaitable<void> Connection::settle(const Exchanged& exchanged) {
   if (exchanged.complete) {
     if (exchanged.failure && exchanged.failure->server_is_read_only()) {
       // Elsewhere, or at another server under the same name, there is one that writes.
+      add_failure_of_server();
       hang_up(connection_.get());
       throw Unavailable(exchanged.failure->what());
+    }
+    if (exchanged.failure && (exchanged.failure->query() == kSameSession.name ||
+                              exchanged.failure->prepared_statement_was_lost())) {
+      hang_up(connection_.get());
+      throw Unavailable(kSessionsArePooledWrongly);
     }
     if (PQtransactionStatus(connection_.get()) == PQTRANS_INERROR) {
       co_await roll_back();
@@ -225,6 +142,17 @@ asio::awaitable<void> Connection::settle(const Exchanged& exchanged) {
   const bool certain = exchanged.failure && !exchanged.failure->ended_session();
   if (certain) throw Unavailable(last_error());
   throw InDoubt(last_error());
+}
+
+// A transaction that failed because of what the session remembers passes in a session that remembers nothing.
+// Once: what fails then too is not the session's fault.
+asio::awaitable<Connection::Exchanged> Connection::exchange_with_renewal(std::vector<const Query*> queries) {
+  Exchanged exchanged = co_await exchange(queries);
+  if (exchanged.complete && exchanged.failure && exchanged.failure->session_may_be_stale()) {
+    co_await renew();
+    exchanged = co_await exchange(std::move(queries));
+  }
+  co_return exchanged;
 }
 
 // Sends the queries in one go, and reads all their results.
@@ -251,7 +179,8 @@ asio::awaitable<Connection::Exchanged> Connection::exchange(std::vector<const Qu
     co_await collect(exchanged, expected);
     exchanged.complete = true;
   } catch (const Broken&) {
-    // The caller looks at what is complete.
+    // The caller looks at what is complete. The server may have gone, or be one that cannot commit.
+    add_failure_of_server();
   }
   deadline_.cancel();
   co_return exchanged;
@@ -288,11 +217,22 @@ asio::awaitable<void> Connection::collect(Exchanged& exchanged, const std::vecto
   if (!sync || PQresultStatus(sync->get()) != PGRES_PIPELINE_SYNC) throw Broken();
 }
 
+// Not prepared, because prepared statements may be what went wrong.
 asio::awaitable<void> Connection::roll_back() {
-  const Query roll_back(kRollBack, {});
-  std::vector<const Query*> queries{&roll_back};
-  const Exchanged exchanged = co_await exchange(std::move(queries));
-  if (!exchanged.complete || exchanged.failure) throw Unavailable(last_error());
+  start_deadline(transaction_timeout_);
+  const bool sent =
+      PQsendQueryParams(connection_.get(), kRollBack.sql, 0, nullptr, nullptr, nullptr, nullptr, 0) == 1 &&
+      PQpipelineSync(connection_.get()) == 1;
+  if (!sent) throw Unavailable(last_error());
+  Exchanged exchanged;
+  try {
+    const std::vector<Expected> expected{{&kRollBack, false}};
+    co_await collect(exchanged, expected);
+  } catch (const Broken&) {
+    throw Unavailable(last_error());
+  }
+  deadline_.cancel();
+  if (exchanged.failure) throw Unavailable(exchanged.failure->what());
 }
 
 bool Connection::alive() {
@@ -329,13 +269,6 @@ asio::awaitable<std::optional<Result>> Connection::receive() {
   co_return std::optional<Result>(std::in_place, result);
 }
 
-void Connection::watch_socket() {
-  if (socket_.is_open()) socket_.close();
-  const int own = ::fcntl(PQsocket(connection_.get()), F_DUPFD_CLOEXEC, 0);
-  if (own < 0) throw Unavailable(std::generic_category().message(errno));
-  socket_.assign(own);
-}
-
 asio::awaitable<void> Connection::wait(Wait direction) {
   std::error_code error;
   co_await socket_.async_wait(direction, asio::redirect_error(asio::use_awaitable, error));
@@ -351,6 +284,11 @@ void Connection::start_deadline(std::chrono::milliseconds time_limit) {
     // Whoever waits on the socket now finds it closed.
     hang_up(connection.get());
   });
+}
+
+void Connection::add_failure_of_server() const {
+  const bool is_late = deadline_.expiry() <= std::chrono::steady_clock::now();
+  host_order_->add_failure(server_, is_late ? HostOrder::Failure::kTimeOut : HostOrder::Failure::kAtOnce);
 }
 
 std::string Connection::last_error() const { return trimmed(PQerrorMessage(connection_.get())); }

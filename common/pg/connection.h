@@ -7,6 +7,7 @@
 #include <asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -15,7 +16,10 @@
 #include <unordered_set>
 #include <vector>
 
+#include "pg/connection_string.h"
 #include "pg/errors.h"
+#include "pg/host_names.h"
+#include "pg/host_order.h"
 #include "pg/query.h"
 #include "pg/result.h"
 
@@ -31,6 +35,9 @@ struct ConnectionOptions {
   // Longest time that one transaction may take. One statement may take 80 % of it, and waiting for one lock
   // 25 %, unless the server's own settings (of the role, say) allow less.
   std::chrono::milliseconds transaction_timeout{5000};
+  // Shared by all copies of these options.
+  std::shared_ptr<HostNames> host_names = std::make_shared<HostNames>();
+  std::shared_ptr<HostOrder> host_order = std::make_shared<HostOrder>();
 };
 
 // One connection to PostgreSQL, for coroutines of one single-threaded executor; not thread safe, one
@@ -38,8 +45,9 @@ struct ConnectionOptions {
 // trip per transaction. After Unavailable or InDoubt the connection is dead: open a new one.
 class Connection {
  public:
-  // Tries the servers that the connection string names, in turn. Throws Unavailable when none of them that
-  // may be written to can be reached in time.
+  // Tries the servers that the connection string names, in turn; those that failed come after the others.
+  // Throws Unavailable when none of them that may be written to can be reached in time, or when a pooler
+  // before them does not keep sessions.
   static asio::awaitable<std::unique_ptr<Connection>> open(ConnectionOptions options);
 
   Connection(const Connection&) = delete;
@@ -47,7 +55,9 @@ class Connection {
   ~Connection();
 
   // Runs the queries in one READ COMMITTED transaction; results come in the order of the queries.
-  // Throws StatementFailed (rolled back), Unavailable (nothing happened) or InDoubt.
+  // Throws StatementFailed (rolled back), Unavailable (nothing happened) or InDoubt. What fails because of
+  // the session's state, such as a prepared statement that is lost or out of date, runs again in a renewed
+  // one.
   asio::awaitable<std::vector<Result>> transact(std::span<const Query* const> queries);
 
   // The same, with something done between the last query and the commit, while the rows stay locked. When
@@ -61,9 +71,17 @@ class Connection {
   bool alive();
 
  private:
-  Connection(std::shared_ptr<PGconn> connection, const ConnectionOptions& options,
+  Connection(std::shared_ptr<PGconn> connection, Keywords server, const ConnectionOptions& options,
              const asio::any_io_executor& executor);
 
+  using Wait = asio::posix::stream_descriptor::wait_type;
+
+  static constexpr const char* kSessionsArePooledWrongly =
+      "the pooler before the database gives transactions of one session to several; it must pool sessions "
+      "(PgBouncer: pool_mode = session)";
+
+  // The connection ended while we were using it. What that means depends on what was under way.
+  struct Broken : std::exception {};
   struct Expected {
     const Statement* statement;
     bool is_preparation;
@@ -77,18 +95,30 @@ class Connection {
   };
 
   asio::awaitable<void> connect(std::chrono::milliseconds time_limit);
+  static std::unique_ptr<Connection> start(const Keywords& server, const ConnectionOptions& options,
+                                           const asio::any_io_executor& executor);
+  static asio::awaitable<std::unique_ptr<Connection>> open_one(Keywords server,
+                                                               const ConnectionOptions& options,
+                                                               std::chrono::milliseconds time_limit);
+  asio::awaitable<void> expect_own_session(std::unique_ptr<Connection> other);
   asio::awaitable<void> greet();
+  asio::awaitable<void> begin_session();
+  asio::awaitable<void> renew();
+  asio::awaitable<Result> ask(const std::string& sql);
+  asio::awaitable<Exchanged> exchange_with_renewal(std::vector<const Query*> queries);
   asio::awaitable<Exchanged> exchange(std::vector<const Query*> queries);
   asio::awaitable<void> collect(Exchanged& exchanged, const std::vector<Expected>& expected);
   asio::awaitable<void> settle(const Exchanged& exchanged);
   asio::awaitable<void> roll_back();
   void watch_socket();
-  asio::awaitable<void> wait(asio::posix::stream_descriptor::wait_type direction);
+  asio::awaitable<void> wait(Wait direction);
   asio::awaitable<bool> flush();
   asio::awaitable<std::optional<Result>> receive();
   bool plans_are_due();
   void start_deadline(std::chrono::milliseconds time_limit);
   bool send(const Statement& statement, const Params& params);
+  // The next connections begin at another server, if there is one.
+  void add_failure_of_server() const;
   std::string last_error() const;
 
   // Shared with the deadline's handler, which may run after this object has gone.
@@ -98,7 +128,13 @@ class Connection {
   // Cuts a connection on which something takes longer than it may.
   asio::steady_timer deadline_;
   std::chrono::milliseconds transaction_timeout_;
+  // The server that this connection leads to.
+  Keywords server_;
+  std::shared_ptr<HostOrder> host_order_;
   std::unordered_set<std::string> prepared_;
+  // The server process in which our session is. A pooler tells another one when it greets us.
+  int session_pid_ = 0;
+  bool is_pooled_ = false;
   std::uint64_t transactions_ = 0;
   std::uint64_t next_planning_ = 8;
 };

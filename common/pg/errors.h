@@ -54,6 +54,15 @@ class StatementFailed : public std::runtime_error {
            std::find(kStates.begin(), kStates.end(), state) != kStates.end();
   }
 
+  // A prepared statement of ours is not there, or was there before us.
+  bool prepared_statement_was_lost() const { return sqlstate_ == "26000" || sqlstate_ == "42P05"; }
+
+  // The cause may be what the session remembers: prepared statements, and plans made before a table was
+  // altered ("cached plan must not change result type", "cache lookup failed").
+  bool session_may_be_stale() const {
+    return prepared_statement_was_lost() || sqlstate_ == "0A000" || sqlstate_ == "XX000";
+  }
+
   // It waited for a lock, or for anything else, as long as it may.
   bool waited_too_long() const { return sqlstate_ == "55P03" || sqlstate_ == "57014"; }
 

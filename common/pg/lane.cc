@@ -16,8 +16,6 @@ namespace {
 constexpr int kRunsAlone = 3;
 constexpr std::chrono::milliseconds kFirstBackoff{50};
 constexpr std::chrono::milliseconds kLongestBackoff{500};
-// Units that wait for a connection longer than this are refused; connecting goes on.
-constexpr std::chrono::milliseconds kPatience{500};
 // How long units of a batch that failed run alone, once some of them have to wait in vain.
 constexpr std::chrono::milliseconds kPatienceAlone{250};
 
@@ -48,10 +46,9 @@ asio::awaitable<std::vector<Result>> Lane::commit(Unit unit) {
                                           void(std::exception_ptr, std::vector<Result>)>(
       [this](auto handler, Unit accepted) {
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-        waiting_.push_back(
-            {std::move(accepted), [shared](std::exception_ptr error, std::vector<Result> results) {
-               std::move (*shared)(std::move(error), std::move(results));
-             }});
+        waiting_.add({std::move(accepted), [shared](std::exception_ptr error, std::vector<Result> results) {
+                        std::move (*shared)(std::move(error), std::move(results));
+                      }});
         arrival_.cancel();
       },
       asio::use_awaitable, std::move(unit));
@@ -68,7 +65,10 @@ asio::awaitable<void> Lane::run() {
       co_await connect();
       continue;
     }
-    co_await run_batch(take_batch());
+    std::vector<Work> batch = waiting_.take_batch(options_.batch_limit);
+    std::sort(batch.begin(), batch.end(),
+              [](const Work& a, const Work& b) { return a.unit.lock_key < b.unit.lock_key; });
+    co_await run_batch(std::move(batch));
   }
 }
 
@@ -76,8 +76,12 @@ asio::awaitable<void> Lane::run() {
 // database is known to be away, and they are refused at once.
 asio::awaitable<void> Lane::connect() {
   connection_.reset();
+  const auto end_attempt = [this] {
+    has_tried_ = true;
+    has_tried_.notify_all();
+  };
   for (auto backoff = kFirstBackoff;; backoff = std::min(backoff * 2, kLongestBackoff)) {
-    asio::steady_timer patience(executor_, kPatience);
+    asio::steady_timer patience(executor_, options_.connect_patience);
     patience.async_wait([this](std::error_code ended) {
       if (!ended && !connection_) refuse_until_connected("connecting takes long");
     });
@@ -87,11 +91,13 @@ asio::awaitable<void> Lane::connect() {
       if (away_) log_.info("database is back");
       away_ = nullptr;
       is_away_ = false;
+      end_attempt();
       co_return;
     } catch (const std::exception& error) {
       mistake = error.what();
     }
     refuse_until_connected(mistake);
+    end_attempt();
     co_await sleep(jittered(backoff));
   }
 }
@@ -101,33 +107,6 @@ void Lane::refuse_until_connected(const std::string& mistake) {
   away_ = std::make_exception_ptr(Unavailable(mistake));
   is_away_ = true;
   refuse_waiting(away_);
-}
-
-std::vector<Lane::Waiting> Lane::take_batch() {
-  std::vector<Waiting> batch;
-  std::deque<Waiting> left;
-  for (Waiting& each : waiting_) {
-    const bool fits =
-        batch.empty() || (batch.size() < options_.batch_limit && may_share(batch.front().unit, each.unit));
-    if (fits) {
-      batch.push_back(std::move(each));
-    } else {
-      left.push_back(std::move(each));
-    }
-  }
-  std::stable_sort(batch.begin(), batch.end(),
-                   [](const Waiting& a, const Waiting& b) { return a.unit.order < b.unit.order; });
-  // Those that lock the same rows as an earlier one come first in the next batch.
-  const auto repeats = [](const Waiting& a, const Waiting& b) {
-    return !a.unit.order.empty() && a.unit.order == b.unit.order;
-  };
-  for (std::size_t i = batch.size(); i-- > 1;) {
-    if (!repeats(batch[i - 1], batch[i])) continue;
-    left.push_front(std::move(batch[i]));
-    batch.erase(batch.begin() + static_cast<std::ptrdiff_t>(i));
-  }
-  waiting_ = std::move(left);
-  return batch;
 }
 
 asio::awaitable<std::vector<std::vector<Result>>> Lane::transact(std::vector<const Unit*> units,
@@ -143,10 +122,10 @@ asio::awaitable<std::vector<std::vector<Result>>> Lane::transact(std::vector<con
   co_return batch.share_out(results);
 }
 
-asio::awaitable<void> Lane::run_batch(std::vector<Waiting> batch) {
+asio::awaitable<void> Lane::run_batch(std::vector<Work> batch) {
   std::vector<const Unit*> units;
   units.reserve(batch.size());
-  for (const Waiting& each : batch) units.push_back(&each.unit);
+  for (const Work& each : batch) units.push_back(&each.unit);
   std::exception_ptr failure;
   bool again = false;
   std::vector<std::vector<Result>> results(batch.size());
@@ -155,7 +134,7 @@ asio::awaitable<void> Lane::run_batch(std::vector<Waiting> batch) {
   } catch (const StatementFailed& error) {
     again = batch.size() > 1 || error.may_pass_when_repeated();
     failure = std::current_exception();
-    if (!again) log_failure(error);
+    if (!again && !batch.front().unit.is_probe) log_failure(error);
   } catch (...) {
     failure = std::current_exception();
     connection_.reset();
@@ -167,10 +146,10 @@ asio::awaitable<void> Lane::run_batch(std::vector<Waiting> batch) {
   for (std::size_t i = 0; i < batch.size(); ++i) batch[i].complete(failure, std::move(results[i]));
 }
 
-asio::awaitable<void> Lane::run_each_alone(std::vector<Waiting> batch) {
+asio::awaitable<void> Lane::run_each_alone(std::vector<Work> batch) {
   const auto end = std::chrono::steady_clock::now() + kPatienceAlone;
   std::exception_ptr given_up;
-  for (Waiting& each : batch) {
+  for (Work& each : batch) {
     std::exception_ptr failure = given_up;
     std::vector<std::vector<Result>> results(1);
     for (int run = 1; !given_up; ++run) {
@@ -197,7 +176,7 @@ asio::awaitable<void> Lane::run_each_alone(std::vector<Waiting> batch) {
 void Lane::log_failure(const StatementFailed& error) {
   const auto write = [&](auto at_level) {
     (log_.*at_level)("statement failed",
-                     {{"query", error.query()}, {"sqlstate", error.sqlstate()}, {"error", error.what()}});
+                     {{"query", error.query()}, {"sqlstate", error.sqlstate()}, {"error", error.what()}}, {});
   };
   // An error is what a person must look at.
   write(error.is_temporary() ? &Log::warn : &Log::error);
@@ -209,7 +188,7 @@ asio::awaitable<void> Lane::sleep(std::chrono::milliseconds duration) {
 }
 
 void Lane::refuse_waiting(const std::exception_ptr& reason) {
-  for (Waiting& each : std::exchange(waiting_, {})) each.complete(reason, {});
+  for (Work& each : waiting_.take_all()) each.complete(reason, {});
 }
 
 }  // namespace rocket::pg

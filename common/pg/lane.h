@@ -4,10 +4,9 @@
 #include <asio/awaitable.hpp>
 #include <asio/steady_timer.hpp>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
-#include <deque>
 #include <exception>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +14,7 @@
 #include "base/log.h"
 #include "pg/batch.h"
 #include "pg/connection.h"
+#include "pg/work_queue.h"
 
 namespace rocket::pg {
 
@@ -22,20 +22,23 @@ struct LaneOptions {
   ConnectionOptions connection;
   // Units per transaction at most.
   std::size_t batch_limit = 64;
+  // Units that wait for a connection longer than this are refused; connecting goes on.
+  std::chrono::milliseconds connect_patience{500};
 };
 
 // Group commit. One connection takes whatever units wait, up to the limit, and sends them as one pipelined
 // transaction: one commit and one round trip for all of them. Nobody waits for a batch to fill; while one is
 // under way, the next gathers.
 //
-// A batch holds units of one shape (the same statements one after another), the shape of the unit that has
-// waited longest, and no two that lock the same rows. So a set statement runs once for all of them.
+// A batch holds the unit that has waited longest and others with the same statements, so a set statement runs
+// once for all of them; see WorkQueue.
 //
 // If any statement fails, the batch is rolled back and each of its units runs again alone, so that a bad one
 // hurts only itself: a unit must be safe to run again after a rollback. Where several have to wait in vain
 // for a lock, the rest is refused untried, so that what comes behind does not wait long.
 //
-// Everything happens on one single-threaded executor; use it from there only, but for is_away().
+// Everything happens on one single-threaded executor; use it from there only, unless a function says that it
+// is thread safe.
 class Lane {
  public:
   // `log` must outlive the lane.
@@ -51,20 +54,15 @@ class Lane {
   const asio::any_io_executor& executor() const { return executor_; }
   // Whether units would be refused at once. Thread safe.
   bool is_away() const { return is_away_.load(); }
+  // Blocks until the lane's first attempt to connect has ended, well or not. Thread safe.
+  void wait_for_first_attempt() const { has_tried_.wait(false); }
 
  private:
-  using Completion = std::function<void(std::exception_ptr, std::vector<Result>)>;
-  struct Waiting {
-    Unit unit;
-    Completion complete;
-  };
-
   asio::awaitable<void> run();
   asio::awaitable<void> connect();
-  asio::awaitable<void> run_batch(std::vector<Waiting> batch);
-  asio::awaitable<void> run_each_alone(std::vector<Waiting> batch);
+  asio::awaitable<void> run_batch(std::vector<Work> batch);
+  asio::awaitable<void> run_each_alone(std::vector<Work> batch);
   asio::awaitable<void> sleep(std::chrono::milliseconds duration);
-  std::vector<Waiting> take_batch();
   enum class Patience { kWhole, kLittle };
   asio::awaitable<std::vector<std::vector<Result>>> transact(std::vector<const Unit*> units,
                                                              Patience for_locks);
@@ -79,7 +77,8 @@ class Lane {
   // Set while the database is known to be away.
   std::exception_ptr away_;
   std::atomic<bool> is_away_{false};
-  std::deque<Waiting> waiting_;
+  std::atomic<bool> has_tried_{false};
+  WorkQueue waiting_;
   // Expires never; cancelled when work arrives.
   asio::steady_timer arrival_;
 };

@@ -1,7 +1,6 @@
 #include "pg/lanes.h"
 
 #include <functional>
-#include <numeric>
 #include <utility>
 
 namespace rocket::pg {
@@ -31,25 +30,20 @@ Lanes::Lanes(std::size_t count, const LaneOptions& options, const Log& log)
 
 Lanes::~Lanes() { stop(); }
 
+void Lanes::wait_for_first_attempts() const {
+  for (const auto& each : threads_) each->lane.wait_for_first_attempt();
+}
+
 void Lanes::stop() {
   for (auto& each : threads_) each->context.stop();
   for (auto& each : threads_) {
     if (each->thread.joinable()) each->thread.join();
   }
+  threads_.clear();
 }
 
 Lanes::Place Lanes::enter(std::optional<std::string_view> key) {
   const std::lock_guard lock(mutex_);
-  return place_for(key);
-}
-
-std::optional<Lanes::Place> Lanes::enter(std::optional<std::string_view> key, std::size_t limit) {
-  const std::lock_guard lock(mutex_);
-  if (std::accumulate(under_way_.begin(), under_way_.end(), std::size_t{0}) >= limit) return std::nullopt;
-  return place_for(key);
-}
-
-Lanes::Place Lanes::place_for(std::optional<std::string_view> key) {
   if (!key) {
     const std::size_t lane = freest_lane();
     ++under_way_[lane];

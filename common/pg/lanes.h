@@ -48,15 +48,16 @@ class Lanes {
   Lanes(const Lanes&) = delete;
   Lanes& operator=(const Lanes&) = delete;
 
-  // Ends the threads. What still runs on them is abandoned where it stands, and never resumed: drain first.
-  // Call it before anything that runs on the lanes goes; the destructor does it too.
+  // Blocks until each lane's first attempt to connect has ended: for at most the connect timeout.
+  void wait_for_first_attempts() const;
+  // Ends the threads and the lanes. What still runs on them is abandoned where it stands, and never resumed:
+  // drain first. Its coroutines end here, with what they hold; so call it before anything that they use goes.
+  // The destructor does it too. Afterwards there are no lanes.
   void stop();
 
   // The lane on which others with this key are, so that duplicates of one request meet on one connection.
   // Without any, or without a key, the one on which fewest are, of those that reach the database.
   Place enter(std::optional<std::string_view> key = std::nullopt);
-  // The same. Nothing: so many are under way already, on all lanes together.
-  std::optional<Place> enter(std::optional<std::string_view> key, std::size_t limit);
   std::size_t size() const { return threads_.size(); }
   Lane& at(std::size_t index) { return threads_[index]->lane; }
 
@@ -77,8 +78,7 @@ class Lanes {
     std::size_t under_way = 0;
   };
 
-  // These two with the mutex held.
-  Place place_for(std::optional<std::string_view> key);
+  // With the mutex held.
   std::size_t freest_lane() const;
   void leave(const Place& place);
 
@@ -86,7 +86,7 @@ class Lanes {
   std::vector<Group> groups_;
   // On each lane.
   std::vector<std::size_t> under_way_;
-  // Destroyed first, because requests that were abandoned give their places back then.
+  // Ends first, because requests that were abandoned give their places back then.
   std::vector<std::unique_ptr<LaneThread>> threads_;
 };
 

@@ -16,8 +16,13 @@ asio::awaitable<void> Session::ensure_open() {
 asio::awaitable<Result> Session::run(Query query) {
   co_await ensure_open();
   const std::array<const Query*, 1> queries{&query};
-  std::vector<Result> results = co_await connection_->transact(queries);
-  co_return std::move(results.front());
+  try {
+    std::vector<Result> results = co_await connection_->transact(queries);
+    co_return std::move(results.front());
+  } catch (const Unavailable&) {
+    connection_.reset();
+    throw;
+  }
 }
 
 asio::awaitable<std::vector<Result>> Session::transact(std::vector<Query> queries,
@@ -26,7 +31,12 @@ asio::awaitable<std::vector<Result>> Session::transact(std::vector<Query> querie
   std::vector<const Query*> all;
   all.reserve(queries.size());
   for (const Query& query : queries) all.push_back(&query);
-  co_return co_await connection_->transact(all, std::move(before_commit));
+  try {
+    co_return co_await connection_->transact(all, std::move(before_commit));
+  } catch (const Unavailable&) {
+    connection_.reset();
+    throw;
+  }
 }
 
 }  // namespace rocket::pg

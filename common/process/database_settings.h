@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/settings.h"
@@ -12,6 +13,7 @@ namespace rocket::process {
 // How a process reaches its database: DATABASE_URL and what goes with it.
 struct DatabaseSettings {
   std::string url;
+  bool allow_plaintext = false;
   // Longest transaction; see ConnectionOptions.
   std::chrono::milliseconds timeout{5000};
   // Connections, each with a thread.
@@ -24,5 +26,10 @@ struct DatabaseSettings {
   pg::LaneOptions lane_options(const std::string& process) const;
   pg::ConnectionOptions connection_options(const std::string& process) const;
 };
+
+// Adds DATABASE_ALLOW_PLAINTEXT.
+void add_allow_plaintext(Settings& settings, bool& allow_plaintext);
+// What is wrong with a DATABASE_URL that is set.
+std::optional<std::string> database_url_mistake(const std::string& url, bool allow_plaintext);
 
 }  // namespace rocket::process

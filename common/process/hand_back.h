@@ -13,10 +13,10 @@ namespace rocket::process {
 
 // Hands back, through `hand_back_all(lane)`, what a stopping process could not end. It takes two seconds at
 // most: where the database does not answer, the leases end by themselves.
-template <typename Engine>
-void hand_back(const Engine& engine, pg::Lane& lane, const Log& log) {
+template <typename Holder>
+void hand_back(const Holder& holder, pg::Lane& lane, const Log& log) {
   constexpr std::chrono::milliseconds kTimeLimit{1500};
-  auto handed_back = asio::co_spawn(lane.executor(), engine.hand_back_all(lane), asio::use_future);
+  auto handed_back = asio::co_spawn(lane.executor(), holder.hand_back_all(lane), asio::use_future);
   try {
     if (handed_back.wait_for(kTimeLimit) != std::future_status::ready) {
       log.warn("could not hand back in time");

@@ -5,6 +5,7 @@
 #include <optional>
 #include <type_traits>
 
+#include "process/standard_descriptors.h"
 #include "process/stop_signal.h"
 
 namespace rocket::process {
@@ -18,6 +19,7 @@ namespace rocket::process {
 template <typename Options, typename Read, typename Run>
 int run_program(const char* name, int argc, char** argv, Read read, Run run) {
   try {
+    open_standard_descriptors();
     Options options;
     if (const std::optional<int> exit_status = read(argc, argv, options)) return *exit_status;
     StopSignal stop;

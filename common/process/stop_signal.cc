@@ -3,11 +3,20 @@
 #include <pthread.h>
 
 namespace rocket::process {
+namespace {
+
+bool is_ignored(int signal) {
+  struct sigaction action {};
+  return ::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+}  // namespace
 
 StopSignal::StopSignal() {
   sigemptyset(&signals_);
   sigaddset(&signals_, SIGTERM);
   sigaddset(&signals_, SIGINT);
+  if (!is_ignored(SIGHUP)) sigaddset(&signals_, SIGHUP);
   ::pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
   // A peer that has gone is an error code, not a reason to die.
   std::signal(SIGPIPE, SIG_IGN);

@@ -10,8 +10,9 @@
 
 namespace rocket::process {
 
-// Turns SIGTERM and SIGINT into something a program can wait for. Make one before the first thread starts:
-// it blocks both signals for all threads to come. Thread safe.
+// Turns SIGTERM, SIGINT and SIGHUP into something a program can wait for. SIGHUP stays ignored where the
+// process was started so, as by nohup. Make one before the first thread starts: it blocks the signals for all
+// threads to come. Thread safe.
 class StopSignal {
  public:
   StopSignal();

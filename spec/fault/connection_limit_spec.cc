@@ -63,7 +63,7 @@ TEST_F(NoConnectionLeft, AnApiMayStartThen) {
   expect_in_time([&] {
     ++starts;
     take_all();
-    const ApiProcess api(cluster_.url(), {{"MOCK_LEDGER", ledger_.path()}});
+    const ApiProcess api(cluster_.url(), {kDefaultDatabaseTimeout, {"MOCK_LEDGER", ledger_.path()}});
     Felt felt;
     felt.slowest_answer = expect_refused(api);
     crowd_.clear();
@@ -78,7 +78,7 @@ TEST_F(NoConnectionLeft, AnApiMayStartThen) {
 TEST_F(NoConnectionLeft, ButOneServesAll) {
   take_all();
   crowd_.pop_back();
-  ApiProcess api(cluster_.url(), {{"MOCK_LEDGER", ledger_.path()}});
+  ApiProcess api(cluster_.url(), {kDefaultDatabaseTimeout, {"MOCK_LEDGER", ledger_.path()}});
   ASSERT_TRUE(eventually([&] { return api.send(get_request("/readyz")).status == 200; }));
   // Of the two that it wants.
   ASSERT_TRUE(
@@ -93,7 +93,7 @@ TEST_F(NoConnectionLeft, ButOneServesAll) {
 }
 
 TEST_F(NoConnectionLeft, TrafficGoesOnAsSoonAsThereIsRoom) {
-  ApiProcess api(cluster_.url(), {{"MOCK_LEDGER", ledger_.path()}});
+  ApiProcess api(cluster_.url(), {kDefaultDatabaseTimeout, {"MOCK_LEDGER", ledger_.path()}});
   Traffic traffic({api.port()}, 4);
   ASSERT_TRUE(eventually([&] { return traffic.done() > 50; }));
   expect_in_time([&] {

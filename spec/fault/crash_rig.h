@@ -19,7 +19,7 @@ namespace rocket::spec {
 enum class Rescue { kClient, kCompleter };
 
 struct CrashCase {
-  const idempotency::Flow* flow;
+  const endpoints::Endpoint* endpoint;
   Ending ending;
   CuttingProxy::To direction;
   Rescue rescue;
@@ -50,9 +50,9 @@ class CrashRig : public testing::TestWithParam<CrashCase> {
 
   std::size_t provider_calls() const { return stage_.provider().ledger()["calls"].get<std::size_t>(); }
 
-  CrashStage stage_{*GetParam().flow, GetParam().ending};
+  CrashStage stage_{*GetParam().endpoint, GetParam().ending};
   CuttingProxy proxy_{stage_.database().url(), GetParam().ending == Ending::kSucceeds
-                                                   ? CuttingProxy::Counts::kAll
+                                                   ? CuttingProxy::Counts::kSteps
                                                    : CuttingProxy::Counts::kStatements};
   ApiProcess rescuer_{stage_.database(), stage_.environment()};
   std::optional<ApiProcess> victim_;

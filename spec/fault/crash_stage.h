@@ -5,7 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "idempotency/flow.h"
+#include "endpoints/endpoint.h"
+#include "spec/fault/examples.h"
 #include "spec/support/api_process.h"
 #include "spec/support/payment_provider.h"
 #include "spec/support/test_database.h"
@@ -29,13 +30,13 @@ enum class Ending {
 };
 
 // Whether requests of this endpoint can end so: most endings are those of a foreign call.
-bool is_possible(const idempotency::Flow& flow, Ending ending);
+bool is_possible(const endpoints::Endpoint& endpoint, Ending ending);
 
 // A database, a provider, and requests of one endpoint that all end in one way, whoever works on them. What
 // has to be done before is done by a process that is left in peace.
 class CrashStage {
  public:
-  CrashStage(const idempotency::Flow& flow, Ending ending);
+  CrashStage(const endpoints::Endpoint& endpoint, Ending ending);
 
   // For the processes that work on the requests, by this way to the database.
   Environment environment(const std::string& database_url) const;
@@ -67,20 +68,20 @@ class CrashStage {
 
  private:
   std::string user() const;
-  bool card_was_charged_before() const { return !flow_.example.prepared_by.empty(); }
-  // Does what the request needs to have been done before, and returns its path.
-  std::string prepare() const;
+  bool card_was_charged_before() const { return !endpoint_.example.from.empty(); }
+  // Does what the request needs to have been done before.
+  Prepared prepare() const;
   void try_long_ago(const std::string& key);
   void end_undisturbed(std::size_t requests);
 
-  const idempotency::Flow& flow_;
+  const endpoints::Endpoint& endpoint_;
   Ending ending_;
   TestDatabase database_;
   PaymentProvider provider_;
   ApiProcess in_peace_;
   std::vector<std::string> keys_;
   // By key.
-  std::map<std::string, std::string> paths_;
+  std::map<std::string, Prepared> requests_;
 };
 
 }  // namespace rocket::spec

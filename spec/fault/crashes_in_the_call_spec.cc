@@ -18,7 +18,7 @@ using To = CuttingProxy::To;
 std::vector<CrashCase> cases_with_calls() {
   std::vector<CrashCase> cases =
       cases_of({Ending::kSucceeds}, {{To::kServer, Rescue::kClient}, {To::kServer, Rescue::kCompleter}});
-  std::erase_if(cases, [](const CrashCase& each) { return !is_possible(*each.flow, Ending::kRefused); });
+  std::erase_if(cases, [](const CrashCase& each) { return !is_possible(*each.endpoint, Ending::kRefused); });
   return cases;
 }
 

@@ -17,8 +17,8 @@ namespace {
 class CrossTalk : public testing::TestWithParam<std::string> {};
 
 TEST_P(CrossTalk, EveryClientGetsItsOwnAnswers) {
-  constexpr std::int64_t kAnswers = 15'000;
-  constexpr std::int64_t kVisits = 6'000;
+  constexpr std::int64_t kAnswers = 3'000;
+  constexpr std::int64_t kVisits = 1'200;
   constexpr unsigned kClientsOfEachKind = 12;
   TestDatabase database;
   ApiProcess api(database, {{"MOCK_LATENCY_MS", "1"}, {"API_THREADS", GetParam()}});

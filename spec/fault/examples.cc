@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cctype>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <sstream>
+#include <vector>
 
 #include "endpoints/all.h"
 #include "spec/support/scripted_gateway.h"
@@ -19,41 +22,73 @@ std::string capitalized(std::string word) {
 
 }  // namespace
 
-const idempotency::Flows& flows() {
+const endpoints::Endpoints& all_endpoints() {
   static ScriptedGateway gateway;
-  static const idempotency::Flows all = endpoints::all_flows(gateway, {});
+  static const endpoints::Endpoints all = endpoints::all_endpoints(gateway, {});
   return all;
 }
 
-std::string name_of(const idempotency::Flow& flow) {
-  std::string name = capitalized(flow.path.substr(1));
-  std::erase(name, '/');
-  return flow.method == "POST" ? name : capitalized(flow.method) + name;
+std::string name_of(const endpoints::Endpoint& endpoint) {
+  std::string name = endpoint.method == "POST" ? "" : capitalized(endpoint.method);
+  std::istringstream segments(endpoint.path.text().substr(1));
+  for (std::string segment; std::getline(segments, segment, '/');) {
+    if (segment.front() != '{') name += capitalized(segment);
+  }
+  return name;
 }
 
-std::string prepared_path(const idempotency::Flow& flow,
-                          const std::function<std::string(const idempotency::Flow&)>& send) {
-  if (flow.example.prepared_by.empty()) return flow.path;
-  const std::string answer = send(*flows().at("POST", flow.example.prepared_by));
-  const nlohmann::json::json_pointer variable(flow.example.variable_at);
-  return flow.path + nlohmann::json::parse(answer).at(variable).dump();
+Prepared prepare(const endpoints::Endpoint& endpoint, const Send& send) {
+  auto parameters = nlohmann::json::parse(endpoint.example.parameters);
+  std::map<std::string, std::string> variables;
+  // One example may give several values.
+  std::map<const endpoints::Endpoint*, nlohmann::json> answers;
+  for (const auto& [name, reference] : endpoint.example.from) {
+    const endpoints::Endpoint* before = &all_endpoints().at(reference.method, reference.path);
+    if (!answers.contains(before)) {
+      answers[before] = nlohmann::json::parse(send(*before, prepare(*before, send)));
+    }
+    const nlohmann::json& value = answers[before].at(nlohmann::json::json_pointer(reference.pointer));
+    const auto& own = endpoint.path.variables();
+    if (std::find(own.begin(), own.end(), name) == own.end()) {
+      parameters[name] = value;
+    } else {
+      variables[name] = value.is_string() ? value.get<std::string>() : value.dump();
+    }
+  }
+  std::vector<std::string> values;
+  for (const std::string& name : endpoint.path.variables()) values.push_back(variables.at(name));
+  return {endpoint.path.filled(values), parameters.dump()};
 }
 
-ClientRequest example_of(const idempotency::Flow& flow, const std::string& path, const std::string& key,
-                         const std::string& user) {
-  return {flow.method,
-          path,
+ClientRequest example_of(const endpoints::Endpoint& endpoint, const Prepared& prepared,
+                         const std::string& key, const std::string& user) {
+  return {endpoint.method,
+          prepared.path,
           {{"Authorization", user}, {"Idempotency-Key", key}, {"Content-Type", "application/json"}},
-          flow.example.parameters};
+          prepared.parameters};
 }
 
-idempotency::Request engine_example(const idempotency::Flow& flow, const std::string& path,
+idempotency::Request engine_example(const endpoints::Endpoint& endpoint, const Prepared& prepared,
                                     const std::string& key) {
   idempotency::Request request = engine_ride(key);
-  request.method = flow.method;
-  request.path = path;
-  request.params = flow.example.parameters;
+  request.method = endpoint.method;
+  request.path = prepared.path;
+  request.params = prepared.parameters;
   return request;
+}
+
+std::multiset<std::string> moved_ids(TestDatabase& database) {
+  std::multiset<std::string> ids;
+  for (const endpoints::Endpoint& endpoint : all_endpoints()) {
+    for (const endpoints::Effect& effect : endpoint.effects) {
+      if (effect.call_id.empty()) continue;
+      for (const auto& row : database.rows("SELECT " + effect.call_id + " FROM " + effect.table + " WHERE " +
+                                           effect.call_id + " IS NOT NULL")) {
+        ids.insert(*row[0]);
+      }
+    }
+  }
+  return ids;
 }
 
 }  // namespace rocket::spec

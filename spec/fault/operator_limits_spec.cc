@@ -90,7 +90,7 @@ TEST_F(OperatorLimit, OnAnyStatementOfTrafficIsNoError) {
     cancelled += session.number(
         "SELECT count(*) FILTER (WHERE pg_cancel_backend(pid)) FROM pg_stat_activity WHERE state = 'active' "
         "AND datname = current_database() AND application_name LIKE 'rocket-rides%'");
-    return cancelled >= 40;
+    return cancelled >= 10;
   }));
   traffic.end();
   expect_same_bytes(session, traffic.rides());

@@ -20,7 +20,7 @@ TEST(DatabaseOutage, AnApiMayStartBeforeItsDatabase) {
   Ledger ledger;
   PrivateCluster cluster;
   cluster.stop();
-  ApiProcess api(cluster.url(), {{"MOCK_LEDGER", ledger.path()}});
+  ApiProcess api(cluster.url(), {kDefaultDatabaseTimeout, {"MOCK_LEDGER", ledger.path()}});
 
   EXPECT_EQ(api.send(get_request("/healthz")).status, 200);
   EXPECT_EQ(api.send(get_request("/readyz")).status, 503);
@@ -64,7 +64,7 @@ TEST(DatabaseOutage, WorkersMayStartBeforeTheirDatabase) {
     session.execute("INSERT INTO staged_jobs (job_name, job_args) VALUES ('send_ride_receipt', '{}')");
   }
   cluster.stop();
-  const Environment environment{{"DATABASE_URL", cluster.url()}};
+  const Environment environment{kDefaultDatabaseTimeout, {"DATABASE_URL", cluster.url()}};
   const ChildProcess completer("completer", environment, {"--idle", "100", "--pause", "0"});
   const ChildProcess enqueuer("enqueuer", environment);
   const ChildProcess reaper("reaper", environment, {"--idle", "100"});
@@ -108,7 +108,8 @@ TEST(DatabaseOutage, RestartsUnderTrafficLoseNothingAndDoubleNothing) {
   constexpr int kRestarts = 4;
   Ledger ledger;
   PrivateCluster cluster;
-  const Environment environment{{"MOCK_LEDGER", ledger.path()}, {"MOCK_LATENCY_MS", "3"}};
+  const Environment environment{
+      kDefaultDatabaseTimeout, {"MOCK_LEDGER", ledger.path()}, {"MOCK_LATENCY_MS", "3"}};
   ApiProcess one(cluster.url(), environment);
   ApiProcess other(cluster.url(), environment);
   Traffic traffic({one.port(), other.port()}, 8);
@@ -130,7 +131,8 @@ TEST(DatabaseOutage, WholeHouseSurvivesRestarts) {
   PrivateCluster cluster;
   Ledger ledger;
   const std::string url = cluster.url();
-  const Environment provider{{"MOCK_LEDGER", ledger.path()},
+  const Environment provider{kDefaultDatabaseTimeout,
+                             {"MOCK_LEDGER", ledger.path()},
                              {"MOCK_LATENCY_MS", "3"},
                              // So that there is something to complete.
                              {"MOCK_LOST_PERCENT", "10"}};
@@ -141,7 +143,8 @@ TEST(DatabaseOutage, WholeHouseSurvivesRestarts) {
                 {"COMPLETER_IDLE_MS", "50"}});
   ApiProcess api(url, provider);
   const ChildProcess completer("completer", eager);
-  const ChildProcess enqueuer("enqueuer", {{"DATABASE_URL", url}}, {"--batch", "50"});
+  const ChildProcess enqueuer("enqueuer", {kDefaultDatabaseTimeout, {"DATABASE_URL", url}},
+                              {"--batch", "50"});
   Traffic traffic({api.port()}, 6);
   expect_in_time([&] { return restart(cluster, traffic); }, kRestarts);
   EXPECT_TRUE(traffic.goes_on(200));
@@ -160,7 +163,8 @@ TEST(DatabaseOutage, CutConnectionsLoseNothingAndDoubleNothing) {
   constexpr int kCuts = 40;
   TestDatabase database;
   Ledger ledger;
-  ApiProcess api(database, {{"MOCK_LEDGER", ledger.path()}, {"MOCK_LATENCY_MS", "1"}});
+  ApiProcess api(database,
+                 {kDefaultDatabaseTimeout, {"MOCK_LEDGER", ledger.path()}, {"MOCK_LATENCY_MS", "1"}});
   Traffic traffic({api.port()}, 12);
   SqlSession cutter = database.open_session();
   std::int64_t cut_at_work = 0;

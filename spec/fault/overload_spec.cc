@@ -78,7 +78,13 @@ class HeavyOverload : public testing::Test {
   static constexpr std::chrono::milliseconds kToConnect{200};
 
   TestDatabase database_;
-  ApiProcess api_{database_, {{"MOCK_LATENCY_MS", "200"}, {"API_LINE_LIMIT", std::to_string(kLineLimit)}}};
+  ApiProcess api_{database_,
+                  {{"MOCK_LATENCY_MS", "200"},
+                   {"API_LINE_LIMIT", std::to_string(kLineLimit)},
+                   // All of them are one user's rides.
+                   {"API_CALLER_SHARE", "100"},
+                   {"API_ADDRESS_SHARE", "100"},
+                   {"API_PROVIDER_SHARE", "100"}}};
   // Of the last send_rides(), from when the first was due.
   Clock::duration duration_{};
 };

@@ -28,7 +28,7 @@ class PatientClient {
     std::chrono::milliseconds slowest_attempt{0};
   };
   // Repeats after 409 request_in_progress, 500 and 503, and when there is no answer at all.
-  Outcome insist(const ClientRequest& request, std::chrono::milliseconds limit = std::chrono::seconds(30));
+  Outcome insist(const ClientRequest& request, std::chrono::milliseconds limit = std::chrono::seconds(60));
 
  private:
   // Nothing: the connection broke, or none could be made.

@@ -34,8 +34,6 @@ class HeavyRabbitMq : public testing::Test {
   Environment for_enqueuer() const {
     return {{"DATABASE_URL", database_.url()},
             {"JOB_QUEUE", rabbitmq_.url()},
-            {"JOB_QUEUE_CONNECT_TIMEOUT_MS", "3000"},
-            {"DATABASE_TIMEOUT_MS", "30000"},
             {"ENQUEUER_BATCH", "20"},
             {"ENQUEUER_IDLE_MS", "10"}};
   }

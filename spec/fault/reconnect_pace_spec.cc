@@ -51,7 +51,8 @@ INSTANTIATE_TEST_SUITE_P(Each, WhileTheDatabaseIsAway,
 
 TEST_P(WhileTheDatabaseIsAway, AProcessDoesNotHammerIt) {
   const MuteServer server(MuteServer::Manner::kHangsUp);
-  const ChildProcess process(GetParam().name, {{"DATABASE_URL", url_of(server)}, {"API_PORT", "0"}});
+  const ChildProcess process(GetParam().name,
+                             {kDefaultDatabaseTimeout, {"DATABASE_URL", url_of(server)}, {"API_PORT", "0"}});
   ASSERT_TRUE(eventually([&] { return !server.arrivals().empty(); })) << process.output();
   std::this_thread::sleep_for(std::chrono::seconds(3));
   const std::size_t attempts = server.arrivals().size();
@@ -61,23 +62,23 @@ TEST_P(WhileTheDatabaseIsAway, AProcessDoesNotHammerIt) {
 
 TEST(WhileTheDatabaseIsAway, RequestsDoNotMakeAnApiAskMoreOften) {
   const MuteServer server(MuteServer::Manner::kHangsUp);
-  const ApiProcess api(url_of(server), {});
+  const ApiProcess api(url_of(server), {kDefaultDatabaseTimeout});
   HttpConnection connection = api.connect();
-  const auto end = Clock::now() + std::chrono::seconds(2);
-  int refused = 0;
-  for (; Clock::now() < end; ++refused) {
+  const auto begin = Clock::now();
+  for (int refused = 0; refused < 60 || Clock::now() < begin + std::chrono::seconds(2); ++refused) {
     const ClientResponse answer = connection.exchange(ride_request(new_key()));
     ASSERT_EQ(answer.status, 503) << answer.body;
     ASSERT_EQ(answer.code(), "database_unavailable");
     ASSERT_NE(answer.header("retry-after"), "");
   }
-  EXPECT_GT(refused, 50);
-  EXPECT_LE(server.arrivals().size(), 45U);
+  // A slow machine takes longer for as many requests.
+  const auto took = std::chrono::duration_cast<milliseconds>(Clock::now() - begin).count();
+  EXPECT_LE(server.arrivals().size(), static_cast<std::size_t>(45 * took / 2000));
 }
 
 TEST(WhileTheDatabaseIsAway, AttemptsLeaveNoDescriptorsBehind) {
   const MuteServer server(MuteServer::Manner::kHangsUp);
-  ApiProcess api(url_of(server), {{"DATABASE_LANES", "1"}});
+  ApiProcess api(url_of(server), {kDefaultDatabaseTimeout, {"DATABASE_LANES", "1"}});
   const auto descriptors_after = [&](std::size_t attempts) {
     EXPECT_TRUE(eventually([&] { return server.arrivals().size() >= attempts; }));
     return descriptors_of(api.process().pid());
@@ -110,8 +111,10 @@ TEST_P(PausesOfProcesses, GrowAndDiffer) {
   std::vector<std::unique_ptr<ChildProcess>> processes;
   for (std::size_t i = 0; i < kProcesses; ++i) {
     servers.push_back(std::make_unique<MuteServer>(MuteServer::Manner::kHangsUp));
-    const Environment environment{
-        {"DATABASE_URL", url_of(*servers.back())}, {"DATABASE_LANES", "1"}, {"API_PORT", "0"}};
+    const Environment environment{kDefaultDatabaseTimeout,
+                                  {"DATABASE_URL", url_of(*servers.back())},
+                                  {"DATABASE_LANES", "1"},
+                                  {"API_PORT", "0"}};
     processes.push_back(std::make_unique<ChildProcess>(program, environment));
   }
   milliseconds first{0};

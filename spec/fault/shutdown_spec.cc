@@ -69,6 +69,20 @@ TEST_F(ShutdownOfAnApi, FinishesWhatIsUnderWayAndRefusesTheRest) {
   expect_one_effect();
 }
 
+// As when the terminal goes.
+TEST_F(ShutdownOfAnApi, AnswersWhatIsUnderWayOnSighup) {
+  ApiProcess api(database_, with_latency("500"));
+  HttpConnection working = api.connect();
+  working.send(ride_request(key_).to_bytes());
+  ASSERT_TRUE(eventually([&] { return !ledger_.calls().empty(); }));
+  api.process().kill(SIGHUP);
+  EXPECT_EQ(working.receive().status, 201);
+  const auto exit = api.process().wait_for_exit(std::chrono::seconds(10));
+  ASSERT_TRUE(exit.has_value());
+  EXPECT_EQ(exit->code, 0) << api.process().output();
+  expect_one_effect();
+}
+
 TEST_F(ShutdownOfAnApi, HandsBackAChargeThatTakesTooLong) {
   {
     ApiProcess api(database_, with_latency("60000"));
@@ -150,7 +164,8 @@ class ShutdownInTrouble : public testing::TestWithParam<std::string> {
  protected:
   // The process, with a ride in a charge that does not end.
   std::unique_ptr<ChildProcess> stuck(const std::string& database_url) {
-    Environment environment{{"DATABASE_URL", database_url},
+    Environment environment{kDefaultDatabaseTimeout,
+                            {"DATABASE_URL", database_url},
                             {"MOCK_LEDGER", ledger_.path()},
                             {"MOCK_LATENCY_MS", "60000"},
                             {"API_PORT", "0"},

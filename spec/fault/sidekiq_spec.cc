@@ -13,6 +13,7 @@
 #include "spec/support/child_process.h"
 #include "spec/support/engine_rig.h"
 #include "spec/support/eventually.h"
+#include "spec/support/paths.h"
 #include "spec/support/redis_server.h"
 #include "spec/support/requests.h"
 #include "spec/support/test_database.h"
@@ -52,7 +53,7 @@ class HeavySidekiq : public testing::Test {
   ChildProcess start_sidekiq() const {
     return ChildProcess("/usr/bin/sidekiq", {{"REDIS_URL", redis_.url()}, {"DELIVERIES", deliveries_}},
                         {"-c", "5", "-q", "default", "-e", "production", "-t", "5", "-r",
-                         SPEC_SOURCE_DIR "/spec/support/sidekiq/workers.rb"});
+                         source_dir() + "/spec/support/sidekiq/workers.rb"});
   }
 
   struct Deliveries {

@@ -132,9 +132,11 @@ class HeavySoak : public testing::Test {
   }
 
   TestDatabase database_;
-  ApiProcess api_{
-      database_,
-      {{"MOCK_LATENCY_MS", "1"}, {"API_REQUEST_TIMEOUT_MS", "3000"}, {"API_IDLE_TIMEOUT_MS", "3600000"}}};
+  ApiProcess api_{database_,
+                  {{"DATABASE_LANES", "2"},
+                   {"MOCK_LATENCY_MS", "1"},
+                   {"API_REQUEST_TIMEOUT_MS", "3000"},
+                   {"API_IDLE_TIMEOUT_MS", "3600000"}}};
   unsigned seeds_ = 0;
   std::mutex mutex_;
   std::map<std::string, std::int64_t> requests_;
@@ -145,6 +147,7 @@ TEST_F(HeavySoak, LeavesNothingBehind) {
   // Stays, so that it is counted each time.
   HttpConnection witness = api_.connect();
   ASSERT_EQ(witness.exchange(ride_request(new_key())).status, 201);
+  ASSERT_TRUE(are_lanes_connected(database_, 2));
   const Footprint fresh = footprint();
   const std::chrono::milliseconds time = soak_time();
   run_for(time / 4);

@@ -42,14 +42,10 @@ TEST_P(HeavyStallPoints, ApiStallsBeyondItsLease) {
 INSTANTIATE_TEST_SUITE_P(Of, HeavyStallPoints, testing::ValuesIn(cases_of({Ending::kSucceeds}, all_ways())),
                          name_of_case);
 
-class HeavyStallPointsOfCompleter : public CrashRig {};
-
-TEST_P(HeavyStallPointsOfCompleter, StallsBeyondItsLease) {
-  const std::size_t points = count_points_of_completer();
-  ASSERT_GT(points, 10U);
-  std::size_t fenced_off = 0;
-  for (std::size_t point = 0; point < points; ++point) {
-    SCOPED_TRACE("stalled after " + std::to_string(point) + " of " + std::to_string(points) + " messages");
+class HeavyStallPointsOfCompleter : public CrashRig {
+ protected:
+  // Returns whether the victim went on with a key that it had lost.
+  bool stall_at(std::size_t point) {
     const std::string key = stage_.fresh_key();
     stage_.abandon(key);
     const auto pid = std::make_shared<std::atomic<pid_t>>(0);
@@ -60,15 +56,29 @@ TEST_P(HeavyStallPointsOfCompleter, StallsBeyondItsLease) {
     const ChildProcess victim("completer", stage_.environment(proxy_.url()));
     *pid = victim.pid();
     pid->notify_all();
-    ASSERT_TRUE(eventually([&] { return proxy_.has_acted(); })) << victim.output();
+    EXPECT_TRUE(eventually([&] { return proxy_.has_acted(); })) << victim.output();
     const ClientResponse rescued = rescue(key);
     // What it has in hand it brings to an end before it stops.
     victim.kill(SIGCONT);
     victim.kill(SIGTERM);
     const auto exit = victim.wait_for_exit();
-    ASSERT_TRUE(exit && exit->code == 0) << victim.output();
-    if (victim.output().find("lost to another attempt") != std::string::npos) ++fenced_off;
+    EXPECT_TRUE(exit && exit->code == 0) << victim.output();
     EXPECT_EQ(stage_.send(rescuer_, key).body, rescued.body);
+    return victim.output().find("lost to another attempt") != std::string::npos;
+  }
+};
+
+TEST_P(HeavyStallPointsOfCompleter, StallsBeyondItsLease) {
+  const std::size_t points = count_points_of_completer();
+  ASSERT_GT(points, 5U);
+  std::size_t fenced_off = 0;
+  // On a busy machine the rescuer may each time be faster than what the victim had sent, and then there is
+  // nothing to lose.
+  for (int round = 0; round < 5 && fenced_off == 0 && !HasFailure(); ++round) {
+    for (std::size_t point = 0; point < points && !HasFailure(); ++point) {
+      SCOPED_TRACE("stalled after " + std::to_string(point) + " of " + std::to_string(points) + " messages");
+      if (stall_at(point)) ++fenced_off;
+    }
   }
   EXPECT_GT(fenced_off, 0U) << "it never went on with a key that it had lost";
   stage_.expect_each_key_had_one_effect();

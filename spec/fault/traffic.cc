@@ -11,6 +11,12 @@
 #include "spec/support/requests.h"
 
 namespace rocket::spec {
+namespace {
+
+// Without it, clients would keep all processors busy for as long as a test waits for something.
+constexpr std::chrono::milliseconds kPauseOfAClient{10};
+
+}  // namespace
 
 Traffic::Traffic(const std::vector<std::uint16_t>& ports, int clients)
     : Traffic(ports, clients, [](const std::string& key) { return ride_request(key); }) {}
@@ -41,7 +47,7 @@ void Traffic::end() {
 
 void Traffic::send(const std::vector<std::uint16_t>& ports, const Request& request) {
   PatientClient client(ports);
-  while (!enough_) {
+  for (; !enough_; std::this_thread::sleep_for(kPauseOfAClient)) {
     const std::string key = new_key();
     const auto outcome = client.insist(request(key));
     EXPECT_EQ(outcome.answer.status, 201) << outcome.answer.body << testing::PrintToString(outcome.refusals);

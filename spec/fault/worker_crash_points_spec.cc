@@ -69,7 +69,7 @@ class HeavyWorkerCrashPoints : public WorkerRig {
       stage(3);
       run("enqueuer", with, *at, done, kNever);
       const std::size_t points = at->passed(GetParam());
-      ASSERT_GT(points, GetParam() == To::kServer ? 10U : 2U);
+      ASSERT_GT(points, GetParam() == To::kServer ? 5U : 2U);
 
       kills_ = 0;
       for (std::size_t point = 0; point < points; ++point) {
@@ -99,7 +99,7 @@ TEST_P(HeavyWorkerCrashPoints, EnqueuerLosesNoJob) {
   stage(3);
   run("enqueuer", done, kNever);
   const std::size_t points = proxy_.passed(GetParam());
-  ASSERT_GT(points, 10U);
+  ASSERT_GT(points, 5U);
 
   for (std::size_t point = 0; point < points; ++point) {
     SCOPED_TRACE("killed after " + std::to_string(point) + " of " + std::to_string(points) + " messages");
@@ -122,18 +122,21 @@ TEST_P(HeavyWorkerCrashPoints, EnqueuerLosesNoJobBetweenItsDatabaseAndRedis) {
       });
 }
 
-TEST_P(HeavyWorkerCrashPoints, EnqueuerLosesNoJobBetweenItsDatabaseAndRabbitMq) {
-  RabbitMqServer rabbitmq;
-  const Finished made = run_to_end("enqueuer",
-                                   {{"DATABASE_URL", database_.url()},
-                                    {"DATABASE_TIMEOUT_MS", "30000"},
-                                    {"JOB_QUEUE", rabbitmq.url()},
-                                    {"JOB_QUEUE_CONNECT_TIMEOUT_MS", "3000"}},
-                                   {"--create-queue"});
+// Takes seconds to start: one for both directions, which ctest runs in one process.
+class HeavyRabbitMqCrashPoints : public HeavyWorkerCrashPoints {
+ protected:
+  static void SetUpTestSuite() { rabbitmq_ = std::make_unique<RabbitMqServer>(); }
+  static void TearDownTestSuite() { rabbitmq_.reset(); }
+  inline static std::unique_ptr<RabbitMqServer> rabbitmq_;
+};
+
+TEST_P(HeavyRabbitMqCrashPoints, EnqueuerLosesNoJob) {
+  const Finished made = run_to_end(
+      "enqueuer", {{"DATABASE_URL", database_.url()}, {"JOB_QUEUE", rabbitmq_->url()}}, {"--create-queue"});
   ASSERT_EQ(made.exit.code, 0) << made.output;
-  CuttingProxy to_rabbitmq{CuttingProxy::RabbitMq{rabbitmq.port()}};
+  CuttingProxy to_rabbitmq{CuttingProxy::RabbitMq{rabbitmq_->port()}};
   run_enqueuer(
-      to_rabbitmq, [&] { rabbitmq.take_ids(); }, [&] { return rabbitmq.take_ids(); });
+      to_rabbitmq, [&] { rabbitmq_->take_ids(); }, [&] { return rabbitmq_->take_ids(); });
 }
 
 TEST_P(HeavyWorkerCrashPoints, ReaperRemovesWhatIsDueAndNothingElse) {
@@ -143,7 +146,7 @@ TEST_P(HeavyWorkerCrashPoints, ReaperRemovesWhatIsDueAndNothingElse) {
   store_key(name("due"), "73 hours", true);
   run("reaper", done, kNever);
   const std::size_t points = proxy_.passed(GetParam());
-  ASSERT_GT(points, 10U);
+  ASSERT_GT(points, 5U);
 
   for (std::size_t point = 0; point < points; ++point) {
     SCOPED_TRACE("killed after " + std::to_string(point) + " of " + std::to_string(points) + " messages");
@@ -156,10 +159,14 @@ TEST_P(HeavyWorkerCrashPoints, ReaperRemovesWhatIsDueAndNothingElse) {
   }
 }
 
+std::string name_of_direction(const testing::TestParamInfo<To>& each) {
+  return each.param == To::kServer ? "ToServer" : "ToClient";
+}
+
 INSTANTIATE_TEST_SUITE_P(Going, HeavyWorkerCrashPoints, testing::Values(To::kServer, To::kClient),
-                         [](const auto& each) {
-                           return each.param == To::kServer ? "ToServer" : "ToClient";
-                         });
+                         name_of_direction);
+INSTANTIATE_TEST_SUITE_P(Going, HeavyRabbitMqCrashPoints, testing::Values(To::kServer, To::kClient),
+                         name_of_direction);
 
 }  // namespace
 }  // namespace rocket::spec

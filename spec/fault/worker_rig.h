@@ -52,7 +52,7 @@ class WorkerRig : public testing::TestWithParam<CuttingProxy::To> {
   }
 
   TestDatabase database_;
-  CuttingProxy proxy_{database_.url()};
+  CuttingProxy proxy_{database_.url(), CuttingProxy::Counts::kSteps};
 };
 
 }  // namespace rocket::spec

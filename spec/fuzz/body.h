@@ -5,8 +5,10 @@
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
-#include "api/mutations.h"
+#include "api/parameters.h"
+#include "endpoints/endpoint.h"
 #include "spec/fuzz/property.h"
 
 // What the targets that read request bodies share.
@@ -41,14 +43,15 @@ inline std::optional<api::Parameters> parse(const api::HttpRequest& request) {
   return std::nullopt;
 }
 
-using Accept = api::OrFailure<api::AcceptedBody> (*)(const api::Parameters&);
-
-inline std::optional<api::AcceptedBody> accept(Accept accept_body, const api::HttpRequest& request) {
+// What the key would store: a JSON object with the parameters that an endpoint declares. Nothing: the body
+// was refused.
+inline std::optional<std::string> read(const api::HttpRequest& request,
+                                       const std::vector<endpoints::Parameter>& declared) {
   const auto parameters = parse(request);
   if (!parameters) return std::nullopt;
-  auto accepted = accept_body(*parameters);
-  if (auto* body = std::get_if<api::AcceptedBody>(&accepted)) return std::move(*body);
-  must_be_the_clients(std::get<api::Failure>(accepted));
+  const auto values = parameters->read(declared);
+  if (const auto* object = std::get_if<nlohmann::ordered_json>(&values)) return object->dump();
+  must_be_the_clients(std::get<api::Failure>(values));
   return std::nullopt;
 }
 

@@ -1,6 +1,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
+#include "endpoints/deposits.h"
 #include "spec/fuzz/body.h"
 
 // Properties: an accepted deposit is a whole number of dollars in range and nothing else; as a form and as
@@ -11,20 +13,19 @@ namespace rocket::fuzz {
 namespace {
 
 void read_deposit(const std::string& input) {
-  const auto deposit = accept(api::accept_deposit, request_of(input));
+  const std::vector<endpoints::Parameter> declared = endpoints::deposits().parameters;
+  const auto deposit = read(request_of(input), declared);
   if (!deposit) return;
 
-  must(!deposit->raise_error, "a deposit does not fail on demand");
-  const auto params = nlohmann::json::parse(deposit->params, nullptr, false);
+  const auto params = nlohmann::json::parse(*deposit, nullptr, false);
   must(params.is_object() && params.size() == 1 && params.contains("amount"), "a deposit is an amount");
   must(params.at("amount").is_number_integer(), "an amount is whole");
   const auto amount = params.at("amount").get<std::int64_t>();
   must(amount >= 1 && amount <= 100'000, "an amount is in range");
 
   const std::string form = "amount=" + std::to_string(amount);
-  for (const api::HttpRequest& same : {request_with(kJson, deposit->params), request_with(kForm, form)}) {
-    const auto again = accept(api::accept_deposit, same);
-    must(again && again->params == deposit->params, "a deposit is the same in either form");
+  for (const api::HttpRequest& same : {request_with(kJson, *deposit), request_with(kForm, form)}) {
+    must(read(same, declared) == deposit, "a deposit is the same in either form");
   }
 }
 

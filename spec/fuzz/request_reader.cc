@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,7 +13,8 @@
 
 // Properties: what is read from a connection does not depend on how its bytes were cut: neither the requests,
 // nor the refusal, nor what is left over. No request comes after a refusal, the buffer keeps within its
-// limit, and a request says nothing that could be read in another way: written down again, it reads the same.
+// limit, and a request says nothing that could be read in another way: written down again, it reads the same,
+// also with its body in chunks.
 //
 // The input is what a client sends; it is cut where a "|" stands.
 namespace rocket::fuzz {
@@ -30,27 +32,28 @@ struct Reading {
   int refused = 0;
   std::string refusal;
   std::string left;
+  bool awaits_body = false;
 };
 
 // As the transport does it: whatever came is added to the buffer, and then read as far as it goes.
 Reading read(const std::vector<std::string_view>& pieces) {
   RequestReader reader(kLimits);
   Reading reading;
+  api::InputBuffer buffer;
   bool was_asked = false;
   for (const std::string_view piece : pieces) {
-    reading.left += piece;
+    buffer.append(piece);
     for (;;) {
-      auto result = reader.next(reading.left);
+      auto result = reader.next(buffer);
       if (const auto* refused = std::get_if<RequestReader::Refused>(&result)) {
         must(refused->status >= 400 && !refused->code.empty() && !refused->error.empty(),
              "a refusal says why");
         reading.refused = refused->status;
         reading.refusal = refused->code + ": " + refused->error;
-        reading.left.clear();
         return reading;
       }
       if (const auto* more = std::get_if<RequestReader::NeedsMore>(&result)) {
-        must(reading.left.size() <= reader.buffer_limit(), "the buffer keeps within its limit");
+        must(buffer.size() <= reader.buffer_limit(), "the buffer keeps within its limit");
         must(!more->expects_continue || !was_asked, "a body is asked for once");
         was_asked = was_asked || more->expects_continue;
         break;
@@ -59,6 +62,8 @@ Reading read(const std::vector<std::string_view>& pieces) {
       reading.requests.push_back(std::move(std::get<HttpRequest>(result)));
     }
   }
+  reading.left = buffer.view();
+  reading.awaits_body = reader.awaits_body();
   return reading;
 }
 
@@ -73,7 +78,8 @@ bool same(const Reading& a, const Reading& b) {
     if (!same(a.requests[i], b.requests[i]) || a.requests[i].keep_alive != b.requests[i].keep_alive)
       return false;
   }
-  return a.refused == b.refused && a.refusal == b.refusal && a.left == b.left;
+  return a.refused == b.refused && a.refusal == b.refusal && a.left == b.left &&
+         a.awaits_body == b.awaits_body;
 }
 
 void must_be_unambiguous(const HttpRequest& request) {
@@ -103,6 +109,37 @@ std::string written(const HttpRequest& request) {
   return bytes + "\r\n\r\n" + request.body;
 }
 
+// The same request, in chunks of one byte, two, three, and so on.
+std::string written_in_chunks(const HttpRequest& request) {
+  HttpRequest head = request;
+  std::erase_if(head.headers, [](const auto& field) { return field.first == "content-length"; });
+  head.headers.emplace_back("transfer-encoding", "chunked");
+  head.body.clear();
+  std::string bytes = written(head);
+  std::string_view left = request.body;
+  for (std::size_t size = 1; !left.empty(); ++size) {
+    const std::string_view chunk = left.substr(0, size);
+    left.remove_prefix(chunk.size());
+    std::ostringstream line;
+    line << std::hex << chunk.size();
+    bytes.append(line.str()).append("\r\n").append(chunk).append("\r\n");
+  }
+  return bytes + "0\r\n\r\n";
+}
+
+void must_read_the_same_in_chunks(const HttpRequest& request) {
+  // HTTP/1.0 has none.
+  if (request.count("host") == 0) return;
+  const Reading again = read({written_in_chunks(request)});
+  // Its head may have become too large.
+  if (again.refused == 431) return;
+  must(again.requests.size() == 1 && again.left.empty(), "a body in chunks is a body");
+  HttpRequest expected = request;
+  std::erase_if(expected.headers, [](const auto& field) { return field.first == "content-length"; });
+  expected.headers.emplace_back("content-length", std::to_string(request.body.size()));
+  must(same(again.requests.front(), expected), "a request in chunks reads the same");
+}
+
 void read_cut(std::string_view input) {
   std::string whole;
   std::vector<std::string_view> cut;
@@ -122,6 +159,7 @@ void read_cut(std::string_view input) {
     const Reading again = read({written(request)});
     must(again.requests.size() == 1 && same(again.requests.front(), request) && again.left.empty(),
          "a request that is written down again reads the same");
+    must_read_the_same_in_chunks(request);
   }
 }
 

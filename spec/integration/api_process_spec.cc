@@ -1,4 +1,7 @@
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <string>
@@ -7,6 +10,7 @@
 #include "spec/integration/expectations.h"
 #include "spec/support/api_process.h"
 #include "spec/support/eventually.h"
+#include "spec/support/mute_server.h"
 #include "spec/support/requests.h"
 
 namespace rocket::spec {
@@ -35,6 +39,17 @@ TEST(ApiConfiguration, NeedsADatabaseUrlItUnderstands) {
   EXPECT_EQ(finished.exit.code, 2);
   EXPECT_NE(finished.output.find("DATABASE_URL"), std::string::npos);
   EXPECT_EQ(finished.output.find("hunter2"), std::string::npos);
+}
+
+// Else the first requests would be refused only because connecting takes a moment.
+TEST(ApiAtItsStart, ListensOnceItHasTriedToReachItsDatabase) {
+  const MuteServer database(MuteServer::Manner::kHangsUp);
+  ApiProcess api("postgresql://rides@" + database.address() + "/rides", {});
+  const std::string output = api.process().output();
+  const auto tried = output.find("database is away");
+  ASSERT_NE(tried, std::string::npos) << output;
+  EXPECT_LT(tried, output.find("listening")) << output;
+  EXPECT_EQ(api.send(get_request("/healthz")).status, 200);
 }
 
 TEST(ApiConfiguration, HelpListsFlagsVariablesUnitsAndDefaults) {
@@ -203,6 +218,48 @@ TEST(Secrets, AreInNoLogAndNoStoredError) {
         database.number("SELECT count(*) FROM idempotency_keys WHERE strpos(last_error, $1) > 0", {secret}),
         0);
   }
+}
+
+bool has_ipv6() {
+  const int descriptor = ::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  address.sin6_addr = in6addr_loopback;
+  const bool bound = ::bind(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+  ::close(descriptor);
+  return bound;
+}
+
+TEST(ApiAddress, MayBeIpv6) {
+  if (!has_ipv6()) GTEST_SKIP() << "this machine has none";
+  TestDatabase database;
+  for (const char* address : {"::1", "[::1]", "::", "0:0:0:0:0:0:0:1"}) {
+    ApiProcess api(database, {{"API_BIND", address}});
+    const std::string bracketed = *address == '[' ? address : "[" + std::string(address) + "]";
+    EXPECT_NE(api.process().output().find("address=" + bracketed + " "), std::string::npos)
+        << api.process().output();
+    // The simulator finds it by the same variables, and its requests are recorded with where they come from.
+    const std::int64_t before = database.count("audit_records");
+    const Finished run = run_to_end(
+        "simulator",
+        {{"API_BIND", address}, {"API_PORT", std::to_string(api.port())}, {"DATABASE_URL", database.url()}},
+        {"--rate", "50", "--duration", "1"});
+    EXPECT_EQ(run.exit.code, 0) << run.output;
+    EXPECT_GT(database.count("audit_records"), before) << run.output;
+    EXPECT_EQ(database.count("audit_records", "origin_ip <> '::1'"), 0);
+    expect_good_end(api.process());
+  }
+  // It listens on all addresses, those of IPv4 too.
+  const ApiProcess api(database, {{"API_BIND", "::"}});
+  EXPECT_EQ(api.send(ride_request(new_key())).status, 201);
+}
+
+// A service named api, in the same namespace of Kubernetes.
+TEST(ApiConfiguration, IsNotMisledByKubernetes) {
+  TestDatabase database;
+  ApiProcess api(database, {{"API_PORT", "tcp://10.96.0.1:80"}, {"PORT", "0"}});
+  EXPECT_NE(api.process().output().find("API_PORT is ignored"), std::string::npos);
+  expect_good_end(api.process());
 }
 
 }  // namespace

@@ -47,8 +47,8 @@ class BatchSpec : public testing::Test {
     asio::co_spawn(rig_.lane().executor(), rig_.lane().commit(std::move(first)), asio::use_future).get();
   }
 
-  static pg::Unit unit(const pg::Statement& statement, int value, bool alone = false) {
-    pg::Unit made{std::to_string(value), {}, alone};
+  static pg::Unit unit(const pg::Statement& statement, int value, bool exclusive = false) {
+    pg::Unit made{std::to_string(value), {}, exclusive};
     made.queries.emplace_back(statement, pg::Params{std::to_string(value)});
     return made;
   }
@@ -133,7 +133,7 @@ TEST_F(BatchSpec, HoldsUnitsOfOneShape) {
 
 TEST_F(BatchSpec, HoldsOneUnitOfEachOrder) {
   auto units = five_units();
-  units[3].order = units[0].order;
+  units[3].lock_key = units[0].lock_key;
   const auto transactions = commit(rig_, std::move(units));
   EXPECT_EQ(std::count(transactions.begin(), transactions.end(), transactions[0]), 4);
   EXPECT_NE(transactions[3], transactions[0]);
@@ -167,7 +167,7 @@ TEST_F(BatchSpec, GoesOnAfterAPoisonousUnit) {
 
 TEST_F(BatchSpec, LeavesOutThoseThatMustBeAlone) {
   auto units = five_units();
-  units[2].alone = true;
+  units[2].exclusive = true;
   const auto transactions = commit(rig_, std::move(units));
   EXPECT_EQ(std::count(transactions.begin(), transactions.end(), transactions[2]), 1);
 }

@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "pg/session.h"
+#include "process/event_loop.h"
 #include "spec/integration/completer_rig.h"
 
 // When the completer takes a key, and when it gives it up to a person.
@@ -91,6 +93,20 @@ TEST_F(CompleterPatience, ParksAKeyAfterTooManyOfItsAttemptsWithTheLastError) {
   EXPECT_EQ(gateway_.calls().size(), 2U);
 }
 
+// More than fit into a batch.
+TEST_F(CompleterPatience, DoesNotTakeAHopelessKeyThatIsNotParkedYet) {
+  CompleterRig completer(database_, gateway_, {.most_completions = 2}, 1);
+  abandon(database_);
+  abandon(database_);
+  database_.execute("UPDATE idempotency_keys SET completions = 2");
+
+  EXPECT_EQ(completer.run_once(), 0);
+
+  EXPECT_EQ(database_.count("idempotency_keys", "parked_at IS NOT NULL"), 1);
+  EXPECT_EQ(database_.count("idempotency_keys", "completions = 2 AND attempts = 1"), 2);
+  EXPECT_TRUE(gateway_.calls().empty());
+}
+
 TEST_F(CompleterPatience, DoesNotCountTheAttemptsOfClients) {
   CompleterRig completer(database_, gateway_, {.most_completions = 2});
   const std::string key = abandon(database_);
@@ -112,6 +128,19 @@ TEST_F(CompleterPatience, DoesNotParkAKeyThatSomeoneHolds) {
   EXPECT_EQ(completer.run_once(), 0);
   EXPECT_NE(database_.of_key(key, "parked_at"), "NULL");
   EXPECT_EQ(database_.of_key(key, "lease"), "NULL");
+}
+
+TEST_F(CompleterPatience, IsGivenAnewToTheOneKeyThatAPersonNames) {
+  const std::string named = abandon(database_);
+  const std::string other = abandon(database_);
+  database_.execute("UPDATE idempotency_keys SET parked_at = now(), last_error = 'x'");
+  process::EventLoop loop;
+  pg::Session session({.url = database_.url()});
+
+  EXPECT_EQ(loop.run(session.run(completer::resume_parked(database_.of_key(named, "id")))).affected(), 1);
+
+  EXPECT_EQ(database_.of_key(named, "parked_at"), "NULL");
+  EXPECT_NE(database_.of_key(other, "parked_at"), "NULL");
 }
 
 TEST_F(CompleterPatience, ParksARequestToAnUnknownEndpoint) {

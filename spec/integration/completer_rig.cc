@@ -2,13 +2,17 @@
 
 #include "base/ids.h"
 #include "endpoints/all.h"
+#include "process/block_on.h"
+#include "spec/support/connected_lanes.h"
 
 namespace rocket::spec {
 namespace {
 
-pg::LaneOptions lane_options(const TestDatabase& database) {
+pg::LaneOptions lane_options(const std::string& url) {
   pg::LaneOptions options;
-  options.connection.url = database.url();
+  options.connection.url = url;
+  // On a machine that is busy with other specs, too.
+  options.connect_patience = options.connection.transaction_timeout = std::chrono::seconds(20);
   return options;
 }
 
@@ -16,10 +20,23 @@ pg::LaneOptions lane_options(const TestDatabase& database) {
 
 CompleterRig::CompleterRig(const TestDatabase& database, ScriptedGateway& gateway,
                            completer::Patience patience, std::int64_t batch)
-    : flows_(endpoints::all_flows(gateway, {})),
+    : CompleterRig(database.url(), 2, gateway, patience, batch) {
+  wait_until_connected(lanes_);
+}
+
+CompleterRig::CompleterRig(const std::string& database_url, ScriptedGateway& gateway)
+    : CompleterRig(database_url, 1, gateway, {}, 1000) {}
+
+CompleterRig::CompleterRig(const std::string& database_url, std::size_t lanes, ScriptedGateway& gateway,
+                           completer::Patience patience, std::int64_t batch)
+    : endpoints_(endpoints::all_endpoints(gateway, {})),
       engine_({.lease_time = patience.lease_time}, log_),
-      lanes_(2, lane_options(database), log_),
-      completer_(lanes_, engine_, flows_, log_, patience, batch) {}
+      lanes_(lanes, lane_options(database_url), log_),
+      completer_(lanes_, engine_, endpoints_, log_, patience, batch) {}
+
+std::size_t CompleterRig::hand_back_all() {
+  return process::block_on(lanes_.at(0).executor(), completer_.hand_back_all(lanes_.at(0)));
+}
 
 std::string abandon(TestDatabase& database, const Abandoned& request) {
   const std::string key = new_key();

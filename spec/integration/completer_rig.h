@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -15,13 +16,20 @@ class CompleterRig {
  public:
   CompleterRig(const TestDatabase& database, ScriptedGateway& gateway, completer::Patience patience = {},
                std::int64_t batch = 1000);
+  // By another way to the database, on one connection.
+  CompleterRig(const std::string& database_url, ScriptedGateway& gateway);
 
   std::int64_t run_once() { return completer_.run_once(stop_); }
+  // What it does in the end.
+  std::size_t hand_back_all();
 
  private:
+  CompleterRig(const std::string& database_url, std::size_t lanes, ScriptedGateway& gateway,
+               completer::Patience patience, std::int64_t batch);
+
   process::StopSignal stop_;
   Log log_;
-  idempotency::Flows flows_;
+  endpoints::Endpoints endpoints_;
   idempotency::Engine engine_;
   pg::Lanes lanes_;
   completer::Completer completer_;

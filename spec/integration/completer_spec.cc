@@ -158,6 +158,20 @@ TEST(Completer, LeavesAKeyForLaterWhileTheProviderIsAway) {
   EXPECT_EQ(database.of_key(key, "response_code"), "201");
 }
 
+TEST(Completer, HandsBackTheKeysOfEveryUser) {
+  TestDatabase database;
+  ScriptedGateway gateway;
+  gateway.plan(Behaviour::kIsAway, 2);
+  CompleterRig completer(database, gateway);
+  const std::string one = abandon(database, {.recovery_point = "ride_created"});
+  const std::string other = abandon(database, {.recovery_point = "ride_created", .user = kDeclinedUser});
+
+  EXPECT_EQ(completer.run_once(), 2);
+
+  EXPECT_EQ(database.of_key(one, "lease"), "NULL");
+  EXPECT_EQ(database.of_key(other, "lease"), "NULL");
+}
+
 TEST(Completer, RepeatsAChargeWhoseAnswerWasLostWithTheSameKey) {
   TestDatabase database;
   ScriptedGateway gateway;

@@ -77,6 +77,7 @@ class DrainRig {
   static pg::ConnectionOptions connection_options(const TestDatabase& database) {
     pg::ConnectionOptions options;
     options.url = database.url();
+    options.transaction_timeout = std::chrono::seconds(20);
     return options;
   }
 
@@ -237,6 +238,19 @@ TEST(Enqueuer, SharesTheWorkWithOthersWithoutDuplicates) {
   EXPECT_EQ(ids_of(queue.times_by_id()), staged);
   EXPECT_EQ(queue.deliveries().size(), static_cast<std::size_t>(kJobs));
   EXPECT_EQ(database.count("staged_jobs"), 0);
+}
+
+TEST(Enqueuer, PassesByWhatAnotherOneHolds) {
+  TestDatabase database;
+  stage(database, 3);
+  SqlSession other = database.open_session();
+  other.execute("BEGIN");
+  other.rows("SELECT id FROM staged_jobs ORDER BY id LIMIT 1 FOR UPDATE");
+  RecordingQueue queue;
+  DrainRig drain(database, queue, 60);
+  EXPECT_EQ(drain.run_once(), 2);
+  other.execute("ROLLBACK");
+  EXPECT_EQ(drain.run_once(), 1);
 }
 
 TEST(EnqueuerProcess, MovesManyBatchesEachJobOnce) {

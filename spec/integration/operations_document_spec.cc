@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "spec/support/child_process.h"
+#include "spec/support/paths.h"
 
 // docs/operations.md has every setting of every process, and no other.
 namespace rocket::spec {
@@ -46,7 +47,7 @@ struct Row {
 };
 
 std::vector<Row> rows_of_the_table() {
-  std::ifstream file(SPEC_SOURCE_DIR "/docs/operations.md");
+  std::ifstream file(source_dir() + "/docs/operations.md");
   std::vector<Row> rows;
   for (std::string line; std::getline(file, line);) {
     if (line.starts_with("## Processes")) break;

@@ -33,6 +33,7 @@ class ReaperRig {
   static pg::ConnectionOptions connection_options(const TestDatabase& database) {
     pg::ConnectionOptions options;
     options.url = database.url();
+    options.transaction_timeout = std::chrono::seconds(20);
     return options;
   }
 

@@ -285,7 +285,7 @@ TEST_F(RidesSpec, FailuresAreProblemsWhenAskedFor) {
   EXPECT_TRUE(problem.at("type").is_string());
   EXPECT_TRUE(problem.at("title").is_string());
   EXPECT_TRUE(problem.at("detail").is_string());
-  for (const char* target : {"/nothing", "/rides"}) {
+  for (const char* target : {"/nothing", "/rides?limit=0"}) {
     EXPECT_EQ(send(get_request(target).with("Accept", "application/problem+json")).header("content-type"),
               "application/problem+json");
   }
@@ -328,16 +328,17 @@ TEST_F(RidesSpec, KnowsItsPathsAndMethods) {
     EXPECT_EQ(response.status, 405) << method << ' ' << target;
     return response.header("allow");
   };
-  EXPECT_EQ(allow("GET", "/rides"), "POST");
-  EXPECT_EQ(allow("PUT", "/rides"), "POST");
-  EXPECT_EQ(allow("get", "/account"), "GET, HEAD");
-  EXPECT_EQ(allow("PUT", "/rides/1"), "GET, HEAD, DELETE");
-  EXPECT_EQ(allow("DELETE", "/rides"), "POST");
-  EXPECT_EQ(allow("POST", "/account"), "GET, HEAD");
-  EXPECT_EQ(allow("POST", "/healthz"), "GET, HEAD");
-  EXPECT_EQ(allow("POST", "/"), "GET, HEAD");
-  EXPECT_EQ(allow("PUT", "/deposits"), "POST, GET, HEAD");
-  expect_failure(send(get_request("/rides")), 405, "method_not_allowed");
+  EXPECT_EQ(allow("PUT", "/rides"), "POST, GET, HEAD, OPTIONS");
+  EXPECT_EQ(allow("get", "/account"), "GET, HEAD, OPTIONS");
+  EXPECT_EQ(allow("PUT", "/rides/1"), "DELETE, GET, HEAD, OPTIONS");
+  EXPECT_EQ(allow("DELETE", "/rides"), "POST, GET, HEAD, OPTIONS");
+  EXPECT_EQ(allow("POST", "/account"), "GET, HEAD, OPTIONS");
+  EXPECT_EQ(allow("POST", "/healthz"), "GET, HEAD, OPTIONS");
+  EXPECT_EQ(allow("POST", "/"), "GET, HEAD, OPTIONS");
+  EXPECT_EQ(allow("PUT", "/deposits"), "POST, GET, HEAD, OPTIONS");
+  ClientRequest patch = get_request("/rides");
+  patch.method = "PATCH";
+  expect_failure(send(patch), 405, "method_not_allowed");
 }
 
 TEST(ReusedKeys, AreRefusedWith422WhenConfiguredSo) {
@@ -361,7 +362,12 @@ class RunningRideSpec : public testing::Test {
   }
 
   TestDatabase database_;
-  ApiProcess api_{database_, {{"MOCK_LATENCY_MS", "60000"}, {"API_LINE_LIMIT", "2"}}};
+  ApiProcess api_{database_,
+                  {{"MOCK_LATENCY_MS", "60000"},
+                   {"API_LINE_LIMIT", "2"},
+                   {"API_CALLER_SHARE", "100"},
+                   {"API_ADDRESS_SHARE", "100"},
+                   {"API_PROVIDER_SHARE", "100"}}};
   HttpConnection connection_ = api_.connect();
   const std::string key_ = new_key();
 };
@@ -404,6 +410,7 @@ TEST_F(RunningRideSpec, FillsTheLine) {
   expect_retry_later(response);
   EXPECT_EQ(database_.count("idempotency_keys"), 2);
   EXPECT_EQ(api_.send(get_request("/healthz")).status, 200);
+  EXPECT_EQ(api_.send(get_request("/readyz")).status, 200);
 }
 
 TEST(PaymentOutage, ReleasesTheKeyAndStoresNothing) {

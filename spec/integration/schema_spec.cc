@@ -14,6 +14,7 @@
 #include "idempotency/keys.h"
 #include "reaper/reap.h"
 #include "spec/support/engine_rig.h"
+#include "spec/support/paths.h"
 #include "spec/support/requests.h"
 #include "spec/support/test_database.h"
 
@@ -24,7 +25,7 @@ using testing::HasSubstr;
 using testing::Not;
 
 std::string schema_text() {
-  std::ifstream file(SPEC_SOURCE_DIR "/schema.sql");
+  std::ifstream file(source_dir() + "/schema.sql");
   std::ostringstream text;
   text << file.rdbuf();
   return text.str();
@@ -257,7 +258,7 @@ class UpdateCounter {
 TEST(Schema, MakesProgressWithoutTouchingAnIndex) {
   TestDatabase database;
   ScriptedGateway gateway;
-  const idempotency::Flow flow = endpoints::ride_flow(gateway, {});
+  const idempotency::Flow flow = endpoints::rides(gateway, {}).flow;
   UpdateCounter counter(database);
   const auto run = [&](const pg::Query& query) {
     const std::vector<const pg::Query*> itself{&query};
@@ -310,7 +311,7 @@ TEST(Schema, LeavesRoomForProgressOnFullPages) {
   EXPECT_EQ(updates.heap_only, updates.all);
 }
 
-// Heavy: a million keys, of which the workers want a few.
+// Heavy: a hundred thousand keys, of which the workers want a few.
 class HeavySchema : public testing::Test {
  protected:
   HeavySchema() : session_(database_.open_session()) {
@@ -334,15 +335,15 @@ class HeavySchema : public testing::Test {
         "INSERT INTO idempotency_keys (id, user_id, idempotency_key, request_method, request_path, "
         "  request_params, recovery_point, created_at, last_run_at, finished_at, response_code, "
         "  response_body, parked_at, last_error) "
-        "SELECT gen_random_uuid(), 1, 'one-of-a-million-keys-' || i, 'POST', '/rides', "
+        "SELECT gen_random_uuid(), 1, 'one-of-very-many-keys-' || i, 'POST', '/rides', "
         "  '{\"origin_lat\": 1.5, \"origin_lon\": -2.25, \"target_lat\": 3.0, \"target_lon\": 4.0}', "
         "  CASE WHEN kind > 1 THEN 'finished' ELSE 'ride_created' END, at, at, "
         "  CASE WHEN kind > 1 THEN at END, CASE WHEN kind > 1 THEN 201 END, CASE WHEN kind > 1 THEN '{}' "
         "END, "
         "  CASE WHEN kind = 1 THEN at END, CASE WHEN kind = 1 THEN 'too many attempts' END "
         // In every thousand: one unfinished, one parked, the rest finished; spread over 75 hours.
-        "FROM (SELECT i, i % 1000 AS kind, now() - make_interval(secs => i * 0.27) AS at "
-        "        FROM generate_series(1, 1000000) i) keys");
+        "FROM (SELECT i, i % 1000 AS kind, now() - make_interval(secs => i * 2.7) AS at "
+        "        FROM generate_series(1, 100000) i) keys");
     session_.execute(indexes);
     session_.execute("ANALYZE idempotency_keys");
     session_.execute("ANALYZE users");
@@ -381,7 +382,8 @@ class HeavySchema : public testing::Test {
 };
 
 TEST_F(HeavySchema, ServesTheWorkersQueriesByTheirIndexes) {
-  expect_served_by("idempotency_keys_unfinished", completer::take_abandoned({}, 1000));
+  expect_served_by("idempotency_keys_unfinished", completer::take_abandoned({}, 1000, random_uuid()));
+  expect_served_by("idempotency_keys_unfinished", completer::give_back_taken({random_uuid()}));
   expect_served_by("idempotency_keys_unfinished", completer::park_hopeless({}, 1000));
   expect_served_by("idempotency_keys_finished", reaper::reap(std::chrono::hours(72), 1000));
   for (const std::string& plan : plans(completer::list_parked())) {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "spec/support/api_process.h"
+#include "spec/support/paths.h"
 #include "spec/support/payment_provider.h"
 #include "spec/support/requests.h"
 
@@ -12,9 +13,9 @@ namespace rocket::spec {
 namespace {
 
 int run_setup(const TestDatabase& database, const PaymentProvider& provider, const std::string& key) {
-  const std::string command = "STRIPE_API_BASE=" + provider.url() + " STRIPE_API_KEY=" + key + " '" +
-                              SPEC_SOURCE_DIR + "/bin/support/stripe-customers' '" + database.url() +
-                              "' >/dev/null 2>&1";
+  const std::string command = "DATABASE_URL='" + database.url() + "' STRIPE_API_BASE=" + provider.url() +
+                              " STRIPE_API_KEY=" + key + " '" + source_dir() +
+                              "/bin/support/stripe-customers' >/dev/null 2>&1";
   return std::system(command.c_str());  // NOLINT(concurrency-mt-unsafe)
 }
 

@@ -139,6 +139,45 @@ TEST_F(StripeGatewaySpec, WaitsAsLongAsItIsAskedToAndNoLongerThanItMay) {
   EXPECT_LT(Clock::now() - again, std::chrono::seconds(5));
 }
 
+// The same key would get the same failure for a day.
+TEST_F(StripeGatewaySpec, LooksUpWhatFailedForGood) {
+  provider_.fail("kind=status&status=500&charged=true&stored=true");
+  const ChargeRequest ride = request();
+  const std::string id = charge_id(charge(ride));
+  EXPECT_NE(id, "");
+  EXPECT_EQ(charge_id(charge(ride)), id);
+  EXPECT_EQ(charges(), 1U);
+
+  provider_.fail("kind=status&status=500&charged=true&stored=true");
+  const RefundRequest back = refund_of(id);
+  EXPECT_NE(refund_id(refund(back)), "");
+  EXPECT_EQ(provider_.refunds()["7"].size(), 1U);
+}
+
+TEST_F(StripeGatewaySpec, SendsNothingAnewWhereAFailureIsStoredAndNothingIsListed) {
+  const std::string id = charge_id(charge(request()));
+  const std::string stored = "kind=status&status=500&stored=true";
+  provider_.fail(stored);
+  const ChargeRequest ride = request();
+  const RefundRequest back = refund_of(id);
+  for (int i = 0; i < 2; ++i) {
+    const std::size_t before = calls();
+    const ChargeResult result = charge(ride);
+    ASSERT_TRUE(std::holds_alternative<NoAnswer>(result));
+    EXPECT_NE(std::get<NoAnswer>(result).reason.find("lists no such charge"), std::string::npos);
+    EXPECT_LE(calls(), before + 3) << "twice, and the list";
+  }
+  provider_.fail(stored);
+  const RefundResult result = refund(back);
+  ASSERT_TRUE(std::holds_alternative<NoAnswer>(result));
+  EXPECT_NE(std::get<NoAnswer>(result).reason.find("lists no such refund"), std::string::npos);
+  EXPECT_EQ(charges(), 1U);
+  // Once Stripe has forgotten it, all is well.
+  provider_.forget_keys();
+  EXPECT_NE(charge_id(charge(ride)), "");
+  EXPECT_NE(refund_id(refund(back)), "");
+}
+
 TEST_F(StripeGatewaySpec, TakesNoAnswerForAnother) {
   provider_.fail("kind=twice&charged=true");
   const ChargeRequest first = request();

@@ -14,6 +14,7 @@
 #include "spec/integration/completer_rig.h"
 #include "spec/support/child_process.h"
 #include "spec/support/eventually.h"
+#include "spec/support/paths.h"
 #include "spec/support/payment_provider.h"
 #include "spec/support/requests.h"
 #include "spec/support/test_database.h"
@@ -114,6 +115,50 @@ TEST_P(WorkerProcess, DoesNotRepeatThePasswordOfAMistakenUrl) {
   EXPECT_THAT(finished.output, AllOf(HasSubstr("DATABASE_URL"), Not(HasSubstr("sesame"))));
 }
 
+// Each as the process finds it: DATABASE_URL, and what else libpq reads.
+std::vector<Environment> ways_in_clear() {
+  return {{{"DATABASE_URL", "postgresql://rides@db.example.com/rides"}},
+          {{"DATABASE_URL", "host=192.0.2.1 dbname=rides sslmode=prefer"}},
+          {{"DATABASE_URL", "host=db.example.com hostaddr=127.0.0.1,192.0.2.1"}},
+          {{"DATABASE_URL", "postgresql://localhost,db.example.com/rides?sslmode=disable"}},
+          {{"DATABASE_URL", "postgresql://[2001:db8::1]/rides?sslmode=allow"}},
+          {{"DATABASE_URL", "postgresql://localhost.example.com/rides"}},
+          {{"DATABASE_URL", "postgresql:///rides"}, {"PGHOST", "db.example.com"}},
+          {{"DATABASE_URL", "postgresql://db.example.com/rides"}, {"PGSSLMODE", "prefer"}},
+          {{"DATABASE_URL", "postgresql://localhost/rides"}, {"PGHOSTADDR", "192.0.2.1"}}};
+}
+
+TEST_P(WorkerProcess, RefusesADatabaseFarAwayWithoutTls) {
+  for (Environment way : ways_in_clear()) {
+    way["LOG_LEVEL"] = "loud";
+    const Finished finished = run_to_end(GetParam().name, way);
+    EXPECT_EQ(finished.exit.code, 2) << way["DATABASE_URL"];
+    EXPECT_THAT(finished.output, AllOf(HasSubstr("sslmode"), HasSubstr("DATABASE_ALLOW_PLAINTEXT"),
+                                       HasSubstr("LOG_LEVEL"), Not(HasSubstr("example.com"))));
+  }
+}
+
+TEST_P(WorkerProcess, TakesADatabaseThatIsNearOrSafelyReached) {
+  std::vector<Environment> ways{{{"DATABASE_URL", "postgresql://db.example.com/rides?sslmode=require"}},
+                                {{"DATABASE_URL", "postgresql://db.example.com/rides?sslmode=verify-ca"}},
+                                {{"DATABASE_URL", "host=192.0.2.1 sslmode=verify-full"}},
+                                {{"DATABASE_URL", "postgresql://db/rides"}, {"PGSSLMODE", "require"}},
+                                {{"DATABASE_URL", "postgresql:///rides"}},
+                                {{"DATABASE_URL", "postgresql://localhost,127.0.0.2,[::1]/rides"}},
+                                {{"DATABASE_URL", "host=/run/postgresql,LOCALHOST dbname=rides"}}};
+  for (Environment way : ways_in_clear()) {
+    way["DATABASE_ALLOW_PLAINTEXT"] = "on";
+    ways.push_back(way);
+  }
+  for (Environment& way : ways) {
+    // A mistake that ends the process, so that it goes nowhere.
+    way["LOG_LEVEL"] = "loud";
+    const Finished finished = run_to_end(GetParam().name, way);
+    EXPECT_EQ(finished.exit.code, 2) << way["DATABASE_URL"];
+    EXPECT_THAT(finished.output, AllOf(HasSubstr("LOG_LEVEL"), Not(HasSubstr("DATABASE_URL"))));
+  }
+}
+
 TEST_P(WorkerProcess, StopsOnSigterm) {
   TestDatabase database;
   const ChildProcess process(GetParam().name, environment(database.url()));
@@ -131,6 +176,26 @@ TEST_P(WorkerProcess, StopsOnSigint) {
   EXPECT_EQ(exit->code, 0) << process.output();
 }
 
+TEST_P(WorkerProcess, StopsOnSighup) {
+  TestDatabase database;
+  const ChildProcess process(GetParam().name, environment(database.url()));
+  process.wait_for_line(GetParam().running);
+  process.kill(SIGHUP);
+  const auto exit = process.wait_for_exit(std::chrono::seconds(10));
+  ASSERT_TRUE(exit.has_value()) << process.output();
+  EXPECT_EQ(exit->code, 0) << process.output();
+}
+
+TEST_P(WorkerProcess, GoesOnAfterSighupWhereNohupStartedIt) {
+  TestDatabase database;
+  const ChildProcess process("/usr/bin/nohup", environment(database.url()),
+                             {bin_dir() + "/" + GetParam().name});
+  process.wait_for_line(GetParam().running);
+  process.kill(SIGHUP);
+  EXPECT_FALSE(process.wait_for_exit(std::chrono::milliseconds(200)).has_value());
+  expect_good_end(process);
+}
+
 TEST_P(WorkerProcess, StopsWhileThereIsNoDatabase) {
   const ChildProcess process(GetParam().name, environment(kNowhere));
   process.wait_for_line(GetParam().running);
@@ -141,7 +206,9 @@ TEST_P(WorkerProcess, StopsWhileThereIsNoDatabase) {
 
 TEST_P(WorkerProcess, StopsWhileItWaitsForADatabaseThatSaysNothing) {
   SilentServer server;
-  const ChildProcess process(GetParam().name, environment(server.url()));
+  Environment with = environment(server.url());
+  with.insert(kDefaultDatabaseTimeout);
+  const ChildProcess process(GetParam().name, with);
   process.wait_for_line(GetParam().running);
   ASSERT_TRUE(server.has_visitor()) << process.output();
   expect_good_end(process);
@@ -189,9 +256,10 @@ TEST(Secrets, AreInNoLogOfAWorkerAndInNoErrorItStores) {
   database.execute("UPDATE idempotency_keys SET finished_at = finished_at - interval '73 hours'");
   run("reaper", [&] { return database.count("idempotency_keys", "finished_at IS NOT NULL") == 0; });
 
-  EXPECT_THAT(log, AllOf(HasSubstr(": completed "), HasSubstr("status=402"), HasSubstr("not completed"),
-                         HasSubstr("no such endpoint"), HasSubstr("parked after too many attempts"),
-                         HasSubstr("send_ride_receipt"), HasSubstr("reaped")));
+  EXPECT_THAT(log,
+              AllOf(HasSubstr(": completed "), HasSubstr("at attempt 2: 402 "), HasSubstr("not completed"),
+                    HasSubstr("no such endpoint"), HasSubstr("parked after too many attempts"),
+                    HasSubstr("send_ride_receipt"), HasSubstr("reaped")));
   EXPECT_EQ(database.count("idempotency_keys", "last_error IS NOT NULL"), 3);
   std::vector<std::string> secrets{"example.com", "cus_", "user-bad-source", "sesame",
                                    PaymentProvider::kApiKey};

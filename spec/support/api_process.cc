@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include "spec/support/paths.h"
+
 namespace rocket::spec {
 namespace {
 
@@ -19,12 +21,19 @@ ApiProcess::ApiProcess(const TestDatabase& database, const Environment& environm
 
 ApiProcess::ApiProcess(const std::string& database_url, const Environment& environment,
                        const std::vector<std::string>& flags)
-    : process_("api", complete(environment, database_url), flags) {
+    : process_("api", complete(environment, database_url), flags), port_(port_of_its_log()) {}
+
+ApiProcess::ApiProcess(const TestDatabase& database, const Environment& environment, OpenFiles files)
+    : process_("/bin/sh", complete(environment, database.url()),
+               {"-c", "ulimit -n " + std::to_string(files.limit) + " && exec " + bin_dir() + "/api"}),
+      port_(port_of_its_log()) {}
+
+std::uint16_t ApiProcess::port_of_its_log() const {
   // As text "listening address=127.0.0.1 port=5000", as JSON "…"listening",…,"port":5000}".
   const std::string line = process_.wait_for_line("listening");
   const auto digits = line.find_first_of("0123456789", line.rfind("port"));
   if (digits == std::string::npos) throw std::runtime_error("no port in: " + line);
-  port_ = static_cast<std::uint16_t>(std::stoi(line.substr(digits)));
+  return static_cast<std::uint16_t>(std::stoi(line.substr(digits)));
 }
 
 }  // namespace rocket::spec

@@ -10,6 +10,11 @@
 
 namespace rocket::spec {
 
+// The limit of open files (RLIMIT_NOFILE) that a process is started with.
+struct OpenFiles {
+  int limit = 0;
+};
+
 // The api, listening on a free port of 127.0.0.1.
 class ApiProcess {
  public:
@@ -19,6 +24,7 @@ class ApiProcess {
   // The same with another way to the database, such as through a proxy.
   ApiProcess(const std::string& database_url, const Environment& environment,
              const std::vector<std::string>& flags = {});
+  ApiProcess(const TestDatabase& database, const Environment& environment, OpenFiles files);
 
   std::uint16_t port() const { return port_; }
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
@@ -29,6 +35,8 @@ class ApiProcess {
   ClientResponse send(const ClientRequest& request) const { return exchange(port_, request); }
 
  private:
+  std::uint16_t port_of_its_log() const;
+
   ChildProcess process_;
   std::uint16_t port_ = 0;
 };

@@ -13,10 +13,23 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "spec/support/paths.h"
+
 namespace rocket::spec {
 namespace {
 
+// What is slow is not lost. Settings that the spec gives, or that the program does not know, stay as they
+// are.
+void add_patience(Environment& environment) {
+  if (environment.contains("DATABASE_URL")) environment.emplace("DATABASE_TIMEOUT_MS", "20000");
+  if (environment.contains("JOB_QUEUE")) {
+    environment.emplace("JOB_QUEUE_CONNECT_TIMEOUT_MS", "3000");
+    environment.emplace("JOB_QUEUE_TIMEOUT_MS", "6000");
+  }
+}
+
 std::vector<std::string> complete_environment(Environment environment) {
+  add_patience(environment);
   for (const char* name : {"PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"}) {
     const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
     if (value != nullptr) environment.emplace(name, value);
@@ -57,7 +70,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
 ChildProcess::ChildProcess(const std::string& program, const Environment& environment,
                            const std::vector<std::string>& flags)
     : program_(program) {
-  std::vector<std::string> arguments{program.starts_with('/') ? program : SPEC_BIN_DIR "/" + program};
+  std::vector<std::string> arguments{program.starts_with('/') ? program : bin_dir() + "/" + program};
   arguments.insert(arguments.end(), flags.begin(), flags.end());
   if (::access(arguments[0].c_str(), X_OK) != 0) {
     throw std::system_error(errno, std::generic_category(), arguments[0]);

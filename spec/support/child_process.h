@@ -15,6 +15,10 @@ namespace rocket::spec {
 
 using Environment = std::map<std::string, std::string>;
 
+// For specs of what a process does when its database stalls or is away: the time limit that the program has
+// by default. All others have a patient one, so that none fails because the machine is slow.
+inline const Environment::value_type kDefaultDatabaseTimeout{"DATABASE_TIMEOUT_MS", ""};
+
 struct ExitStatus {
   // Exactly one of the two is set.
   std::optional<int> code;

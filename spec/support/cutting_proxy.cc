@@ -2,6 +2,7 @@
 
 #include <libpq-fe.h>
 
+#include <algorithm>
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/local/stream_protocol.hpp>
@@ -14,6 +15,7 @@
 #include <cstdint>
 #include <map>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 namespace rocket::spec {
@@ -62,6 +64,12 @@ std::uint32_t length_at(const std::vector<unsigned char>& bytes, std::size_t pla
   std::uint32_t length = 0;
   for (std::size_t i = 0; i < 4; ++i) length = length << 8U | bytes.at(place + i);
   return length;
+}
+
+// Whether a connection that begins so is that of a process::DatabaseCheck: its name ends the application's.
+bool is_check(const std::vector<unsigned char>& startup) {
+  constexpr std::string_view kEnd(" check\0", 7);
+  return std::search(startup.begin(), startup.end(), kEnd.begin(), kEnd.end()) != startup.end();
 }
 
 }  // namespace
@@ -122,8 +130,16 @@ void CuttingProxy::after(To direction, std::size_t messages, std::function<void(
       .get();
 }
 
+void CuttingProxy::edit_answers(std::function<void(std::vector<unsigned char>&)> edit) {
+  asio::post(context_, asio::use_future([&] { edit_ = std::move(edit); })).get();
+}
+
 void CuttingProxy::cut_now() {
   asio::post(context_, asio::use_future([this] { cut(); })).get();
+}
+
+bool CuttingProxy::has_acted() {
+  return asio::post(context_, asio::use_future([this] { return has_acted_; })).get();
 }
 
 asio::awaitable<void> CuttingProxy::accept() {
@@ -154,7 +170,9 @@ asio::awaitable<void> CuttingProxy::pass_on(std::shared_ptr<Link> link, To direc
   try {
     Message kept;
     for (bool is_startup = begins_with_startup;; is_startup = false) {
-      const Message message = co_await next_message(from, is_startup, kept);
+      Message message = co_await next_message(from, is_startup, kept);
+      if (is_startup) link->is_counted = !is_check(message);
+      if (edit_ && direction == To::kClient) edit_(message);
       if (!may_pass(link, direction, message)) co_return;
       co_await asio::async_write(to, asio::buffer(message), asio::use_awaitable);
     }
@@ -196,12 +214,29 @@ asio::awaitable<CuttingProxy::Message> CuttingProxy::next_message(Socket& from, 
   co_return message;
 }
 
+bool CuttingProxy::is_counted(const Link& link, To direction, const Message& message) const {
+  if (protocol_ != Protocol::kPostgres) return true;
+  const unsigned char kind = message.front();
+  // The farewell (Terminate) of a process that has ended may still be on its way when the count begins anew.
+  if (kind == 'X' || !link.is_counted) return false;
+  constexpr std::string_view kPartOfAStep = "PDEHC";
+  constexpr std::string_view kSaysWhatHappened = "CZER";
+  switch (counts_) {
+    case Counts::kAll:
+      break;
+    case Counts::kSteps:
+      return direction == To::kServer
+                 ? kPartOfAStep.find(static_cast<char>(kind)) == std::string_view::npos
+                 : kSaysWhatHappened.find(static_cast<char>(kind)) != std::string_view::npos;
+    case Counts::kStatements:
+      return kind == (direction == To::kServer ? 'B' : 'Z');
+  }
+  return true;
+}
+
 // False when the connection was cut before this message.
 bool CuttingProxy::may_pass(const std::shared_ptr<Link>& link, To direction, const Message& message) {
-  // The farewell (Terminate) of a process that has ended may still be on its way when the count begins anew.
-  if (protocol_ == Protocol::kPostgres && message.front() == 'X') return true;
-  const unsigned char kind = direction == To::kServer ? 'B' : 'Z';
-  if (counts_ == Counts::kStatements && message.front() != kind) return true;
+  if (!is_counted(*link, direction, message)) return true;
   if (act_ && direction == direction_ && passed(direction) == limit_) {
     std::exchange(act_, nullptr)(*this);
     has_acted_ = true;

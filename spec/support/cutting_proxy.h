@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace rocket::spec {
@@ -27,10 +28,20 @@ class CuttingProxy {
  public:
   enum class To { kServer, kClient };
 
-  // Which messages are counted, and may be the chosen one: all, or, with PostgreSQL, just those before each
-  // statement (Bind), and after the last of those sent together (ReadyForQuery). A farewell (Terminate) is
-  // neither.
-  enum class Counts { kAll, kStatements };
+  // Which messages are counted, and may be the chosen one, with PostgreSQL:
+  // - kAll;
+  // - kSteps: those after which something has happened that had not before. That is each that has the server
+  // do
+  //   something (of a prepared statement, the first of its messages: Bind), and each in which the server says
+  //   that something is done (CommandComplete, ReadyForQuery) or has failed. Between these come only messages
+  //   that belong to the next one, and whoever is gone before that has done nothing more;
+  // - kStatements: those before each statement (Bind), and after the last of those sent together
+  //   (ReadyForQuery).
+  //
+  // A farewell (Terminate) is never counted, nor is anything of a session in which a worker only checks its
+  // database (process/database_check.h): that changes nothing, and says as much as all the worker's
+  // statements together.
+  enum class Counts { kAll, kSteps, kStatements };
 
   explicit CuttingProxy(const std::string& database_url, Counts counts = Counts::kAll);
   struct Redis {
@@ -59,18 +70,22 @@ class CuttingProxy {
   }
   // For use in the above.
   void cut();
+  // Each message of the server goes through this on its way to the client, on the proxy's thread.
+  void edit_answers(std::function<void(std::vector<unsigned char>&)> edit);
   // Cuts all connections there are; for use elsewhere.
   void cut_now();
   // Messages that went this way since it last began to count.
   std::size_t passed(To direction) const { return passed_.at(static_cast<std::size_t>(direction)); }
-  // Whether it came to what was to happen.
-  bool has_acted() const { return has_acted_; }
+  // Whether it came to what was to happen. If that is happening just now, returns when it is done. Not for
+  // use in the above.
+  bool has_acted();
 
  private:
   using Socket = asio::generic::stream_protocol::socket;
   struct Link {
     Socket client;
     Socket server;
+    bool is_counted = true;
   };
 
   using Message = std::vector<unsigned char>;
@@ -83,6 +98,7 @@ class CuttingProxy {
   asio::awaitable<void> pass_on(std::shared_ptr<Link> link, To direction, bool begins_with_startup);
   // `kept` is what was read beyond the last message.
   asio::awaitable<Message> next_message(Socket& from, bool is_startup, Message& kept) const;
+  bool is_counted(const Link& link, To direction, const Message& message) const;
   bool may_pass(const std::shared_ptr<Link>& link, To direction, const Message& message);
 
   std::string url_;
@@ -94,9 +110,10 @@ class CuttingProxy {
   asio::ip::tcp::acceptor acceptor_;
   std::vector<std::weak_ptr<Link>> links_;
   std::array<std::atomic<std::size_t>, 2> passed_{};
-  std::atomic<bool> has_acted_{false};
   // On the proxy's thread.
+  bool has_acted_ = false;
   std::function<void(CuttingProxy&)> act_;
+  std::function<void(Message&)> edit_;
   To direction_ = To::kServer;
   std::size_t limit_ = 0;
   std::thread thread_;

@@ -7,32 +7,43 @@
 #include <variant>
 
 #include "endpoints/all.h"
+#include "spec/support/connected_lanes.h"
 
 namespace rocket::spec {
 namespace {
 
-pg::LaneOptions lane_options(const std::string& url, std::size_t batch_limit) {
+pg::LaneOptions lane_options(const std::string& url, std::size_t batch_limit,
+                             std::chrono::milliseconds transaction_timeout) {
   pg::LaneOptions options;
   options.connection.url = url;
   options.connection.application_name = "rocket-rides spec";
   options.batch_limit = batch_limit;
+  options.connection.transaction_timeout = transaction_timeout;
+  // On a machine that is busy with other specs, too.
+  options.connect_patience = std::chrono::seconds(20);
   return options;
 }
 
 }  // namespace
 
 EngineRig::EngineRig(const TestDatabase& database, RigOptions options)
-    : EngineRig(database.url(), std::move(options)) {}
+    : EngineRig(database.url(), std::move(options)) {
+  wait_until_connected(lanes_);
+}
 
 EngineRig::EngineRig(const std::string& database_url, RigOptions options)
-    : flows_(endpoints::all_flows(gateway_, options.rides)),
+    : EngineRig(database_url, std::move(options), std::chrono::seconds(20)) {}
+
+EngineRig::EngineRig(const std::string& database_url, RigOptions options,
+                     std::chrono::milliseconds transaction_timeout)
+    : endpoints_(endpoints::all_endpoints(gateway_, options.rides)),
       engine_(options.engine, log_),
-      lanes_(options.lanes, lane_options(database_url, options.batch_limit), log_) {}
+      lanes_(options.lanes, lane_options(database_url, options.batch_limit, transaction_timeout), log_) {}
 
 const idempotency::Flow& EngineRig::flow(const std::string& path, const std::string& method) const {
-  const idempotency::Flow* found = flows_.find(method, path);
-  if (found == nullptr) throw std::runtime_error("no flow for " + method + ' ' + path);
-  return *found;
+  const endpoints::Endpoint* found = endpoints_.find(method, path);
+  if (found == nullptr) throw std::runtime_error("no endpoint " + method + ' ' + path);
+  return found->flow;
 }
 
 std::future<idempotency::Outcome> EngineRig::start(idempotency::Request request, std::size_t lane_index) {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/log.h"
+#include "endpoints/endpoint.h"
 #include "endpoints/rides.h"
 #include "idempotency/engine.h"
 #include "idempotency/flow.h"
@@ -31,6 +32,10 @@ class EngineRig {
   explicit EngineRig(const TestDatabase& database, RigOptions options = {});
   // With another way to the database.
   EngineRig(const std::string& database_url, RigOptions options);
+  // With another limit of a transaction's time than the usual one, which is so long that none fails because
+  // the machine is slow.
+  EngineRig(const std::string& database_url, RigOptions options,
+            std::chrono::milliseconds transaction_timeout);
 
   ScriptedGateway& gateway() { return gateway_; }
   pg::Lane& lane(std::size_t index = 0) { return lanes_.at(index % lanes_.size()); }
@@ -45,7 +50,7 @@ class EngineRig {
  private:
   ScriptedGateway gateway_;
   Log log_;
-  idempotency::Flows flows_;
+  endpoints::Endpoints endpoints_;
   idempotency::Engine engine_;
   // Last, so that it goes first: nothing runs on the others any more.
   pg::Lanes lanes_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -9,10 +10,13 @@ namespace rocket::spec {
 // does in its own time: the limit is generous, and reaching it is a failure.
 template <typename Condition>
 bool eventually(Condition condition, std::chrono::milliseconds limit = std::chrono::seconds(15)) {
-  const auto end = std::chrono::steady_clock::now() + limit;
+  const auto begin = std::chrono::steady_clock::now();
   while (!condition()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    const auto waited = std::chrono::steady_clock::now() - begin;
+    if (waited > limit) return false;
+    // What takes long is asked for less often: asking costs processor time too.
+    std::this_thread::sleep_for(std::clamp<std::chrono::nanoseconds>(waited / 8, std::chrono::milliseconds(1),
+                                                                     std::chrono::milliseconds(50)));
   }
   return true;
 }

@@ -138,7 +138,7 @@ ClientResponse HttpConnection::receive(bool to_head) {
   }
   ClientResponse response = parse_head(std::string_view(buffer_).substr(0, head_size));
   buffer_.erase(0, head_size + 4);
-  if (to_head || response.status < 200) return response;
+  if (to_head || response.status < 200 || response.status == 204) return response;
   if (response.count("content-length") != 1) throw failure("one Content-Length was expected");
   const auto size = static_cast<std::size_t>(std::stoull(response.header("content-length")));
   while (buffer_.size() < size) {

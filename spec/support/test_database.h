@@ -50,6 +50,8 @@ class TestDatabase {
   void reconnect();
 
  private:
+  // Connecting costs more than keeping it.
+  SqlSession maintenance_;
   std::string name_;
   std::string url_;
   std::unique_ptr<SqlSession> session_;

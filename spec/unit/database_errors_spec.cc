@@ -53,6 +53,15 @@ TEST(DatabaseErrors, TellWaitingFromOtherTrouble) {
   }
 }
 
+TEST(DatabaseErrors, TellWhatASessionMayBeToBlameFor) {
+  for (const char* sqlstate : {"0A000", "26000", "42P05", "XX000"}) {
+    EXPECT_TRUE(failed(sqlstate).session_may_be_stale()) << sqlstate;
+  }
+  for (const char* sqlstate : {"22P02", "23505", "40001", "42703", "42501", "XX001"}) {
+    EXPECT_FALSE(failed(sqlstate).session_may_be_stale()) << sqlstate;
+  }
+}
+
 TEST(DatabaseErrors, TellAServerThatCannotWrite) {
   EXPECT_TRUE(failed("25006").server_is_read_only());
   for (const char* sqlstate : {"25P03", "25001", "42501", "57P03"}) {

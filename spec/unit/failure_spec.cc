@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <ctime>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <string>
 
 namespace rocket::api {
@@ -16,6 +18,15 @@ TEST(AcceptsProblem, WhenAskedForByName) {
         "application/problem+json;q=0.001", "application/problem+json;q=0, application/problem+json"}) {
     EXPECT_TRUE(accepts_problem(accept)) << accept;
   }
+}
+
+TEST(AcceptsProblem, WhenAskedForByAnyOfSeveralFields) {
+  HttpRequest request;
+  EXPECT_FALSE(accepts_problem(request));
+  request.headers = {{"accept", "application/json"}, {"x-other", "application/problem+json"}};
+  EXPECT_FALSE(accepts_problem(request));
+  request.headers.emplace_back("accept", "text/html, application/problem+json");
+  EXPECT_TRUE(accepts_problem(request));
 }
 
 TEST(AcceptsProblem, OnlyThen) {
@@ -108,7 +119,7 @@ TEST(HttpResponse, SaysHowLongItIs) {
   HttpResponse response;
   response.status = 404;
   response.body = "{}";
-  const std::string bytes = response.serialize("abc", true, true);
+  const std::string bytes = response.serialize("abc", "", true);
   EXPECT_TRUE(bytes.starts_with("HTTP/1.1 404 Not Found\r\n")) << bytes;
   EXPECT_TRUE(bytes.ends_with("\r\n\r\n{}")) << bytes;
   EXPECT_NE(bytes.find("\r\nContent-Type: application/json\r\n"), std::string::npos);
@@ -117,10 +128,33 @@ TEST(HttpResponse, SaysHowLongItIs) {
   EXPECT_EQ(bytes.find("Connection:"), std::string::npos);
 }
 
+// RFC 9110, section 6.6.1.
+TEST(HttpResponse, SaysWhenItWasMade) {
+  const auto before = std::time(nullptr);
+  const std::string bytes = HttpResponse{}.serialize("abc", "", true);
+  const auto after = std::time(nullptr);
+  std::smatch found;
+  ASSERT_TRUE(std::regex_search(bytes, found, std::regex("\r\nDate: ([^\r]*) GMT\r\n"))) << bytes;
+  std::tm parts{};
+  ASSERT_NE(::strptime(found.str(1).c_str(), "%a, %d %b %Y %H:%M:%S", &parts), nullptr) << bytes;
+  const auto made = ::timegm(&parts);
+  EXPECT_GE(made, before);
+  EXPECT_LE(made, after);
+}
+
+TEST(HttpResponse, SaysWhatItsConnectionDoes) {
+  const auto says = [](const std::string& option) {
+    const std::string bytes = HttpResponse{}.serialize("abc", option, true);
+    return bytes.find("\r\nConnection: " + option + "\r\n") != std::string::npos;
+  };
+  EXPECT_TRUE(says("close"));
+  EXPECT_TRUE(says("keep-alive"));
+}
+
 TEST(HttpResponse, ToHeadHasTheSameHeadAndNoBody) {
   HttpResponse response;
   response.body = "{\"a\":1}";
-  const std::string bytes = response.serialize("abc", false, false);
+  const std::string bytes = response.serialize("abc", "close", false);
   EXPECT_TRUE(bytes.ends_with("\r\n\r\n")) << bytes;
   EXPECT_NE(bytes.find("\r\nContent-Length: 7\r\n"), std::string::npos);
   EXPECT_NE(bytes.find("\r\nConnection: close\r\n"), std::string::npos);
@@ -130,7 +164,11 @@ TEST(HttpResponse, SaysNothingOfContentThatIsNotModified) {
   HttpResponse response;
   response.status = 304;
   response.cache_control = "no-cache";
-  EXPECT_EQ(response.serialize("abc", true, true),
+  std::string bytes = response.serialize("abc", "", true);
+  const auto date = bytes.find("Date: ");
+  ASSERT_NE(date, std::string::npos);
+  bytes.erase(date, bytes.find('\n', date) + 1 - date);
+  EXPECT_EQ(bytes,
             "HTTP/1.1 304 Not Modified\r\nCache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n"
             "X-Request-Id: abc\r\n\r\n");
 }

@@ -33,10 +33,28 @@ TEST(Log, WritesTimeLevelProcessEventAndFields) {
   EXPECT_TRUE(std::regex_match(line, shape)) << line;
 }
 
+std::string after_the_process(const std::string& line) { return line.substr(line.find("tool: ") + 6); }
+
+TEST(Log, WritesASentenceForPeopleWithTheRestOfTheFieldsBehindIt) {
+  const auto said = [](std::string_view sentence, Log::Fields fields) {
+    return after_the_process(
+        lines_of("text", "info", [&](const Log& log) { log.info("an event", fields, sentence); }));
+  };
+  EXPECT_EQ(said("{user} asked: {status} in {duration_ms} ms",
+                 {{"status", 201}, {"duration_ms", 343.549}, {"user", "two words"}, {"number", 7}}),
+            "two words asked: 201 in 343.5 ms number=7\n");
+  EXPECT_EQ(said("{status} and {status}, {nothing}", {{"status", 201}}), "201 and 201, \n");
+  EXPECT_EQ(said("", {{"duration_ms", 0.04}, {"p99_ms", 12.96}}), "an event duration_ms=0.0 p99_ms=13.0\n");
+  // What a stranger writes stays on its line.
+  EXPECT_EQ(said("{value}", {{"value", "a\nb"}}), "\"a\\nb\"\n");
+}
+
 TEST(Log, WritesJson) {
   const std::string line = lines_of("json", "info", [](const Log& log) {
-    log.error("key released", {{"attempt", 3}, {"duration_ms", 1.5}, {"error", "a \"b\"\\ c"}});
+    log.error("key released", {{"attempt", 3}, {"duration_ms", 1.5}, {"error", "a \"b\"\\ c"}},
+              "released at attempt {attempt}");
   });
+  EXPECT_NE(line.find("\"duration_ms\":1.500000,"), std::string::npos) << line;
   const auto parsed = nlohmann::json::parse(line);
   EXPECT_EQ(parsed.at("process"), "tool");
   EXPECT_EQ(parsed.at("event"), "key released");
@@ -51,7 +69,7 @@ TEST(Log, OneEventIsOneLineWhateverAStrangerWrites) {
   for (const char* odd : {"a\nb", "a\r\nb", "\x1b[31m", "\xff\xfe", "\xc3", "\"", "\\", "{}", "%v", "a=b"}) {
     for (const char* format : {"text", "json"}) {
       const std::string line = lines_of(format, "info", [&](const Log& log) {
-        log.info("event", {{"value", odd}});
+        log.info("event", {{"value", odd}, {"other", odd}}, "with {value} in it");
       });
       EXPECT_EQ(std::count(line.begin(), line.end(), '\n'), 1) << format << ": " << line;
       EXPECT_TRUE(std::none_of(line.begin(), line.end() - 1,

@@ -135,5 +135,15 @@ TEST(RequestId, IsANewOneOtherwise) {
   EXPECT_NE(request_id_of({}), request_id_of({}));
 }
 
+TEST(Id, IsANumberAsItIsUsuallyWritten) {
+  EXPECT_TRUE(is_id("1"));
+  EXPECT_TRUE(is_id("10"));
+  EXPECT_TRUE(is_id(std::string(18, '9')));
+  for (const char* other :
+       {"", "0", "01", "00", "+1", "-1", " 1", "1 ", "1.0", "1e2", "0x1", "9999999999999999999"}) {
+    EXPECT_FALSE(is_id(other)) << other;
+  }
+}
+
 }  // namespace
 }  // namespace rocket::api

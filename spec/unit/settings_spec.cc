@@ -208,5 +208,27 @@ TEST_F(SettingsSpec, ChecksSeeTheFinalValues) {
   EXPECT_EQ(seen, 7);
 }
 
+// As in a pod beside a service that is named after the variable.
+TEST_F(SettingsSpec, PassesOverWhatKubernetesSetsForAService) {
+  for (const char* scheme : {"tcp", "udp", "sctp"}) {
+    set("SPEC_PORT", std::string(scheme) + "://10.96.0.1:80");
+    set("SPEC_OTHER_PORT", "6000");
+    EXPECT_EQ(read({}), std::nullopt) << complaints_;
+    EXPECT_EQ(port_, 6000);
+    EXPECT_TRUE(complains_of("SPEC_PORT is ignored")) << complaints_;
+    EXPECT_FALSE(complains_of("SPEC_OTHER_PORT"));
+  }
+  set("SPEC_OTHER_PORT", "tcp://[fd00::1]:80");
+  port_ = 5000;
+  EXPECT_EQ(read({}), std::nullopt) << complaints_;
+  EXPECT_EQ(port_, 5000);
+  // Only a port is asked for what it is not.
+  set("SPEC_NAME", "tcp://10.96.0.1:80");
+  EXPECT_EQ(read({}), std::nullopt);
+  EXPECT_EQ(name_, "tcp://10.96.0.1:80");
+  set("SPEC_PORT", "http://10.96.0.1:80");
+  EXPECT_EQ(read({}), 2);
+}
+
 }  // namespace
 }  // namespace rocket

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <ctime>
 #include <ostream>
 #include <string>
 #include <variant>
@@ -260,11 +261,41 @@ TEST(StripeAdvice, OnWhenToComeBackIsReadWithCare) {
     return stripe::retry_after({429, {{"retry-after", value}}, ""}).count();
   };
   EXPECT_EQ(seconds("7"), 7);
-  for (const char* odd :
-       {"", "soon", "-1", "7 ", "1.5", "99999999999999999999", "Fri, 31 Dec 1999 23:59:59 GMT"}) {
+  for (const char* odd : {"", "soon", "-1", "7 ", "1.5", "99999999999999999999",
+                          "Fri, 31 Dec 1999 23:59:59 GMT", "Fri, 31 Dec 1999", "GMT"}) {
     EXPECT_EQ(seconds(odd), 0) << odd;
   }
   EXPECT_EQ(stripe::retry_after({429, {}, ""}).count(), 0);
+}
+
+TEST(StripeAdvice, OnWhenToComeBackMayBeADate) {
+  // The three forms of RFC 9110, 5.6.7.
+  for (const char* date :
+       {"Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"}) {
+    const http::Answer answer{503, {{"date", "Sun, 06 Nov 1994 08:49:31 GMT"}, {"retry-after", date}}, ""};
+    EXPECT_EQ(stripe::retry_after(answer).count(), 6) << date;
+  }
+  // By our own clock where the answer does not tell theirs.
+  const std::time_t soon = std::time(nullptr) + 1000;
+  std::tm parts{};
+  ::gmtime_r(&soon, &parts);
+  char text[64];
+  std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  const auto wait = stripe::retry_after({503, {{"retry-after", text}}, ""}).count();
+  EXPECT_GT(wait, 900);
+  EXPECT_LE(wait, 1000);
+}
+
+TEST(StripeFailures, AreToldApartByWhetherTheyAreStored) {
+  const http::Answer stored{500, {{"idempotent-replayed", "true"}}, ""};
+  EXPECT_TRUE(stripe::is_stored_failure(stored));
+  EXPECT_FALSE(stripe::should_retry(stored));
+  EXPECT_FALSE(stripe::is_stored_failure({500, {}, ""}));
+  EXPECT_FALSE(stripe::is_stored_failure({402, {{"idempotent-replayed", "true"}}, ""}));
+  const NoAnswer none = stripe::repeated_failure(stored, "charge");
+  EXPECT_EQ(none.reason,
+            "the payment provider answered 500, as before for this key, and lists no such charge");
+  EXPECT_TRUE(none.busy) << "it does answer";
 }
 
 TEST(StripeReasons, QuoteNothingThatWasSent) {

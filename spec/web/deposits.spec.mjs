@@ -1,18 +1,21 @@
 // The deposit page: what a key is for, to be tried out.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { createDatabase, declinedUser, eventually, launchBrowser, openProfile, startApi, user } from './support.mjs';
+import { createDatabase, declinedUser, eventually, launchBrowser, reuseProfile, runInShell, startApi, user } from './support.mjs';
 
 describe('deposit page', () => {
   let database;
   let api;
   let browser;
+  let shared;
   let profile;
   let page;
 
   before(async () => {
     database = createDatabase();
     [api, browser] = await Promise.all([startApi(database.url), launchBrowser()]);
+    shared = await reuseProfile(browser, api.url);
+    profile = shared.profile;
   });
   after(async () => {
     await browser?.close();
@@ -21,14 +24,11 @@ describe('deposit page', () => {
   });
   beforeEach(async () => {
     database.query('TRUNCATE accounts, deposits, idempotency_keys');
-    profile = await openProfile(browser, api.url);
-    page = await profile.newPage();
-    await page.goto('/deposits');
+    page = await shared.openFresh('/deposits');
     await expectBalance('$0');
   });
   afterEach(async () => {
     assert.deepEqual(profile.faults.filter((fault) => !fault.includes('Failed to load resource')), []);
-    await profile.close();
   });
 
   const submit = (of = page) => of.getByRole('button', { name: 'Submit', exact: true });
@@ -69,6 +69,16 @@ describe('deposit page', () => {
     assert.equal(database.count('deposits'), 3);
   });
 
+  test('deposits twice for a double click without a key', async () => {
+    await page.locator('#keyed').uncheck();
+    await submit().dblclick();
+    await expectBalance('$50');
+    await eventually(() => submit().isVisible(), 'the button');
+    assert.equal(database.count('deposits'), 2);
+    await page.locator('#status').getByText(/It brought the balance to \$(25|50)\./).waitFor();
+    assert.equal(await page.locator('#user').isEnabled(), true);
+  });
+
   test('tells when the key belongs to another deposit', async () => {
     await submit().click();
     await heading('Deposited $25').waitFor();
@@ -96,16 +106,52 @@ describe('deposit page', () => {
     await page.reload();
     await page.getByText('Not known now').waitFor();
     assert.equal(await page.locator('#balance').textContent(), '$–');
+    // And knows it again by itself.
+    await profile.unroute('**/account');
+    await expectBalance('$0');
+    await page.getByText('Asked of the service').waitFor();
+  });
+
+  test('says that it is offline, and goes on once the network is back', async () => {
+    await profile.setOffline(true);
+    await submit().click();
+    await heading('You are offline').waitFor();
+    await profile.setOffline(false);
+    await heading('Deposited $25').waitFor();
+    await expectBalance('$25');
+  });
+
+  test('shows its request as a command that does the same, with the key and without', async () => {
+    const command = page.locator('#curl');
+    for (let i = 0; i < 2; i++) assert.match(runInShell(await command.textContent()), /^HTTP\/1.1 201/);
+    assert.equal(database.count('deposits'), 1);
+    await submit().click();
+    await heading('This was a replay').waitFor();
+    await page.locator('#keyed').uncheck();
+    for (let i = 0; i < 2; i++) runInShell(await command.textContent());
+    assert.equal(database.query('SELECT balance FROM accounts'), '75');
+    await page.locator('#amount').fill("1'");
+    assert.equal(await command.textContent(), 'Nothing yet: fill in the form first.');
   });
 
   test('sends only what is allowed', async () => {
-    for (const amount of ['0', '100001', '1.5', '']) {
-      await page.locator('#amount').fill(amount);
+    const amount = page.locator('#amount');
+    for (const [text, reason] of [['', 'missing'], ['0', 'between 1 and 100,000'], ['100001', 'between 1 and 100,000'], ['-5', 'between 1'],
+      ['1.5', 'whole dollars'], ['1,000', 'whole dollars'], ['1e3', 'whole dollars'], ['2 5', 'whole dollars']]) {
+      await amount.fill(text);
       await submit().click();
       await heading('Not sent').waitFor();
+      assert.match(await page.locator('#amount-fault').textContent(), new RegExp(reason), text);
+      assert.equal(await amount.getAttribute('aria-invalid'), 'true');
     }
     assert.equal(database.count('idempotency_keys'), 0);
-    await page.locator('#amount').fill('100000');
+    // Neither a wheel nor an arrow changes what was typed.
+    await amount.fill(' 100000 ');
+    await amount.hover();
+    await page.mouse.wheel(0, 300);
+    await page.keyboard.press('ArrowDown');
+    assert.equal(await amount.inputValue(), ' 100000 ');
+    assert.equal(await amount.getAttribute('inputmode'), 'numeric');
     await submit().click();
     await expectBalance('$100,000');
   });

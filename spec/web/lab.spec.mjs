@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { createDatabase, declinedUser, eventually, launchBrowser, openProfile, startApi, startProgram, user } from './support.mjs';
+import { createDatabase, declinedUser, eventually, launchBrowser, reuseProfile, runInShell, startApi, startProgram, user } from './support.mjs';
 
 describe('laboratory', () => {
   let folder;
@@ -14,6 +14,7 @@ describe('laboratory', () => {
   let api;
   let completer;
   let browser;
+  let shared;
   let profile;
   let page;
 
@@ -23,6 +24,8 @@ describe('laboratory', () => {
     database = createDatabase();
     completer = startProgram('completer', { DATABASE_URL: database.url, MOCK_LEDGER: ledger, COMPLETER_IDLE_MS: '100' });
     [api, browser] = await Promise.all([startApi(database.url, { LAB: 'on', MOCK_LEDGER: ledger }), launchBrowser()]);
+    shared = await reuseProfile(browser, api.url);
+    profile = shared.profile;
   });
   after(async () => {
     await Promise.all([browser?.close(), api?.stop(), completer?.stop()]);
@@ -30,14 +33,11 @@ describe('laboratory', () => {
     rmSync(folder, { recursive: true, force: true });
   });
   beforeEach(async () => {
-    profile = await openProfile(browser, api.url);
-    page = await profile.newPage();
-    await page.goto('/lab');
+    page = await shared.openFresh('/lab');
     await page.getByText('Live.').waitFor();
   });
   afterEach(async () => {
     assert.deepEqual(profile.faults.filter((fault) => !fault.includes('Failed to load resource')), []);
-    await profile.close();
   });
 
   const story = (text) => page.locator('#story li', { hasText: text }).first().waitFor();
@@ -84,6 +84,34 @@ describe('laboratory', () => {
       await expectOneCharge(key, calls);
     });
   }
+
+  test('tells of each request under a heading of its own', async () => {
+    await begin('the process fail just before the charge');
+    await story('500. The process failed');
+    await press('Retry by hand');
+    await story('201. Booked.');
+    await begin('nothing go wrong');
+    await page.locator('#story section').nth(1).waitFor();
+    await story('201. Booked.');
+    const parts = page.locator('#story section');
+    const headings = await parts.getByRole('heading').allTextContents();
+    assert.deepEqual(headings, ['Request 2: let nothing go wrong', 'Request 1: let the process fail just before the charge']);
+    await parts.nth(0).getByText('201.').waitFor();
+    assert.doesNotMatch(await parts.nth(0).textContent(), /500|Retried/);
+    assert.match(await parts.nth(1).textContent(), /201\. Booked.*Retried by hand.*500\. The process failed.*Sent\./s);
+  });
+
+  test('shows the next request as a command that does the same', async () => {
+    const next = () => page.locator('#curl').textContent();
+    await page.getByLabel('the payment provider be down').check();
+    const command = await next();
+    assert.match(runInShell(command), /^HTTP\/1.1 503/);
+    const key = await begin('nothing go wrong');
+    assert.ok(command.includes(key));
+    await story('201. Booked.');
+    assert.ok(!(await next()).includes(key));
+    assert.match(runInShell(await next()), /^HTTP\/1.1 201/);
+  });
 
   test('lets the completer finish what nobody comes back for', async () => {
     const key = await begin('the provider charge, and its answer get lost');

@@ -10,7 +10,7 @@ import { createDatabase, declinedUser, eventually, startApi, startProgram, user 
 
 const ride = { origin_lat: '1.5', origin_lon: '-2.25', target_lat: '3', target_lon: '4' };
 // What every answer carries, and no description needs to say.
-const kOrdinary = new Set(['content-type', 'content-length', 'cache-control', 'x-content-type-options', 'connection']);
+const kOrdinary = new Set(['content-type', 'content-length', 'date', 'cache-control', 'x-content-type-options', 'connection']);
 
 // Nothing is added to the request and nothing is hidden of the answer.
 function ask(api, method, path, headers = {}, body = undefined) {
@@ -69,6 +69,7 @@ describe('openapi.yaml', () => {
         assert.ok(valid(answer.headers[name]), `${where}: ${name}: ${answer.headers[name]}`);
       }
     }
+    assert.match(answer.headers.date ?? '', / GMT$/, where);
     for (const name of Object.keys(answer.headers)) {
       assert.ok(kOrdinary.has(name) || described.has(name), `${where}: ${name} is not described`);
     }
@@ -95,8 +96,8 @@ describe('openapi.yaml', () => {
     } else {
       const responses = document.paths[as]?.[method.toLowerCase()]?.responses;
       assert.ok(responses, `${where}: not described`);
-      const name = String(status) in responses ? String(status) : 'default';
-      assert.ok(name !== 'default' || present.includes('default'), `${where}: the status is not described`);
+      const name = [String(status), `${String(status)[0]}XX`].find((each) => each in responses) ?? 'default';
+      assert.ok(name === String(status) || present.includes('default'), `${where}: the status is not described`);
       response = resolved(responses[name]);
       at = responses[name].$ref.slice(2).split('/');
     }
@@ -146,6 +147,10 @@ describe('openapi.yaml', () => {
     const none = { as: '/rides/{id}', status: 404, code: 'ride_not_found', headers: { Authorization: declinedUser } };
     await row('GET', `/rides/${id}`, none);
     await row('GET', `/rides/${id}`, { ...none, headers: { ...none.headers, Accept: 'application/problem+json' } });
+    const list = (query, expected, headers = {}) => row('GET', `/rides${query}`, { as: '/rides', ...expected, headers: { Authorization: user, ...headers } });
+    const { next_cursor: next } = JSON.parse((await list('?limit=1', { status: 200 })).body);
+    await list(`?cursor=${next}`, { status: 200 });
+    for (const Accept of ['application/json', 'application/problem+json']) await list('?limit=0', { status: 400, code: 'parameter_invalid' }, { Accept });
   });
 
   test('describes cancellations', async () => {
@@ -171,9 +176,10 @@ describe('openapi.yaml', () => {
     await refuse(other, { status: 404, code: 'ride_not_found' }, { who: declinedUser });
     await refuse(other, { status: 409, code: 'idempotency_key_reused', ...kPolicy }, { key });
     await refuse(other, { status: 415, code: 'body_type_unsupported' }, { headers: { 'Content-Type': 'text/plain' }, body: 'x' });
+    await refuse(other, { status: 415, code: 'body_encoding_unsupported' }, { headers: { ...kForm, 'Content-Encoding': 'gzip' }, body: 'x' });
     await refuse(other, { status: 422, code: 'parameter_invalid' }, { headers: kForm, body: 'raise_error=perhaps' });
     await refuse(other, { status: 500, code: 'internal' }, { headers: kForm, body: 'raise_error=true', key: randomUUID() });
-    await cancel(other, { status: 413, code: 'body_too_large' }, { headers: kForm, body: 'x'.repeat(70_000) });
+    await refuse(other, { status: 413, code: 'body_too_large' }, { headers: kForm, body: 'x'.repeat(70_000) });
     const silent = await start({ MOCK_OUTAGE_PERCENT: '100' });
     await refuse(other, { status: 503, code: 'payment_unavailable', present: ['Retry-After'] }, { to: silent });
 
@@ -211,9 +217,10 @@ describe('openapi.yaml', () => {
       await refused(path, { status: 401, code: 'credentials_missing', present: ['WWW-Authenticate'] }, { ...all, as: null });
       await refused(path, { status: 401, code: 'credentials_invalid', present: ['WWW-Authenticate'] }, { ...all, as: 'stranger@example.com' });
       await refused(path, { status: 415, code: 'body_type_unsupported' }, { ...all, type: { 'Content-Type': 'text/plain' } });
+      await refused(path, { status: 415, code: 'body_encoding_unsupported' }, { ...all, headers: { 'Content-Encoding': 'gzip' } });
       await refused(path, { status: 422, code: 'parameter_missing', absent: ['Link'] }, { fields: { other: '1' } });
       await refused(path, { status: 422, code: 'parameter_invalid' }, { fields: { ...fields, amount: '0', origin_lat: '0x1A' } });
-      await post(path, { status: 413, code: 'body_too_large' }, { ...all, body: 'x'.repeat(70_000) });
+      await refused(path, { status: 413, code: 'body_too_large' }, { ...all, body: 'x'.repeat(70_000) });
       const key = randomUUID();
       await post(path, { status: 201 }, { ...all, key });
       await refused(path, { status: 409, code: 'idempotency_key_reused', ...kPolicy, absent: ['Retry-After'] }, { key, fields: { ...fields, amount: '6', origin_lat: '9' } });
@@ -241,13 +248,27 @@ describe('openapi.yaml', () => {
       ask(busy, 'POST', '/rides', { ...kForm, Authorization: user, 'Idempotency-Key': holder }, form(ride)).catch(() => {});
       await eventually(() => database.count('idempotency_keys', `idempotency_key = '${holder}'`) === 1, 'a full line');
       await refused(path, { status: 503, code: 'overloaded', present: ['Retry-After'] }, { to: busy, fields });
-      for (const [get, as] of [['/rides/1', '/rides/{id}'], [`/idempotency-keys/${randomUUID()}`, '/idempotency-keys/{key}'], ['/account', '/account'], ['/readyz', '/readyz']]) {
+      const gets = [['/rides', '/rides'], ['/rides/1', '/rides/{id}'], [`/idempotency-keys/${randomUUID()}`, '/idempotency-keys/{key}'], ['/account', '/account']];
+      for (const [get, as] of gets) {
         await row('GET', get, { as, to: busy, status: 503, code: 'overloaded', headers: { Authorization: user }, present: ['Retry-After'] });
       }
       busy.kill('SIGKILL');
+      // One of a hundred places for everybody who is not known yet.
+      const narrow = await start({ API_LINE_LIMIT: '100', API_ADDRESS_SHARE: '1', MOCK_LATENCY_MS: '60000' });
+      const other = randomUUID();
+      ask(narrow, 'POST', '/rides', { ...kForm, Authorization: user, 'Idempotency-Key': other }, form(ride)).catch(() => {});
+      await eventually(() => database.count('idempotency_keys', `idempotency_key = '${other}'`) === 1, 'a share that is used up');
+      const kBusy = { to: narrow, status: 429, code: 'too_many_requests', present: ['Retry-After'] };
+      await refused(path, kBusy, { to: narrow, fields });
+      for (const accept of ['application/json', 'application/problem+json']) {
+        const headers = { Authorization: user, Accept: accept };
+        for (const [get, as] of gets) await row('GET', get, { as, ...kBusy, headers });
+        await row('DELETE', '/rides/1', { as: '/rides/{id}', ...kBusy, headers });
+      }
+      narrow.kill('SIGKILL');
       const away = await start({}, 'postgresql:///nothing?host=/nonexistent');
       await refused(path, { status: 503, code: 'database_unavailable', present: ['Retry-After'] }, { to: away, fields });
-      for (const [get, as] of [['/rides/1', '/rides/{id}'], [`/idempotency-keys/${randomUUID()}`, '/idempotency-keys/{key}'], ['/account', '/account'], ['/readyz', '/readyz']]) {
+      for (const [get, as] of [['/rides', '/rides'], ['/rides/1', '/rides/{id}'], [`/idempotency-keys/${randomUUID()}`, '/idempotency-keys/{key}'], ['/account', '/account'], ['/readyz', '/readyz']]) {
         const expected = { as, to: away, status: 503, code: 'database_unavailable', headers: { Authorization: user } };
         await row('GET', get, expected);
         await row('GET', get, { ...expected, headers: { ...expected.headers, Accept: 'application/problem+json' } });
@@ -291,32 +312,60 @@ describe('openapi.yaml', () => {
     for (const accept of ['application/json', 'application/problem+json']) {
       const headers = { Authorization: user, Accept: accept };
       await row('GET', `/idempotency-keys/${randomUUID()}`, { as: '/idempotency-keys/{key}', status: 404, code: 'idempotency_key_not_found', ...kPolicy, headers });
-      for (const [path, as] of [['/account', '/account'], ['/rides/1', '/rides/{id}'], [`/idempotency-keys/${key}`, '/idempotency-keys/{key}']]) {
+      for (const [path, as] of [['/account', '/account'], ['/rides', '/rides'], ['/rides/1', '/rides/{id}'], [`/idempotency-keys/${key}`, '/idempotency-keys/{key}']]) {
         await row('GET', path, { as, status: 401, code: 'credentials_missing', headers: { Accept: accept } });
         await row('GET', path, { as, status: 401, code: 'credentials_invalid', headers: { Accept: accept, Authorization: 'stranger@example.com' } });
       }
     }
   });
 
+  test('describes a service that is not ready', async () => {
+    const notReady = async (code, to) => {
+      for (const accept of ['application/json', 'application/problem+json']) {
+        await row('GET', '/readyz', { to, status: 503, code, present: ['Retry-After'], headers: { Accept: accept } });
+      }
+    };
+    const lacking = await start({});
+    database.query('ALTER TABLE refunds RENAME TO elsewhere');
+    try {
+      await eventually(async () => (await ask(lacking, 'GET', '/readyz')).status === 503, 'a check');
+      await notReady('database_not_ready', lacking);
+    } finally {
+      database.query('ALTER TABLE elsewhere RENAME TO refunds');
+    }
+    await eventually(async () => (await ask(lacking, 'GET', '/readyz')).status === 200, 'readiness');
+    const stopping = await start({ MOCK_LATENCY_MS: '5000' });
+    const holder = randomUUID();
+    ask(stopping, 'POST', '/rides', { ...kForm, Authorization: user, 'Idempotency-Key': holder }, form(ride)).catch(() => {});
+    await eventually(() => database.count('idempotency_keys', `idempotency_key = '${holder}'`) === 1, 'a request under way');
+    stopping.kill('SIGTERM');
+    await eventually(async () => (await ask(stopping, 'GET', '/readyz')).status === 503, 'the stop');
+    await notReady('overloaded', stopping);
+  });
+
   test('describes operations and pages', async () => {
     await row('GET', '/healthz', { status: 200 });
     await row('GET', '/readyz', { status: 200 });
-    for (const path of ['/', '/deposits', '/docs/idempotency', '/openapi.yaml']) {
+    for (const path of ['/', '/deposits', '/docs/idempotency', '/docs/api', '/openapi.yaml']) {
       const { headers } = await row('GET', path, { status: 200 });
       await row('GET', path, { status: 304, headers: { 'If-None-Match': headers.etag } });
     }
   });
 
   test('describes what is not there', async () => {
-    await row('GET', '/nothing', { status: 404, code: 'not_found', component: 'NotFound' });
-    const variable = { '{id}': '1', '{key}': randomUUID() };
+    await row('GET', '/nothing', { status: 404, code: 'not_found', component: 'NotThisApi' });
+    const key = randomUUID();
+    const { body } = await post('/rides', { status: 201 }, { key });
+    const variable = { '{id}': JSON.parse(body).ride.id, '{key}': key };
     for (const [path, operations] of Object.entries(document.paths)) {
       const methods = Object.keys(operations).map((method) => method.toUpperCase());
-      const wanted = methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).sort();
       const real = path.replace(/\{.*\}/, (name) => variable[name]);
       // A method that nobody has: what is allowed is just what is described.
-      const { headers } = await row('PATCH', real, { status: 405, code: 'method_not_allowed', component: 'MethodNotAllowed', present: ['Allow'] });
-      assert.deepEqual(headers.allow.split(', ').sort(), wanted, path);
+      const { headers } = await row('PATCH', real, { status: 405, code: 'method_not_allowed', component: 'NotThisApi', present: ['Allow'] });
+      assert.deepEqual(headers.allow.split(', ').sort(), methods.sort(), path);
+      const options = await row('OPTIONS', real, { as: path, status: 204, present: ['Allow'] });
+      assert.equal(options.headers.allow, headers.allow, path);
+      if (methods.includes('HEAD')) await row('HEAD', real, { as: path, status: 200, headers: { Authorization: user } });
     }
   });
 
@@ -328,18 +377,26 @@ describe('openapi.yaml', () => {
       socket.on('end', () => resolve(text));
       socket.on('error', reject);
     });
-    for (const [bytes, status] of [
-      ['POST /rides HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n', 411],
-      ['GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n', 400],
-      [`GET /${'x'.repeat(5000)} HTTP/1.1\r\nHost: a\r\n\r\n`, 414],
-      [`GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
-      ['GET / HTTP/3.0\r\nHost: a\r\n\r\n', 505]]) {
-      const text = await raw(bytes);
-      const [head, body] = text.split('\r\n\r\n');
-      const [line, ...fields] = head.split('\r\n');
-      assert.equal(line.split(' ')[1], String(status), text);
-      const headers = Object.fromEntries(fields.map((field) => [field.slice(0, field.indexOf(':')).toLowerCase(), field.slice(field.indexOf(':') + 1).trim()]));
-      check({ status, headers, body }, document.components.responses.NotThisApi, bytes.slice(0, 60), ['components', 'responses', 'NotThisApi']);
+    const refusals = [
+      ['POST /rides HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n', '', 400],
+      ['POST /rides HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n', '5\nhello\n0\n\n', 400],
+      ['GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n', '', 400],
+      [`GET /${'x'.repeat(5000)} HTTP/1.1\r\nHost: a\r\n`, '', 414],
+      ['GET / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n', '', 417],
+      [`GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20_000)}\r\n`, '', 431],
+      ['GET / HTTP/3.0\r\nHost: a\r\n', '', 505]];
+    for (const accept of ['application/json', 'application/problem+json']) {
+      for (const [start, rest, status] of refusals) {
+        const line = start.indexOf('\r\n') + 2;
+        const bytes = `${start.slice(0, line)}Accept: ${accept}\r\n${start.slice(line)}\r\n${rest}`;
+        const text = await raw(bytes);
+        const [head, body] = text.split('\r\n\r\n');
+        const [first, ...fields] = head.split('\r\n');
+        assert.equal(first.split(' ')[1], String(status), text);
+        const headers = Object.fromEntries(fields.map((field) => [field.slice(0, field.indexOf(':')).toLowerCase(), field.slice(field.indexOf(':') + 1).trim()]));
+        const type = check({ status, headers, body }, document.components.responses.NotThisApi, bytes.slice(0, 60), ['components', 'responses', 'NotThisApi']);
+        assert.equal(type, accept, text);
+      }
     }
   });
 
@@ -348,7 +405,7 @@ describe('openapi.yaml', () => {
     for (const [path, operations] of Object.entries(document.paths)) {
       for (const [method, { responses }] of Object.entries(operations)) {
         for (const [status, response] of Object.entries(responses)) {
-          if (status === 'default') continue;
+          if (status === 'default' || status === '4XX') continue;
           for (const type of Object.keys(resolved(response).content ?? { undefined: 0 })) {
             assert.ok(seen.has(`${method.toUpperCase()} ${path} ${status} ${type}`), `${method} ${path} ${status} ${type}`);
           }

@@ -4,9 +4,10 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import axe from 'axe-core';
+import { parse } from 'yaml';
 import { createDatabase, eventually, launchBrowser, openProfile, root, startApi } from './support.mjs';
 
-const pages = ['/', '/deposits', '/lab', '/docs/idempotency'];
+const pages = ['/', '/deposits', '/lab', '/docs/idempotency', '/docs/api'];
 
 describe('pages', () => {
   let database;
@@ -83,6 +84,27 @@ describe('pages', () => {
     assert.equal((await fetch(`${api.url}/web/style.css`, { method: 'POST' })).status, 405);
   });
 
+  test('are there for people where nothing is, and not for programs', async () => {
+    const browsers = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
+    for (const nothing of ['/nothing', '/web/nothing.html', '/lab/', '/rides/1/2']) {
+      const response = await fetch(api.url + nothing, { headers: { Accept: browsers } });
+      assert.equal(response.status, 404, nothing);
+      assert.equal(response.headers.get('content-type'), 'text/html; charset=utf-8');
+      assert.match(response.headers.get('content-security-policy'), /^default-src 'none'/);
+      assert.match(await response.text(), /<h1>There is nothing here<\/h1>/);
+    }
+    for (const [accept, type] of [['*/*', 'application/json'], ['text/html;q=0', 'application/json'], ['application/json, text/html', 'application/json'],
+      ['application/problem+json, text/html', 'application/problem+json']]) {
+      const response = await fetch(`${api.url}/nothing`, { headers: { Accept: accept } });
+      assert.equal(response.status, 404);
+      assert.equal(response.headers.get('content-type'), type, accept);
+      assert.equal((await response.json()).code, 'not_found');
+    }
+    const posted = await fetch(`${api.url}/nothing`, { method: 'POST', headers: { Accept: browsers } });
+    assert.equal((await posted.json()).code, 'not_found');
+    assert.equal((await fetch(`${api.url}/web/not_found.html`)).status, 404);
+  });
+
   test('load while the database is away', async () => {
     const alone = await startApi('postgresql:///nothing?host=/nonexistent');
     try {
@@ -93,7 +115,7 @@ describe('pages', () => {
     }
   });
 
-  for (const path of pages) {
+  for (const path of [...pages, '/nothing']) {
     test(`can be used by everybody: ${path}`, async () => {
       const profile = await openProfile(browser, api.url, { reducedMotion: 'reduce' });
       try {
@@ -101,22 +123,53 @@ describe('pages', () => {
         await page.goto(path, { waitUntil: 'networkidle' });
         // Not as a script element, which the page's own policy would forbid.
         await page.evaluate(axe.source);
-        for (const colorScheme of ['light', 'dark']) {
+        // In the dark only the colours are others.
+        for (const [colorScheme, options] of [['light', {}], ['dark', { runOnly: ['color-contrast'] }]]) {
           await page.emulateMedia({ colorScheme });
-          const { violations } = await page.evaluate(() => globalThis.axe.run());
+          const { violations } = await page.evaluate((these) => globalThis.axe.run(these), options);
           assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]), [], colorScheme);
         }
-        for (const width of [320, 390, 768, 1440]) {
+        for (const width of [320, 360, 768, 1440]) {
           await page.setViewportSize({ width, height: 800 });
           const excess = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
           assert.equal(excess, 0, `at ${width} pixels`);
         }
-        assert.deepEqual(profile.faults, []);
+        assert.deepEqual(profile.faults.filter((fault) => path !== '/nothing' || !fault.includes('404')), []);
       } finally {
         await profile.close();
       }
     });
   }
+
+  test('describe the API to people as openapi.yaml does to programs', async () => {
+    const text = await (await fetch(`${api.url}/openapi.yaml`)).text();
+    const description = parse(text);
+    const profile = await openProfile(browser, api.url);
+    try {
+      const page = await profile.newPage();
+      await page.goto('/docs/api');
+      await page.locator('#bookRide').waitFor();
+      assert.deepEqual(await page.evaluate(async (yaml) => (await import('/web/yaml.js')).parseYaml(yaml), text), description);
+      for (const methods of Object.values(description.paths)) {
+        for (const { operationId, summary, responses } of Object.values(methods)) {
+          const shown = await page.locator(`#${operationId}`).textContent();
+          assert.ok(shown.includes(summary), operationId);
+          for (const status of Object.keys(responses)) assert.ok(shown.includes(status === 'default' ? 'any other' : status), `${operationId} ${status}`);
+        }
+      }
+      const booking = await page.locator('#bookRide').textContent();
+      for (const part of ['Idempotency-Key in the header, required', 'origin_lat number -90 to 90', 'card_declined', 'stripe_charge_id']) {
+        assert.ok(booking.includes(part), part);
+      }
+      assert.equal(await page.getByRole('link', { name: 'openapi.yaml', exact: true }).getAttribute('href'), '/openapi.yaml');
+      for (const wrong of ['a: &b c', 'a: 1\n   b: 2', 'a: [1', 'a: {b: c} d', '- a\nb: c', 'a: b: c']) {
+        assert.equal(await page.evaluate(async (yaml) => import('/web/yaml.js').then(({ parseYaml }) => parseYaml(yaml)).then(() => 'read', () => 'refused'), wrong), 'refused', wrong);
+      }
+      assert.deepEqual(profile.faults, []);
+    } finally {
+      await profile.close();
+    }
+  });
 
   test('refuse scripts, styles and markup made from text', async () => {
     const profile = await openProfile(browser, api.url);
@@ -164,15 +217,16 @@ describe('pages', () => {
   test('say nothing of a laboratory where there is none', async () => {
     const plain = await startApi(database.url);
     try {
-      for (const path of ['/lab', '/lab/board', '/lab/requests/12345678901234567890', '/web/lab.js', '/web/lab.css']) {
+      for (const path of ['/lab', '/lab/board', '/lab/requests/12345678901234567890', '/web/lab.js', '/web/lab_board.js', '/web/lab.css']) {
         assert.equal((await fetch(plain.url + path)).status, 404, path);
       }
       for (const path of ['/lab/rides/stall', '/lab/hurry/12345678901234567890']) {
         assert.equal((await fetch(plain.url + path, { method: 'POST' })).status, 404, path);
       }
-      for (const path of ['/', '/deposits', '/docs/idempotency']) {
-        assert.doesNotMatch(await (await fetch(plain.url + path)).text(), /laboratory/i, path);
-        assert.match(await (await fetch(api.url + path)).text(), /href="\/lab"/, path);
+      for (const path of ['/', '/deposits', '/docs/idempotency', '/docs/api', '/nothing']) {
+        const read = async (url) => (await fetch(url + path, { headers: { Accept: 'text/html' } })).text();
+        assert.doesNotMatch(await read(plain.url), /laboratory/i, path);
+        assert.match(await read(api.url), /href="\/lab"/, path);
       }
     } finally {
       await plain.stop();

@@ -1,74 +1,11 @@
-// The ride page: whatever happens, one ride and one charge for one form.
+// The ride page: one form, one ride, and what is shown of it.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { createDatabase, declinedUser, eventually, launchBrowser, openProfile, startApi, user } from './support.mjs';
-
-const kKey = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
-const evil = '<img src=x onerror="window.broken=1"><script>window.broken=1</script>';
+import { describe, test } from 'node:test';
+import { declinedUser, eventually, runInShell, user } from './support.mjs';
+import { answer, befall, button, database, evil, expectBooked, expectHarmless, heading, kKey, key, page, profile, rides, sent, useRidePage } from './ride_rig.mjs';
 
 describe('ride page', () => {
-  let database;
-  let api;
-  let browser;
-  let profile;
-  let page;
-  let booked;
-  // The keys of all requests that this profile sent.
-  let sent;
-
-  before(async () => {
-    database = createDatabase();
-    [api, browser] = await Promise.all([startApi(database.url), launchBrowser()]);
-  });
-  after(async () => {
-    await browser?.close();
-    await api?.stop();
-    database?.drop();
-  });
-  beforeEach(async () => {
-    booked = database.count('rides');
-    await open();
-  });
-  afterEach(async () => {
-    assert.deepEqual(profile.faults.filter((fault) => !fault.includes('Failed to load resource')), []);
-    await profile.close();
-  });
-
-  async function open(options = {}) {
-    profile = await openProfile(browser, api.url, options);
-    sent = [];
-    profile.on('request', (request) => {
-      if (request.method() === 'POST') sent.push(request.headers()['idempotency-key']);
-    });
-    page = await profile.newPage();
-    await page.goto('/');
-  }
-  const button = (name, of = page) => of.getByRole('button', { name, exact: true });
-  const heading = (name, of = page) => of.getByRole('heading', { name });
-  const key = (of = page) => of.locator('#key').textContent();
-  const stored = (of = page) => of.evaluate(() => JSON.parse(localStorage.getItem('rocket-rides.ride')));
-  const rides = () => database.count('rides') - booked;
-
-  // The next requests find this; then all is well. Each is a function of the route.
-  async function befall(...faults) {
-    await profile.route('**/rides', async (route) => {
-      const fault = faults.shift();
-      await (fault ? fault(route) : route.continue());
-    });
-  }
-  const answerLost = async (route) => {
-    await route.fetch();
-    await route.abort('connectionreset');
-  };
-  const answer = (status, body, headers = {}) => (route) =>
-    route.fulfill({ status, headers, contentType: 'application/json', body: JSON.stringify(body) });
-
-  async function expectBooked(of = page) {
-    await heading('Your ride is booked', of).waitFor();
-    assert.equal(rides(), 1);
-    assert.equal(new Set(sent).size, 1);
-    assert.match(sent[0], kKey);
-  }
+  useRidePage();
 
   test('books a ride and shows it', async () => {
     const made = await key();
@@ -144,10 +81,11 @@ describe('ride page', () => {
   });
 
   test('sends nothing that cannot be right', async () => {
-    for (const value of ['91', '', '-90.5']) {
+    for (const value of ['91', '', '-90.5', '4e1', '1.2.3', '48.8584, 2.2945', '48 85', '4-', 'north', '0x1A', '1_0', '-', '.']) {
       await page.locator('#target_lat').fill(value);
       await button('Request ride').click();
-      await heading('Something is missing').waitFor();
+      await heading(value === '' ? 'Something is missing' : 'Something is not right').waitFor();
+      assert.match(await page.locator('#target_lat-fault').textContent(), value === '' ? /missing/ : /number|must be between -90 and 90/, value);
       assert.equal(await page.locator('#target_lat').getAttribute('aria-invalid'), 'true');
       assert.equal(await page.evaluate(() => document.activeElement.id), 'target_lat');
     }
@@ -155,6 +93,113 @@ describe('ride page', () => {
     await page.locator('#target_lat').fill('90');
     await button('Request ride').click();
     await expectBooked();
+  });
+
+  test('says what is wrong with a number', async () => {
+    await page.locator('#origin_lat').fill('123');
+    await button('Request ride').click();
+    await heading('Something is not right').waitFor();
+    for (const place of ['#status', '#origin_lat-fault']) {
+      await page.locator(place).getByText('This must be between -90 and 90.').waitFor();
+      assert.doesNotMatch(await page.locator(place).textContent(), /missing/);
+    }
+    assert.deepEqual(sent, []);
+  });
+
+  const all = () => Promise.all(['origin_lat', 'origin_lon', 'target_lat', 'target_lon'].map((id) => page.locator(`#${id}`).inputValue()));
+
+  test('swaps start and goal', async () => {
+    await button('Swap start and goal').click();
+    assert.deepEqual(await all(), ['51.51', '-0.13', '37.77', '-122.42']);
+    await page.reload();
+    assert.deepEqual(await all(), ['51.51', '-0.13', '37.77', '-122.42']);
+  });
+
+  test('offers the way back, as a ride of its own', async () => {
+    await button('Request ride').click();
+    await expectBooked();
+    await button('Return trip').click();
+    assert.deepEqual(await all(), ['51.51', '-0.13', '37.77', '-122.42']);
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'submit');
+    await button('Request ride').click();
+    await eventually(() => rides() === 2, 'the ride back');
+    assert.notEqual(sent[0], sent[1]);
+    assert.equal(database.count('rides', 'origin_lat = 51.51 AND target_lon = -122.42'), 1);
+  });
+
+  test('draws the short way, also across the date line', async () => {
+    // [[x at the start, x at the end], …] of each stroke, in degrees from the left edge of the map.
+    const strokes = async () => (await page.locator('#flight').getAttribute('d')).split('M').slice(1)
+      .map((stroke) => stroke.split(/[ Q]/).map(Number)).map((numbers) => [numbers[0], numbers.at(-2)]);
+    for (const [from, to, expected] of [
+      ['10', '30', [[190, 210]]],
+      ['170', '-150', [[350, 390], [-10, 30]]],
+      ['-150', '170', [[30, -10], [390, 350]]],
+    ]) {
+      await page.locator('#origin_lon').fill(from);
+      await page.locator('#target_lon').fill(to);
+      assert.deepEqual(await strokes(), expected, `${from} ${to}`);
+    }
+  });
+
+  test('shows its request as a command that does the same', async () => {
+    await page.locator('#origin_lat').fill('12,5');
+    const command = page.locator('#curl');
+    assert.match(runInShell(await command.textContent()), /^HTTP\/1.1 201/);
+    assert.equal(database.count('rides', 'origin_lat = 12.5'), 1);
+    await button('Request ride').click();
+    await heading('Your ride is booked').waitFor();
+    await page.locator('#status', { hasText: 'stored answer' }).waitFor();
+    assert.match(runInShell(await command.textContent()), /Idempotent-Replayed: true/);
+    assert.equal(rides(), 1);
+    await button('Another ride').click();
+    await page.locator('#origin_lat').fill("'; touch x; '");
+    assert.equal(await command.textContent(), 'Nothing yet: fill in the form first.');
+  });
+
+  test('quotes commands for a shell', async () => {
+    const strange = ["it's", '$(touch x)', '`x`', '"', '\\', 'a\nb', '!x', "'''", '@x', '&=%+'];
+    for (const text of strange) {
+      const command = await page.evaluate(async (value) => (await import('/web/curl.js')).curl('POST', '/nothing', { user: value, fields: { value } }), text);
+      const printed = runInShell(command.replace('curl', "printf '%s\\0'")).split('\0');
+      assert.deepEqual(printed.slice(0, -1), ['-i', '-X', 'POST', `${new URL(page.url()).origin}/nothing`, '-H', `Authorization: ${text}`, '--data-urlencode', `value=${text}`]);
+    }
+  });
+
+  const placed = () => Promise.all(['origin_lat', 'origin_lon'].map((id) => page.locator(`#${id}`).inputValue()));
+
+  test('splits a pasted pair into latitude and longitude', async () => {
+    const pasted = async (id, text) => {
+      await page.locator(`#${id}`).fill('1');
+      await page.locator(`#${id}`).evaluate((input, copied) => {
+        const clipboardData = new DataTransfer();
+        clipboardData.setData('text/plain', copied);
+        const event = new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true });
+        if (input.dispatchEvent(event)) input.setRangeText(copied, 1, 1, 'end');
+      }, text);
+    };
+    for (const text of ['48.8584, 2.2945', '48.8584,2.2945', '48,8584; 2,2945', '48,8584 2,2945', '(48.8584, 2.2945)\n']) {
+      for (const id of ['origin_lat', 'origin_lon']) {
+        await pasted(id, text);
+        assert.deepEqual(await placed(), ['48.8584', '2.2945'], text);
+      }
+    }
+    await button('Request ride').click();
+    await expectBooked();
+    assert.equal(database.count('rides', 'origin_lat = 48.8584 AND origin_lon = 2.2945'), 1);
+  });
+
+  test('takes a comma for the decimal mark, and no wheel for a change', async () => {
+    await page.locator('#origin_lat').fill('48,85');
+    await page.locator('#origin_lon').fill(' -2,5 ');
+    await page.locator('#origin_lat').hover();
+    await page.mouse.wheel(0, 300);
+    await page.keyboard.press('ArrowUp');
+    assert.deepEqual(await placed(), ['48,85', ' -2,5 ']);
+    assert.equal(await page.locator('#origin_lat').getAttribute('inputmode'), 'decimal');
+    await button('Request ride').click();
+    await expectBooked();
+    assert.equal(database.count('rides', 'origin_lat = 48.85 AND origin_lon = -2.5'), 1);
   });
 
   test('ends with a definite failure, and takes a new key', async () => {
@@ -177,205 +222,6 @@ describe('ride page', () => {
     await button('Request ride').click();
     await heading('No ride was booked').waitFor();
     assert.equal(sent.length, 1);
-  });
-
-  const indefinite = {
-    'the network is gone': (route) => route.abort('connectionfailed'),
-    'the answer is lost': answerLost,
-    'the key is in progress': answer(409, { code: 'request_in_progress', error: 'In progress.' }),
-    'the service fails': answer(500, { code: 'internal', error: 'Unforeseen.' }),
-    'the provider is away': answer(503, { code: 'payment_unavailable', error: 'No answer.' }),
-    'a proxy answers': (route) => route.fulfill({ status: 502, contentType: 'text/html', body: '<h1>Bad gateway</h1>' }),
-    'somebody else answers in JSON': (route) => route.fulfill({ status: 404, contentType: 'application/json', body: '{"message":"no route"}' }),
-    'a portal answers': (route) => route.fulfill({ status: 200, contentType: 'text/html', body: '<h1>Log in</h1>' }),
-  };
-  for (const [what, fault] of Object.entries(indefinite)) {
-    test(`repeats with the same key when ${what}`, async () => {
-      const go = deferred();
-      await befall(fault, (route) => go.promise.then(() => route.continue()));
-      await button('Request ride').click();
-      await heading('Still trying').waitFor();
-      await page.locator('#log li', { hasText: 'No answer that counts' }).waitFor();
-      assert.equal(await page.locator('#submit').isDisabled(), true);
-      go.resolve();
-      await expectBooked();
-      assert.equal(sent.length, 2);
-      await page.locator('#log li', { hasText: 'Sent again, attempt 2' }).waitFor();
-    });
-  }
-
-  test('waits as long as it is told to', async () => {
-    await befall(answer(503, { code: 'overloaded', error: 'Not now.' }, { 'Retry-After': '30' }));
-    await button('Request ride').click();
-    await page.getByText(/goes again in (30|2\d) s/).waitFor();
-    assert.equal(sent.length, 1);
-    await button('Try now').click();
-    await expectBooked();
-  });
-
-  test('does not wait as long as nobody can', async () => {
-    // More milliseconds than a timer can count.
-    await befall(answer(503, { code: 'overloaded', error: 'Not now.' }, { 'Retry-After': '2147484' }));
-    await button('Request ride').click();
-    await page.getByText(/goes again in (3600|35\d\d) s/).waitFor();
-    assert.equal(sent.length, 1);
-  });
-
-  test('goes on by itself once the network is back', async () => {
-    await befall(answer(503, { code: 'overloaded', error: 'Not now.' }, { 'Retry-After': '60' }));
-    await button('Request ride').click();
-    await page.getByText(/goes again in (60|[345]\d) s/).waitFor();
-    await profile.setOffline(true);
-    await profile.setOffline(false);
-    await expectBooked();
-  });
-
-  test('asks for a rehearsed failure once', async () => {
-    await page.getByText('Try a failure').click();
-    await page.locator('#raise_error').check();
-    await button('Request ride').click();
-    await expectBooked();
-    assert.equal(sent.length, 2);
-  });
-
-  test('goes on after a reload, with the same key', async () => {
-    const got = deferred();
-    await befall(async (route) => {
-      await route.fetch();
-      got.resolve();
-      // And never answers.
-    });
-    const made = await key();
-    await page.locator('#origin_lat').fill('12.5');
-    await button('Request ride').click();
-    await got.promise;
-    await page.reload();
-    await expectBooked();
-    assert.deepEqual(sent, [made, made]);
-    assert.match(await page.locator('#status').textContent(), /stored answer.*12\.5/s);
-  });
-
-  test('goes on after a crash of the browser, before the server got anything', async () => {
-    await befall(() => {});
-    const made = await key();
-    await button('Request ride').click();
-    await eventually(() => sent.length === 1, 'the request');
-    const remembered = await profile.storageState();
-    await profile.close();
-    await open({ storageState: remembered });
-    await expectBooked();
-    assert.deepEqual(sent, [made]);
-  });
-
-  test('remembers what was typed', async () => {
-    const made = await key();
-    await page.locator('#target_lon').fill('77.125');
-    await page.reload();
-    assert.equal(await page.locator('#target_lon').inputValue(), '77.125');
-    assert.equal(await key(), made);
-  });
-
-  test('in two tabs books one ride', async () => {
-    const other = await profile.newPage();
-    await other.goto('/');
-    assert.equal(await key(other), await key());
-    await Promise.all([page, other].map((each) => each.evaluate(() => document.querySelector('#submit').click())));
-    // How many send it is not said: what one tab has stored may reach the other later than the lock.
-    await Promise.all([expectBooked(), heading('Your ride is booked', other).waitFor()]);
-    // The other tab cannot book it again either.
-    assert.equal(await other.locator('#submit').isDisabled(), true);
-  });
-
-  test('in two tabs without locks still books one ride', async () => {
-    await profile.addInitScript(() => Object.defineProperty(Navigator.prototype, 'locks', { value: undefined }));
-    const other = await profile.newPage();
-    await Promise.all([page.reload(), other.goto('/')]);
-    await eventually(async () => (await key(other)) === (await key()), 'one key');
-    await Promise.all([page, other].map((each) => each.evaluate(() => document.querySelector('#submit').click())));
-    await Promise.all([heading('Your ride is booked').waitFor(), heading('Your ride is booked', other).waitFor()]);
-    assert.equal(rides(), 1);
-    assert.equal(new Set(sent).size, 1);
-  });
-
-  test('goes on in another tab when the one that sends is closed', async () => {
-    await befall(() => {});
-    const other = await profile.newPage();
-    await other.goto('/');
-    await button('Request ride').click();
-    await heading('On its way', other).waitFor();
-    assert.equal(await other.locator('#submit').isDisabled(), true);
-    assert.equal(sent.length, 1);
-    await page.close();
-    await expectBooked(other);
-    assert.equal(sent.length, 2);
-  });
-
-  test('does not send again what the service may have forgotten', async () => {
-    await page.evaluate(() => {
-      const state = JSON.parse(localStorage.getItem('rocket-rides.ride'));
-      localStorage.setItem('rocket-rides.ride', JSON.stringify({
-        ...state, phase: 'sent', user: 'user@example.com', attempts: 3, since: Date.now() - 25 * 3600_000 }));
-    });
-    await page.reload();
-    await heading('This request was never answered').waitFor();
-    assert.deepEqual(sent, []);
-    await button('Another ride').click();
-    await button('Request ride').click();
-    await expectBooked();
-  });
-
-  test('leaves a parked request to a person', async () => {
-    await befall(answer(409, { code: 'request_parked', error: 'Waits for a person.' }));
-    const made = await key();
-    await button('Request ride').click();
-    await heading('A person has to look at this').waitFor();
-    assert.equal(await page.locator('#submit').isDisabled(), true);
-    assert.equal(await key(), made);
-    await button('Ask again').click();
-    await expectBooked();
-  });
-
-  test('starts afresh from what makes no sense', async () => {
-    for (const nonsense of ['', '{', 'null', '[]', '{"phase":"done"}', '{"phase":"sent","key":"x","fields":{}}']) {
-      await page.evaluate((text) => localStorage.setItem('rocket-rides.ride', text), nonsense);
-      await page.reload();
-      assert.equal(await button('Request ride').isEnabled(), true, nonsense);
-      assert.match(await key(), kKey);
-    }
-    assert.deepEqual(sent, []);
-  });
-
-  test('works where nothing can be stored', async () => {
-    await profile.addInitScript(() => {
-      for (const name of ['getItem', 'setItem']) Storage.prototype[name] = () => { throw new DOMException('no', 'SecurityError'); };
-    });
-    await befall(answerLost);
-    await page.reload();
-    await button('Request ride').click();
-    await expectBooked();
-  });
-
-  test('works where storage and locks are refused', async () => {
-    await profile.addInitScript(() => {
-      const refused = { get() { throw new DOMException('no', 'SecurityError'); } };
-      Object.defineProperty(window, 'localStorage', refused);
-      LockManager.prototype.request = () => Promise.reject(new DOMException('no', 'SecurityError'));
-    });
-    await befall(answerLost);
-    await page.reload();
-    await button('Request ride').click();
-    await expectBooked();
-  });
-
-  test('works when there is no room to store more', async () => {
-    await page.evaluate(() => { Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }; });
-    await button('Request ride').click();
-    await expectBooked();
-    await button('Another ride').click();
-    await button('Request ride').click();
-    await eventually(() => rides() === 2, 'another ride');
-    await heading('Your ride is booked').waitFor();
-    assert.equal(new Set(sent).size, 2);
   });
 
   test('does not promise anything of the ride that had the key before', async () => {
@@ -418,15 +264,4 @@ describe('ride page', () => {
       await expectHarmless();
     }
   });
-
-  async function expectHarmless() {
-    assert.equal(await page.evaluate(() => window.broken), undefined);
-    assert.equal(await page.locator('main img, main script').count(), 0);
-  }
-
-  function deferred() {
-    let resolve;
-    const promise = new Promise((done) => { resolve = done; });
-    return { promise, resolve };
-  }
 });

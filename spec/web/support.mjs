@@ -70,7 +70,7 @@ export async function startApi(databaseUrl, environment = {}, flags = []) {
 
 export function launchBrowser() {
   return chromium.launch({
-    executablePath: process.env.SPEC_CHROMIUM ?? '/usr/bin/chromium',
+    executablePath: process.env.SPEC_CHROMIUM ?? '/usr/bin/chromium-headless-shell',
     // Chromium has no sandbox for root.
     chromiumSandbox: process.getuid() !== 0,
     args: ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
@@ -80,7 +80,7 @@ export function launchBrowser() {
 
 // A browser profile of its own that notes what no page may do: errors in the console, requests to others.
 export async function openProfile(browser, base, options = {}) {
-  const context = await browser.newContext({ baseURL: base, ...options });
+  const context = await browser.newContext({ baseURL: base, reducedMotion: 'reduce', ...options });
   context.setDefaultTimeout(30_000);
   const faults = [];
   context.on('console', (message) => {
@@ -93,6 +93,34 @@ export async function openProfile(browser, base, options = {}) {
   context.faults = faults;
   return context;
 }
+
+// One profile for many tests, because a new one costs a process: openFresh(path) gives its page as if nothing had been
+// before. What is added to the profile in a test, but for routes and pages, stays.
+export async function reuseProfile(browser, base, options = {}) {
+  const profile = await openProfile(browser, base, options);
+  // Before the page's own scripts, and not when it is loaded again.
+  await profile.addInitScript(() => {
+    if (location.search !== '?fresh') return;
+    localStorage.clear();
+    history.replaceState(null, '', location.pathname);
+  });
+  let current = await profile.newPage();
+  return {
+    profile,
+    async openFresh(path) {
+      if (current.isClosed()) current = await profile.newPage();
+      await Promise.all(profile.pages().filter((other) => other !== current).map((other) => other.close()));
+      await profile.unrouteAll({ behavior: 'ignoreErrors' });
+      await profile.setOffline(false);
+      await current.goto(`${path}?fresh`);
+      profile.faults.length = 0;
+      return current;
+    },
+  };
+}
+
+// What a shell makes of a command that a page shows.
+export const runInShell = (command) => execFileSync('bash', ['-c', command], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
 
 export async function eventually(probe, what, limit = 30_000) {
   for (const end = Date.now() + limit; ;) {

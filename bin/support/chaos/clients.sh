@@ -13,17 +13,21 @@ ride_request() {
   printf '\r\n%s' "$ride"
 }
 
+# What a good ride may get when its user, or everybody, sends much.
+served='201|429|503'
+
 # clients_see LABEL EXPECTED COMMAND...: the command is a client of its own, and prints the status of each answer, one a
 # line. They are counted, and each must match.
 clients_see() {
-  local label=$1 expected=$2 statuses status
+  local label=$1 expected=$2 counts each count status
   shift 2
   # What curl and bash say of broken connections shows as a status that is missing.
-  mapfile -t statuses < <("$@" 2>/dev/null)
-  ((${#statuses[@]})) || statuses=('no answer')
-  for status in "${statuses[@]}"; do
+  mapfile -t counts < <("$@" 2>/dev/null | sort | uniq -c)
+  ((${#counts[@]})) || counts=('1 no answer')
+  for each in "${counts[@]}"; do
+    read -r count status <<<"$each"
     [[ $status =~ ^($expected)$ ]] || wrong "$label was answered with $status"
-    printf '%s\t%s to %s\t1\n' "$kind" "$status" "$label" >>"$work/seen.misfits"
+    printf '%s\t%s to %s\t%s\n' "$kind" "$status" "$label" "$count" >>"$work/seen.misfits"
   done
 }
 
@@ -95,9 +99,9 @@ send_large_body() {
 
 # Odd, but correct: each must be served, and its answer be its own.
 fault_odd() {
-  clients_see 'bytes one at a time' '201|503' send_bytes
-  clients_see 'a half-closed connection' '201|503' send_and_close_half
-  clients_see 'pipelined requests' '201|503' send_pipelined
+  clients_see 'bytes one at a time' "$served" send_bytes
+  clients_see 'a half-closed connection' "$served" send_and_close_half
+  clients_see 'pipelined requests' "$served" send_pipelined
 }
 send_bytes() {
   local request i never socket status request_id
@@ -191,13 +195,89 @@ fault_duplicates() {
   for ((i = 0; i < 40; i++)); do
     urls+=(-o "$work/duplicate.$i" "http://127.0.0.1:${port[api$((1 + i % 2))]}/rides")
   done
-  clients_see 'a duplicate' '201|409|503' \
+  clients_see 'a duplicate' "409|$served" \
     "${ask[@]}" -Z --parallel-immediate --parallel-max 40 -w '%{http_code}\n' "${urls[@]}"
   within 20 "${ask[@]}" -f -o "$work/duplicate.last" "http://127.0.0.1:${port[api1]}/rides" ||
     wrong "a duplicate got no answer"
   bodies=$(cat "$work"/duplicate.* | grep -o '{"message":[^}]*}}' | sort -u | wc -l)
   ((bodies == 1)) || wrong "duplicates got $bodies different answers"
   rm -f "$work"/duplicate.*
+}
+
+# A few finished keys again and again, on many connections, and the same with credentials that nobody knows. Each curl
+# has a key of its own.
+fault_repeats() {
+  local i repeats url=http://127.0.0.1:${port[$target]}
+  local ask=(curl -s -m 5 -d "$ride") known='Authorization: user@example.com'
+  local key="Idempotency-Key: chaos-repeat-0123456789-$number-"
+  for i in 1 2; do
+    within 20 "${ask[@]}" -f -o "$work/repeat.$i" -H "$known" -H "$key$i" "$url/rides" ||
+      wrong "there is no answer to repeat"
+  done
+  # An api that has just been started knows no user yet, and nobodies share what their address may have.
+  within 20 ask_for_account || wrong "another user is not served"
+  repeat_without_end >"$work/repeats" 2>/dev/null &
+  repeats=$!
+  clients_see "another user's request" 200 ask_meanwhile
+  wait "$repeats" || true
+  clients_see 'a repeat' "401|$served" cat "$work/repeats"
+  for i in 1 2; do
+    within 20 "${ask[@]}" -f -o "$work/repeat.last" -H "$known" -H "$key$i" "$url/rides" || true
+    cmp -s "$work/repeat.last" "$work/repeat.$i" || wrong "a repeat got another answer in the end"
+  done
+  rm -f "$work"/repeat.*
+}
+repeat_without_end() {
+  local user i seconds
+  seconds=$(printf '%d.%03d' $((hold / 1000)) $((hold % 1000)))
+  for user in user nobody; do
+    for i in 1 2; do
+      # What stands behind the # makes curl repeat, and goes nowhere. Each status is written before curl is ended.
+      timeout "$seconds" stdbuf -oL "${ask[@]}" -Z --parallel-immediate --parallel-max 8 -o /dev/null \
+        -w '%{http_code}\n' -H "${known/user/$user}" -H "$key$i" "$url/rides#[1-100000]" &
+    done
+  done
+  wait
+}
+ask_meanwhile() {
+  local until=$(($(now_ms) + hold))
+  while (($(now_ms) < until)); do
+    ask_for_account || true
+    sleep 0.05
+  done
+}
+ask_for_account() {
+  curl -s -f -m 5 -o /dev/null -w '%{http_code}\n' -H 'Authorization: user-bad-source@example.com' "$url/account"
+}
+
+# Some are silent, some send a request. Those that come first stay, and are served.
+fault_surplus() {
+  local crowd=$((connection_limit + 60)) closed
+  clients_see "one of $crowd connections" "$served" come_in_a_crowd
+  closed=$(<"$work/closed")
+  ((closed >= crowd - connection_limit)) || wrong "only $closed of $crowd connections were closed"
+  printf '%s\tconnections closed\t%s\n' "$kind" "$closed" >>"$work/seen.misfits"
+}
+come_in_a_crowd() {
+  local i socket sockets=() closed=0 status request_id
+  for ((i = 0; i < crowd; i++)); do
+    connect || continue
+    sockets+=("$socket")
+    ((i % 2)) || ride_request "chaos-crowd-$number-$i-0123456789" >&"$socket" || true
+  done
+  pause_ms "$hold"
+  for ((i = 0; i < ${#sockets[@]}; i++)); do
+    socket=${sockets[i]}
+    # There is something to read: an answer, or the end.
+    if ! read -r -t 0 <&"$socket"; then
+      ((i % 2)) || printf 'no answer\n'
+    elif read_answer; then
+      printf '%s\n' "$status"
+    else
+      closed=$((closed + 1))
+    fi
+  done
+  printf '%s\n' "$closed" >"$work/closed"
 }
 
 fault_overload() {

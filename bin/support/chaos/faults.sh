@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# The faults. Each kind is a function fault_KIND, which inflicts it on $target for $hold milliseconds and heals it.
+# The faults. Each kind is a function fault_KIND, which inflicts it on $target for $hold milliseconds and heals it. Those
+# of clients are in clients.sh, those of what surrounds the processes in surroundings.sh.
 # shellcheck disable=SC2034,SC2154
 
 kinds=(kill_api kill_completer kill_enqueuer kill_reaper kill_backend
@@ -7,7 +8,8 @@ kinds=(kill_api kill_completer kill_enqueuer kill_reaper kill_backend
   cut crash exhausted locked statement_timeout lock_timeout
   provider_slow provider_silent provider_late provider_stalled provider_lost provider_outage provider_errors
   provider_conflicts provider_garbage provider_page provider_other provider_twice
-  resets idle garbage oversize odd ambiguous duplicates overload
+  resets idle garbage oversize odd ambiguous duplicates repeats surplus overload
+  schema_change silent_names log_reader
   killed_and_crash deployed)
 declare -A title=(
   [kill_api]='api: SIGKILL' [kill_completer]='completer: SIGKILL' [kill_enqueuer]='enqueuer: SIGKILL'
@@ -27,7 +29,9 @@ declare -A title=(
   [resets]='clients: abrupt resets' [idle]='clients: idle and half-sent requests' [garbage]='clients: garbage'
   [oversize]='clients: oversize requests' [odd]='clients: byte by byte, half-closed, pipelined'
   [ambiguous]='clients: ambiguous lengths, 1,000 headers' [duplicates]='clients: parallel duplicates'
-  [overload]='overload burst'
+  [repeats]='clients: repeats without end' [surplus]='clients: more connections than allowed'
+  [overload]='overload burst' [schema_change]='database: tables altered'
+  [silent_names]='name servers: no answer' [log_reader]='log: its reader stands still'
   [killed_and_crash]='SIGKILL, and the database crashes meanwhile' [deployed]='all processes: SIGTERM, restart')
 tables=(idempotency_keys rides staged_jobs users)
 losses=(reset cut)
@@ -36,18 +40,20 @@ moments=('instead of charging' 'after charging')
 
 # Everything random is drawn here, from the seed alone: "start (ms) kind hold (ms) draw".
 make_schedule() {
-  local count=$((minutes * 12)) round=() i pick
+  local count=$((minutes * 12)) hold_range=1700 round=() i pick
   schedule=() kind_of=()
   RANDOM=$seed
   # The first numbers of neighbouring seeds are alike.
   for ((i = 0; i < 20; i++)); do pick=$RANDOM; done
   ((minutes < 2 || count > ${#kinds[@]})) || count=${#kinds[@]}
+  # So that two minutes have room for all.
+  ((minutes != 2)) || hold_range=600
   # Each kind comes once before one comes again.
   for ((i = 0; i < count; i++)); do
     ((${#round[@]})) || round=("${kinds[@]}")
     pick=$((RANDOM % ${#round[@]}))
     kind_of+=("${round[pick]}")
-    schedule+=("$((i * minutes * 60000 / count + RANDOM % 1000)) ${round[pick]} $((800 + RANDOM % 1700)) $RANDOM")
+    schedule+=("$((i * minutes * 60000 / count + RANDOM % 1000)) ${round[pick]} $((800 + RANDOM % hold_range)) $RANDOM")
     round=("${round[@]:0:pick}" "${round[@]:pick+1}")
   done
 }
@@ -67,6 +73,8 @@ aim() {
     locked | *_timeout) target=${tables[$2 % 4]} ;;
     exhausted) target="$(($2 % 4)) connections allowed" ;;
     cut | crash) target=database ;;
+    schema_change) target='four tables' ;;
+    silent_names | log_reader) target="api$which and completer$which" ;;
     duplicates) target='both apis' ;;
     overload) target='both apis' ;;
     *) target=api$which ;;

@@ -7,9 +7,11 @@ programs=(api completer enqueuer reaper)
 # Flushes are real: an acknowledged ride must survive a crash of the server.
 server_settings=(fsync=on synchronous_commit=on max_connections=60 shared_buffers=128MB)
 requests_per_s=60
+# More than any kind of fault needs, but the one that exceeds it.
+connection_limit=300
 
-# By name, as api1: the pid, and the port of who has one.
-declare -A pid=() port=()
+# By name, as api1: the pid, the port of who has one, and where the log goes if not to $work/NAME.log.
+declare -A pid=() port=() log_of=()
 # The most memory that each program was seen to use, in MB.
 declare -A peak_mb=()
 problems=()
@@ -45,19 +47,37 @@ free_port() {
   printf '%s' "$candidate"
 }
 
+# Apis and completers know the database by a name, which needs TCP. Only our role gets in that way, and only with a
+# password. All others use the socket.
+start_database() {
+  local password=$SRANDOM$SRANDOM$SRANDOM
+  port[database]=$(free_port)
+  server_settings+=("port=${port[database]}")
+  start_server
+  admin_url=$("$private_postgres" url "$work/postgres" postgres "port=${port[database]}")
+  sql <<END
+CREATE ROLE rocket LOGIN PASSWORD '$password';
+CREATE DATABASE chaos OWNER rocket;
+SELECT current_setting('hba_file') AS rules \\gset
+COPY (VALUES ('local all all trust'), ('host chaos rocket 127.0.0.1/32 scram-sha-256')) TO :'rules';
+END
+  "$private_postgres" stop "$work/postgres"
+  server_settings+=("listen_addresses='127.0.0.1'")
+  start_server
+  admin_url=${admin_url%/*}/chaos
+  export PGPASSWORD=$password DATABASE_URL=${admin_url/postgres@/rocket@}
+  url_by_name="postgresql://rocket@local.test:${port[database]}/chaos?sslmode=disable"
+}
+
 start_system() {
   local program i
-  start_server
-  admin_url=$("$private_postgres" url "$work/postgres" postgres)
-  sql -c 'CREATE ROLE rocket LOGIN' -c 'CREATE DATABASE chaos OWNER rocket'
-  admin_url=$("$private_postgres" url "$work/postgres" chaos)
-  export DATABASE_URL=${admin_url/postgres@/rocket@}
+  start_database
   PGOPTIONS='-c client_min_messages=warning' \
     "$psql" -X -q -v ON_ERROR_STOP=1 -d "$DATABASE_URL" -f "$root/schema.sql" >/dev/null
   # What is needed to see recovery in seconds; nothing is ever given up, so no key may be parked.
   export COMPLETER_GRACE_S=1 COMPLETER_PAUSE_S=1 COMPLETER_LONGEST_PAUSE_S=4 \
     COMPLETER_MOST_ATTEMPTS=1000 COMPLETER_IDLE_MS=200 ENQUEUER_IDLE_MS=100 ENQUEUER_BATCH=50 REAPER_IDLE_MS=200 \
-    REAPER_BATCH=50 API_LINE_LIMIT=64 LOG_FORMAT=text
+    REAPER_BATCH=50 API_LINE_LIMIT=64 API_MAX_CONNECTIONS=$connection_limit LOG_FORMAT=text
   start_provider
   for i in 1 2; do
     port[api$i]=$(free_port)
@@ -70,7 +90,7 @@ start_system() {
 launch() {
   local name=$1
   shift
-  setpriv --pdeathsig KILL "$@" >>"$work/$name.log" 2>&1 &
+  setpriv --pdeathsig KILL "$@" >>"${log_of[$name]:-$work/$name.log}" 2>&1 &
   pid[$name]=$!
 }
 
@@ -86,11 +106,14 @@ start_provider() {
 # tell_provider WHAT [FORM]
 tell_provider() { curl -sf -m 5 -o /dev/null -d "${2:-}" "http://127.0.0.1:${port[provider]}/test/$1"; }
 
-# start NAME: returns when it can work.
+# start NAME [LOG LEVEL]: returns when it can work.
 start() {
-  local name=$1 level=warn
-  [[ $name != enqueuer* ]] || level=info # its log is the queue
-  launch "$name" env LOG_LEVEL="$level" API_PORT="${port[$name]:-}" "$bin/${name%?}"
+  local name=$1 settings=("LOG_LEVEL=${2:-warn}" "API_PORT=${port[$1]:-}")
+  if [[ $name == api* || $name == completer* ]]; then
+    settings+=("DATABASE_URL=$url_by_name" DATABASE_ALLOW_PLAINTEXT=on "LD_PRELOAD=${bin%/bin}/spec/libname_server.so"
+      "NAMES_WAIT_FOR=$work/no-names.${name: -1}")
+  fi
+  launch "$name" env "${settings[@]}" "$bin/${name%?}"
   if [[ $name == api* ]]; then
     within 20 curl -sf -m 2 "http://127.0.0.1:${port[$name]}/healthz" || wrong "$name does not start"
   fi

@@ -108,8 +108,9 @@ void StripeApi::done(const Request& request) {
 }
 
 void StripeApi::remember(const Request& request, const Response& response) {
-  const auto found = keys_.find(request.header("idempotency-key"));
-  if (found != keys_.end()) found->second.response = response;
+  Key& key = keys_[request.header("idempotency-key")];
+  key.fields = request.fields;
+  key.response = response;
 }
 
 Response StripeApi::create_customer(const Request& request) {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "endpoints/all.h"
-#include "idempotency/flow.h"
+#include "endpoints/endpoint.h"
 #include "payments/mock_gateway.h"
 
 namespace rocket::endpoints {
@@ -29,37 +29,32 @@ std::vector<pg::Statement> statements_of(const idempotency::Step& step) {
   return {foreign.load, foreign.record};
 }
 
-class FlowsSpec : public testing::Test {
+class EndpointsSpec : public testing::Test {
  protected:
   payments::MockGateway gateway_{{}};
-  idempotency::Flows all_ = all_flows(gateway_, {});
-  const Flow& rides_ = *all_.at("POST", "/rides");
-  const Flow& deposits_ = *all_.at("POST", "/deposits");
-  const Flow& cancellations_ = *all_.at("DELETE", "/rides/");
+  Endpoints all_ = all_endpoints(gateway_, {});
+  const Flow& rides_ = all_.at("POST", "/rides").flow;
+  const Flow& deposits_ = all_.at("POST", "/deposits").flow;
+  const Flow& cancellations_ = all_.at("DELETE", "/rides/{ride_id}").flow;
 };
 
-TEST_F(FlowsSpec, ARideHasTheRecoveryPointsOfTheContract) {
-  EXPECT_EQ(rides_.method, "POST");
-  EXPECT_EQ(rides_.path, "/rides");
+TEST_F(EndpointsSpec, ARideHasTheRecoveryPointsOfTheContract) {
   EXPECT_EQ(points_of(rides_), (std::vector<std::string>{"started", "ride_created", "charge_created"}));
 }
 
-TEST_F(FlowsSpec, OnlyTheChargeIsForeign) {
+TEST_F(EndpointsSpec, OnlyTheChargeIsForeign) {
   EXPECT_TRUE(std::holds_alternative<LocalPhase>(rides_.steps[0].phase));
   EXPECT_TRUE(std::holds_alternative<ForeignPhase>(rides_.steps[1].phase));
   EXPECT_TRUE(std::holds_alternative<LocalPhase>(rides_.steps[2].phase));
 }
 
-TEST_F(FlowsSpec, ADepositIsOneLocalPhase) {
-  EXPECT_EQ(deposits_.method, "POST");
-  EXPECT_EQ(deposits_.path, "/deposits");
+TEST_F(EndpointsSpec, ADepositIsOneLocalPhase) {
   EXPECT_EQ(points_of(deposits_), std::vector<std::string>{"started"});
   EXPECT_TRUE(std::holds_alternative<LocalPhase>(deposits_.steps[0].phase));
 }
 
 // What makes the refund one is on disk before it is asked for.
-TEST_F(FlowsSpec, ACancellationStoresItsRefundBeforeItAsksForIt) {
-  EXPECT_EQ(cancellations_.method, "DELETE");
+TEST_F(EndpointsSpec, ACancellationStoresItsRefundBeforeItAsksForIt) {
   EXPECT_EQ(points_of(cancellations_),
             (std::vector<std::string>{"started", "refund_prepared", "refund_created"}));
   EXPECT_TRUE(std::holds_alternative<LocalPhase>(cancellations_.steps[0].phase));
@@ -67,9 +62,9 @@ TEST_F(FlowsSpec, ACancellationStoresItsRefundBeforeItAsksForIt) {
   EXPECT_TRUE(std::holds_alternative<LocalPhase>(cancellations_.steps[2].phase));
 }
 
-TEST_F(FlowsSpec, EveryStatementIsFencedByLeaseAndRecoveryPoint) {
-  for (const Flow& flow : all_) {
-    for (const auto& step : flow.steps) {
+TEST_F(EndpointsSpec, EveryStatementIsFencedByLeaseAndRecoveryPoint) {
+  for (const Endpoint& endpoint : all_) {
+    for (const auto& step : endpoint.flow.steps) {
       for (const auto& statement : statements_of(step)) {
         const std::string sql = statement.sql;
         // A set statement joins the arrays $1 and $2 as columns id and lease.
@@ -83,11 +78,11 @@ TEST_F(FlowsSpec, EveryStatementIsFencedByLeaseAndRecoveryPoint) {
 }
 
 // Statements are prepared under their names.
-TEST_F(FlowsSpec, StatementsHaveNamesOfTheirOwn) {
+TEST_F(EndpointsSpec, StatementsHaveNamesOfTheirOwn) {
   std::set<std::string> names;
   std::size_t count = 0;
-  for (const Flow& flow : all_) {
-    for (const auto& step : flow.steps) {
+  for (const Endpoint& endpoint : all_) {
+    for (const auto& step : endpoint.flow.steps) {
       for (const auto& statement : statements_of(step)) {
         names.insert(statement.name);
         ++count;
@@ -97,18 +92,17 @@ TEST_F(FlowsSpec, StatementsHaveNamesOfTheirOwn) {
   EXPECT_EQ(names.size(), count);
 }
 
-TEST_F(FlowsSpec, AreFoundByMethodAndPath) {
+TEST_F(EndpointsSpec, AreFoundByMethodAndPath) {
   ASSERT_NE(all_.find("POST", "/rides"), nullptr);
-  EXPECT_EQ(all_.find("POST", "/rides")->path, "/rides");
+  EXPECT_EQ(all_.find("POST", "/rides")->path.text(), "/rides");
   ASSERT_NE(all_.find("POST", "/deposits"), nullptr);
   EXPECT_EQ(all_.find("GET", "/rides"), nullptr);
   EXPECT_EQ(all_.find("POST", "/rides/"), nullptr);
   ASSERT_NE(all_.find("DELETE", "/rides/17"), nullptr);
-  EXPECT_EQ(all_.find("DELETE", "/rides/17")->path, "/rides/");
+  EXPECT_EQ(all_.find("DELETE", "/rides/17")->path.text(), "/rides/{ride_id}");
   for (const char* path : {"/rides", "/rides/", "/rides/17/", "/rides/17/18", "/deposits/17"}) {
     EXPECT_EQ(all_.find("DELETE", path), nullptr) << path;
   }
-  EXPECT_EQ(all_.at("DELETE", "/rides/")->method, "DELETE");
   EXPECT_THROW(all_.at("DELETE", "/rides"), std::out_of_range);
 }
 

@@ -1,0 +1,80 @@
+#include "api/admission.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace rocket::api {
+namespace {
+
+constexpr std::size_t kMaxKnown = 8192;
+
+}  // namespace
+
+Admission::Slot::Slot(Slot&& other) noexcept
+    : admission_(std::exchange(other.admission_, nullptr)),
+      holder_(other.holder_),
+      kind_(other.kind_),
+      is_strangers_(other.is_strangers_) {}
+
+Admission::Slot::~Slot() {
+  if (admission_ != nullptr) admission_->leave(*this);
+}
+
+Admission::Admission(AdmissionOptions options, const payments::CircuitBreaker& provider)
+    : options_(options), provider_(provider) {}
+
+std::variant<Admission::Slot, Admission::Refusal> Admission::enter(const Caller& caller,
+                                                                   bool calls_provider) {
+  using Kind = Slot::Kind;
+  const std::lock_guard lock(mutex_);
+  if (in_flight_ >= static_cast<std::size_t>(options_.max_in_flight)) return Refusal::kOverloaded;
+  const bool known = is_known(caller.credentials);
+  // No e-mail begins with a space, so no caller is taken for an address.
+  const auto [holder, is_new] =
+      holders_.try_emplace(known ? caller.credentials : ' ' + caller.address, std::size_t{0});
+  const auto refuse = [&, holder = holder](Refusal refusal) {
+    if (holder->second == 0) holders_.erase(holder);
+    return refusal;
+  };
+
+  if (holder->second >= share(known ? options_.caller_share : options_.address_share)) {
+    return refuse(Refusal::kTooManyOfOneCaller);
+  }
+  Kind kind = calls_provider ? Kind::kCalls : Kind::kNoCall;
+  if (calls_provider && calling_ >= share(options_.provider_share)) {
+    // If most of them do not wait for the provider, it is the database that has too much to do, and looking
+    // for a stored answer would make it worse.
+    const bool provider_is_slow = 2 * provider_.calls_in_flight() >= calling_;
+    if (!provider_is_slow) return refuse(Refusal::kOverloaded);
+    kind = Kind::kMayNotCall;
+  }
+  ++holder->second;
+  ++in_flight_;
+  if (kind == Kind::kCalls) ++calling_;
+  return Slot(*this, *holder, kind, !known);
+}
+
+void Admission::leave(const Slot& slot) {
+  const std::lock_guard lock(mutex_);
+  --in_flight_;
+  if (slot.kind_ == Slot::Kind::kCalls) --calling_;
+  if (--slot.holder_->second == 0) holders_.erase(slot.holder_->first);
+}
+
+void Admission::know(const std::string& credentials) {
+  const std::lock_guard lock(mutex_);
+  if (known_.size() >= kMaxKnown) known_before_ = std::exchange(known_, {});
+  known_.insert(credentials);
+}
+
+bool Admission::is_known(const std::string& credentials) {
+  if (credentials.empty()) return false;
+  return known_.contains(credentials) || known_before_.contains(credentials);
+}
+
+// At least one place, however short the line is.
+std::size_t Admission::share(std::int64_t percent) const {
+  return static_cast<std::size_t>(std::max<std::int64_t>(1, options_.max_in_flight * percent / 100));
+}
+
+}  // namespace rocket::api

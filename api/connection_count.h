@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+namespace rocket::api {
+
+struct ConnectionLimits {
+  std::size_t max_connections = 16'384;
+  // 0: no limit.
+  std::size_t max_per_address = 0;
+};
+
+// Counts the open connections, in all and of each address. Thread safe.
+class ConnectionCount : public std::enable_shared_from_this<ConnectionCount> {
+ public:
+  // One connection's; gives its place back in the destructor. Keeps the count alive. One thread at a time.
+  class Place {
+   public:
+    explicit Place(std::shared_ptr<ConnectionCount> count) : count_(std::move(count)) {}
+    ~Place() {
+      if (count_) count_->leave(address_);
+    }
+    Place(Place&&) = default;
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+    Place& operator=(Place&&) = delete;
+
+    // From now on it counts for this address too. Returns false, and counts for none, when it would be one
+    // too many. To be called once.
+    bool count_for(const std::string& address) {
+      if (!count_->add_to(address)) return false;
+      address_ = address;
+      return true;
+    }
+
+   private:
+    std::shared_ptr<ConnectionCount> count_;
+    // None that it counts for: empty.
+    std::string address_{};
+  };
+
+  explicit ConnectionCount(ConnectionLimits limits) : limits_(limits) {}
+
+  // Returns nullopt when the connection would be one too many. The place counts for no address yet.
+  std::optional<Place> enter();
+
+ private:
+  bool add_to(const std::string& address);
+  void leave(const std::string& address);
+
+  ConnectionLimits limits_;
+  std::mutex mutex_;
+  std::size_t open_ = 0;
+  // Empty without a limit per address.
+  std::unordered_map<std::string, std::size_t> open_of_;
+};
+
+}  // namespace rocket::api

@@ -1,0 +1,18 @@
+// Amounts as people type them. A text that could mean two things is refused, never guessed: 1,000 and 1.000 are a
+// thousand for some and one for others.
+
+const kMost = 100_000;
+
+// '25' for ' 25 '; null if the text is not one whole number.
+export function wholeDollars(text) {
+  const trimmed = text.trim();
+  return /^-?\d{1,12}$/.test(trimmed) ? trimmed : null;
+}
+
+// Why the text is no amount; null if it is one.
+export function fault(text) {
+  if (text.trim() === '') return 'An amount is missing.';
+  const value = wholeDollars(text);
+  if (value === null) return 'This must be whole dollars, in digits alone, such as 25.';
+  return value >= 1 && value <= kMost ? null : 'This must be between 1 and 100,000.';
+}

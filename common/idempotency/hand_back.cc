@@ -1,0 +1,81 @@
+#include "idempotency/hand_back.h"
+
+#include <algorithm>
+#include <asio/steady_timer.hpp>
+#include <asio/use_awaitable.hpp>
+#include <exception>
+#include <utility>
+#include <vector>
+
+#include "pg/errors.h"
+
+namespace rocket::idempotency {
+namespace {
+
+using std::chrono::milliseconds;
+
+// While the database is away, a try costs nothing.
+constexpr milliseconds kShortPause{200};
+// Until a claim in doubt is seen, which may have been this attempt's only one.
+constexpr milliseconds kPause{1000};
+// Where a person has to mend something first, or the key is free and a late claim is all that could come.
+constexpr milliseconds kLongPause{5000};
+
+enum class Release { kDone, kFoundNothing, kIsRefused, kDatabaseIsAway };
+
+asio::awaitable<Release> release_once(pg::Lane& lane, const HandBack& what) {
+  pg::Unit unit;
+  unit.lock_key = lock_key_of(what.lease);
+  unit.caller = what.lease.caller;
+  unit.queries.push_back(release(what.lease, what.reason));
+  try {
+    const std::vector<pg::Result> results = co_await lane.commit(std::move(unit));
+    co_return results.front().affected() > 0 ? Release::kDone : Release::kFoundNothing;
+  } catch (const pg::StatementFailed& failed) {
+    co_return failed.is_temporary() ? Release::kDatabaseIsAway : Release::kIsRefused;
+  } catch (const pg::Unavailable&) {
+    // In doubt, too.
+    co_return Release::kDatabaseIsAway;
+  } catch (const std::exception&) {
+    co_return Release::kIsRefused;
+  }
+}
+
+bool is_settled(Release release, const HandBack& what) {
+  return !what.claim_in_doubt && (release == Release::kDone || release == Release::kFoundNothing);
+}
+
+milliseconds pause_after(Release release, milliseconds before) {
+  switch (release) {
+    case Release::kDatabaseIsAway:
+      return kShortPause;
+    case Release::kFoundNothing:
+      return std::min(2 * before, kPause);
+    case Release::kDone:
+    case Release::kIsRefused:
+      break;
+  }
+  return kLongPause;
+}
+
+}  // namespace
+
+asio::awaitable<bool> hand_back_now(pg::Lane& lane, const HandBack& what) {
+  const Release release = co_await release_once(lane, what);
+  co_return is_settled(release, what);
+}
+
+asio::awaitable<void> hand_back_when_possible(pg::Lane& lane, HeldLeases& held, HandBack what,
+                                              std::chrono::seconds lease_time) {
+  const HeldLeases::Entry entry(held, what.lease);
+  milliseconds pause = kShortPause;
+  for (milliseconds waited{0}; waited < lease_time; waited += pause) {
+    const Release release = co_await release_once(lane, what);
+    if (is_settled(release, what)) co_return;
+    pause = pause_after(release, pause);
+    asio::steady_timer timer(lane.executor(), pause);
+    co_await timer.async_wait(asio::use_awaitable);
+  }
+}
+
+}  // namespace rocket::idempotency

@@ -1,0 +1,162 @@
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "pg/query.h"
+#include "pg/session.h"
+#include "process/event_loop.h"
+#include "spec/fault/contents.h"
+#include "spec/fault/examples.h"
+#include "spec/support/engine_rig.h"
+
+// Every statement of every phase that the program has, run by itself: it does something for the key with this
+// id, under this lease, at this recovery point, and nothing at all if one of the three is another.
+namespace rocket::spec {
+namespace {
+
+using idempotency::ForeignPhase;
+using idempotency::LocalPhase;
+using idempotency::Step;
+
+struct Case {
+  const endpoints::Endpoint* endpoint;
+  std::size_t step;
+};
+
+std::vector<Case> all_cases() {
+  std::vector<Case> cases;
+  for (const endpoints::Endpoint& endpoint : all_endpoints()) {
+    for (std::size_t step = 0; step < endpoint.flow.steps.size(); ++step) cases.push_back({&endpoint, step});
+  }
+  return cases;
+}
+
+struct Held {
+  std::string id;
+  std::string lease;
+};
+
+// A statement, and whether it has one parameter more.
+struct Part {
+  const pg::Statement* statement;
+  bool records;
+};
+
+std::vector<Part> parts_of(const Step& step) {
+  if (const auto* local = std::get_if<LocalPhase>(&step.phase)) return {{&local->statement, false}};
+  const auto& foreign = std::get<ForeignPhase>(step.phase);
+  return {{&foreign.load, false}, {&foreign.record, true}};
+}
+
+class Fences : public testing::TestWithParam<Case> {
+ protected:
+  // Rows of the result.
+  int run(const Part& part, const Held& key) {
+    pg::Params params{key.id, key.lease};
+    if (part.records) params.emplace_back("recorded_" + std::to_string(++recorded_));
+    const pg::Query query(*part.statement, std::move(params));
+    const std::vector<const pg::Query*> alone{&query};
+    return loop_.run(session_.run(part.statement->takes_set ? pg::as_set(alone) : query)).rows();
+  }
+
+  // An example of its flow, which has come to the step.
+  Held key_at_step() {
+    const auto& [endpoint, step] = GetParam();
+    const auto run_before = [&](const endpoints::Endpoint& before, const Prepared& prepared) {
+      return body_of(rig_.run(engine_example(before, prepared, new_key())));
+    };
+    const Prepared prepared = prepare(*endpoint, run_before);
+    Held key{random_uuid(), random_uuid()};
+    database_.execute(
+        "INSERT INTO idempotency_keys (id, user_id, idempotency_key, request_method, request_path, "
+        "request_params,"
+        " lease, locked_at) SELECT $1, id, $2, $3, $4, $5::jsonb, $6, now() FROM users WHERE email = $7",
+        {key.id, new_key(), endpoint->method, prepared.path, prepared.parameters, key.lease, kUser});
+    for (std::size_t i = 0; i < step; ++i) {
+      for (const Part& part : parts_of(endpoint->flow.steps[i])) EXPECT_EQ(run(part, key), 1);
+    }
+    EXPECT_EQ(point_of(key), endpoint->flow.steps[step].recovery_point);
+    return key;
+  }
+
+  std::string point_of(const Held& key) {
+    return database_.value("SELECT recovery_point FROM idempotency_keys WHERE id = $1", {key.id});
+  }
+  void set_point(const Held& key, const std::string& point) {
+    database_.execute("UPDATE idempotency_keys SET recovery_point = $2 WHERE id = $1", {key.id, point});
+  }
+
+  // All that is in the database.
+  std::string everything() {
+    return database_.value(
+        "SELECT string_agg(query_to_xml(format('SELECT * FROM %I ORDER BY 1', relname), true, true, "
+        "'')::text, '' "
+        "ORDER BY relname) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace");
+  }
+  // What this key's request has made so far.
+  std::string made_by(const Held& key) {
+    std::string made;
+    for (const std::string& table : tables_of_requests(database_)) {
+      made += database_.value(
+          "SELECT query_to_xml(format('SELECT * FROM %I WHERE idempotency_key_id = %L', $1::text, $2::text), "
+          "true, true, "
+          "'')",
+          {table, key.id});
+    }
+    return made;
+  }
+  void expect_nothing(const Part& part, const Held& key) {
+    const std::string before = everything();
+    EXPECT_EQ(run(part, key), 0);
+    EXPECT_EQ(everything(), before);
+  }
+
+  TestDatabase database_;
+  EngineRig rig_{database_};
+  process::EventLoop loop_;
+  pg::Session session_{{.url = database_.url()}};
+  int recorded_ = 0;
+};
+
+TEST_P(Fences, KeepEveryoneOutWhoIsNotMeant) {
+  const auto& [endpoint, step] = GetParam();
+  const Held key = key_at_step();
+  const Held other = key_at_step();
+  const std::string here(endpoint->flow.steps[step].recovery_point);
+  for (const Part& part : parts_of(endpoint->flow.steps[step])) {
+    SCOPED_TRACE(part.statement->name);
+    {
+      SCOPED_TRACE("another lease");
+      expect_nothing(part, {key.id, random_uuid()});
+    }
+    {
+      SCOPED_TRACE("another key's lease");
+      expect_nothing(part, {key.id, other.lease});
+    }
+    {
+      SCOPED_TRACE("another recovery point");
+      set_point(key, "elsewhere");
+      expect_nothing(part, key);
+      set_point(key, here);
+    }
+    // A completer's keys have the same.
+    database_.execute("UPDATE idempotency_keys SET lease = $2 WHERE id = $1", {other.id, key.lease});
+    const std::string others = made_by(other);
+    EXPECT_EQ(run(part, key), 1);
+    EXPECT_EQ(point_of(other), here);
+    EXPECT_EQ(made_by(other), others);
+    database_.execute("UPDATE idempotency_keys SET lease = $2 WHERE id = $1", {other.id, other.lease});
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, Fences, testing::ValuesIn(all_cases()), [](const auto& each) {
+  return name_of(*each.param.endpoint) + std::to_string(each.param.step);
+});
+
+}  // namespace
+}  // namespace rocket::spec

@@ -1,0 +1,108 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <future>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "spec/fault/effects.h"
+#include "spec/fault/traffic.h"
+#include "spec/support/api_process.h"
+#include "spec/support/eventually.h"
+#include "spec/support/ledger.h"
+#include "spec/support/pg_bouncer.h"
+#include "spec/support/requests.h"
+
+// PgBouncer between us and the database.
+namespace rocket::spec {
+namespace {
+
+constexpr const char* kRefusal = "it must pool sessions";
+
+class Pooler : public testing::Test {
+ protected:
+  Environment environment() const { return {{"MOCK_LEDGER", ledger_.path()}}; }
+
+  // So many requests at once, each on a connection of its own.
+  static std::multiset<int> statuses(const ApiProcess& api, int requests) {
+    std::vector<std::future<int>> answers;
+    answers.reserve(static_cast<std::size_t>(requests));
+    for (int i = 0; i < requests; ++i) {
+      answers.push_back(
+          std::async(std::launch::async, [&] { return api.send(ride_request(new_key())).status; }));
+    }
+    std::multiset<int> statuses;
+    for (auto& answer : answers) statuses.insert(answer.get());
+    return statuses;
+  }
+
+  TestDatabase database_;
+  Ledger ledger_;
+};
+
+TEST_F(Pooler, OfSessionsIsNotFelt) {
+  const PgBouncer pooler("session");
+  const std::string url = pooler.url(database_);
+  const ApiProcess api(url, environment());
+  const ChildProcess completer("completer", {{"DATABASE_URL", url}});
+  const ChildProcess reaper("reaper", {{"DATABASE_URL", url}});
+  const ChildProcess enqueuer("enqueuer", {{"DATABASE_URL", url}, {"ENQUEUER_IDLE_MS", "20"}});
+  Traffic traffic({api.port()}, 12);
+  ASSERT_TRUE(traffic.goes_on(200));
+  traffic.end();
+  EXPECT_EQ(traffic.retried(), 0);
+  ASSERT_TRUE(eventually([&] { return database_.count("staged_jobs") == 0; }));
+  for (const ChildProcess* process : {&completer, &reaper, &enqueuer}) expect_good_end(*process);
+  EXPECT_THAT(completer.output() + reaper.output() + enqueuer.output(),
+              testing::Not(testing::HasSubstr("cannot work")));
+  SqlSession session = database_.open_session();
+  expect_same_bytes(session, traffic.rides());
+  expect_one_effect_per_key(session, ledger_, traffic.done(), Receipts::kDelivered);
+}
+
+TEST_F(Pooler, OfSessionsThatForgetsNothingIsNotFelt) {
+  const PgBouncer pooler("session", "server_reset_query =");
+  for (int i = 0; i < 3; ++i) {
+    const ApiProcess api(pooler.url(database_), environment());
+    EXPECT_EQ(statuses(api, 8), std::multiset<int>({201, 201, 201, 201, 201, 201, 201, 201}));
+  }
+}
+
+TEST_F(Pooler, OfTransactionsIsRefusedInOneSentence) {
+  const PgBouncer pooler("transaction");
+  ApiProcess api(pooler.url(database_), environment());
+  // A request that has the pooler to itself may go well.
+  std::int64_t rides = 0;
+  ClientResponse refused;
+  ASSERT_TRUE(eventually([&] {
+    refused = api.send(ride_request(new_key()));
+    if (refused.status == 201) ++rides;
+    return refused.status != 201;
+  }));
+  EXPECT_EQ(refused.status, 503) << refused.body;
+  EXPECT_EQ(refused.code(), "database_unavailable");
+  EXPECT_NO_THROW(api.process().wait_for_line(kRefusal));
+  for (const char* name : {"completer", "reaper", "enqueuer"}) {
+    const ChildProcess worker(name, {{"DATABASE_URL", pooler.url(database_)}});
+    EXPECT_NO_THROW(worker.wait_for_line(kRefusal)) << name;
+  }
+  EXPECT_EQ(database_.count("rides"), rides);
+}
+
+// Other traffic may hide at first what the pooler does.
+TEST_F(Pooler, OfTransactionsIsRefusedAsSoonAsItShows) {
+  PgBouncer pooler("session");
+  ApiProcess api(pooler.url(database_), environment());
+  ASSERT_EQ(statuses(api, 8).count(201), 8U);
+  pooler.change_pool_mode("transaction");
+  ASSERT_TRUE(eventually([&] {
+    const std::multiset<int> got = statuses(api, 16);
+    EXPECT_EQ(got.count(201) + got.count(503), 16U) << testing::PrintToString(got);
+    return got.contains(503);
+  }));
+  EXPECT_NO_THROW(api.process().wait_for_line(kRefusal));
+}
+
+}  // namespace
+}  // namespace rocket::spec

@@ -1,0 +1,46 @@
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "api/queries.h"
+#include "idempotency/keys.h"
+#include "pg/query.h"
+#include "spec/support/paths.h"
+
+// Those of endpoints come from their flows; the others stand in lists, which must be complete.
+namespace rocket::spec {
+namespace {
+
+using Names = std::set<std::string>;
+
+Names names_in(const std::string& file) {
+  std::ifstream stream(source_dir() + "/" + file);
+  std::ostringstream text;
+  text << stream.rdbuf();
+  const std::string source = text.str();
+  const std::regex statement("Statement k[A-Za-z]+\\{\\s*\"([a-z_]+)\"");
+  Names names;
+  for (std::sregex_iterator each(source.begin(), source.end(), statement), end; each != end; ++each) {
+    names.insert((*each)[1].str());
+  }
+  return names;
+}
+
+Names names_of(const std::vector<pg::Statement>& statements) {
+  Names names;
+  for (const pg::Statement& each : statements) names.insert(each.name);
+  return names;
+}
+
+TEST(Requirements, IncludeEveryStatementOfKeysAndQueries) {
+  EXPECT_EQ(names_of(idempotency::key_statements()), names_in("common/idempotency/keys.cc"));
+  EXPECT_EQ(names_of(api::query_statements()), names_in("api/queries.cc"));
+}
+
+}  // namespace
+}  // namespace rocket::spec
