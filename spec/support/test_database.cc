@@ -1,75 +1,9 @@
 #include "spec/support/test_database.h"
 
-#include <cstdint>
 #include <cstdlib>
-#include <fstream>
-#include <iostream>
-#include <sstream>
 #include <stdexcept>
 
-#include "base/ids.h"
-#include "spec/support/paths.h"
-
 namespace rocket::spec {
-namespace {
-
-std::string schema() {
-  std::ifstream file(source_dir() + "/schema.sql");
-  if (!file) throw std::runtime_error("cannot read schema.sql");
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-// FNV-1a: the same in every build, unlike std::hash.
-std::string fingerprint(const std::string& text) {
-  std::uint64_t hash = 14695981039346656037U;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
-  std::ostringstream hex;
-  hex << std::hex << hash;
-  return hex.str();
-}
-
-// Its name. Makes it if need be: under another name first, so that one which is half made is never taken for
-// whole.
-std::string ensure_template(SqlSession& maintenance) {
-  const std::string sql = schema();
-  const std::string name = "rocket_spec_template_" + fingerprint(sql);
-  const auto exists = [&] {
-    return maintenance.number("SELECT count(*) FROM pg_database WHERE datname = $1", {name}) == 1;
-  };
-  if (exists()) return name;
-  maintenance.rows("SELECT pg_advisory_lock(hashtext($1))", {name});
-  if (!exists()) {
-    const std::string half_made = name + "_new";
-    maintenance.execute("DROP DATABASE IF EXISTS " + half_made + " WITH (FORCE)");
-    maintenance.execute("CREATE DATABASE " + half_made);
-    SqlSession(url_with(maintenance_url(), {{"dbname", half_made}})).execute(sql);
-    // The backend of the session above may take a moment to go.
-    maintenance.execute("ALTER DATABASE " + half_made + " ALLOW_CONNECTIONS false");
-    maintenance.rows("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1",
-                     {half_made});
-    maintenance.execute("ALTER DATABASE " + half_made + " RENAME TO " + name);
-  }
-  maintenance.rows("SELECT pg_advisory_unlock(hashtext($1))", {name});
-  return name;
-}
-
-// Takes half the time of the usual way, which writes all of it to the log of the server.
-std::string copied_as_files(SqlSession& maintenance) {
-  const bool can_choose = maintenance.number("SELECT current_setting('server_version_num')::int") >= 150'000;
-  return can_choose ? " STRATEGY file_copy" : "";
-}
-
-std::string unique_name() {
-  std::string id = random_uuid();
-  for (char& c : id) {
-    if (c == '-') c = '_';
-  }
-  return "rocket_spec_" + id;
-}
-
-}  // namespace
 
 std::string maintenance_url() {
   const char* url = std::getenv("SPEC_DATABASE_URL");  // NOLINT(concurrency-mt-unsafe)
@@ -80,20 +14,17 @@ std::string maintenance_url() {
   return url;
 }
 
-TestDatabase::TestDatabase() : maintenance_(maintenance_url()), name_(unique_name()) {
-  const std::string original = ensure_template(maintenance_);
-  maintenance_.execute("CREATE DATABASE " + name_ + " TEMPLATE " + original + copied_as_files(maintenance_));
-  url_ = url_with(maintenance_url(), {{"dbname", name_}});
+TestDatabase::TestDatabase()
+    : maintenance_(maintenance_url()),
+      pool_(maintenance_),
+      name_(pool_.take()),
+      url_(url_with(maintenance_url(), {{"dbname", name_}})) {
   reconnect();
 }
 
 TestDatabase::~TestDatabase() {
   session_.reset();
-  try {
-    maintenance_.execute("DROP DATABASE IF EXISTS " + name_ + " WITH (FORCE)");
-  } catch (const std::exception& error) {
-    std::cerr << "cannot drop " << name_ << ": " << error.what() << '\n';
-  }
+  pool_.give_back(name_);
 }
 
 std::int64_t TestDatabase::count(const std::string& table, const std::string& condition) {

@@ -2,16 +2,15 @@
 
 #include <string>
 
+#include "spec/support/database_pool.h"
 #include "spec/support/sql_session.h"
 
 namespace rocket::spec {
 
-// A database of its own for one test, with schema.sql loaded; gone, with every connection to it, when this
-// object goes.
+// A database of its own for one test, as schema.sql makes it. Every connection to it ends when this object
+// goes.
 //
-// SPEC_DATABASE_URL names a maintenance database (such as "postgres") whose user may create databases. The
-// schema is loaded once per server, into a template named after the hash of schema.sql; each test database is
-// a copy of it. Several test processes may do this at once.
+// SPEC_DATABASE_URL names a maintenance database (such as "postgres") whose user may create databases.
 //
 // Time does not pass in specs: rows are aged instead, as with pass_lease() below.
 class TestDatabase {
@@ -52,6 +51,7 @@ class TestDatabase {
  private:
   // Connecting costs more than keeping it.
   SqlSession maintenance_;
+  DatabasePool pool_;
   std::string name_;
   std::string url_;
   std::unique_ptr<SqlSession> session_;
