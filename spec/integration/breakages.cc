@@ -90,10 +90,12 @@ void WholeDatabase::drop_constraints() {
     DO $$
     DECLARE dropped record;
     BEGIN
-      FOR dropped IN SELECT conrelid::regclass AS relation, conname FROM pg_constraint
+      FOR dropped IN SELECT CASE contypid WHEN 0 THEN 'TABLE ' || conrelid::regclass
+                                          ELSE 'DOMAIN ' || contypid::regtype END AS owner, conname
+                       FROM pg_constraint
                       WHERE connamespace = 'public'::regnamespace AND contype IN ('c', 'f', 'p', 'u')
                       ORDER BY contype <> 'f' LOOP
-        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', dropped.relation, dropped.conname);
+        EXECUTE format('ALTER %s DROP CONSTRAINT %I', dropped.owner, dropped.conname);
       END LOOP;
     END $$)sql");
 }
