@@ -137,13 +137,13 @@ bool Acceptor::accept_one() {
   try {
     const IpAddress peer = address_of(address);
     const bool announces_client = proxies_.announces_clients(peer);
-    auto place = count_->enter();
-    if (place && (announces_client || place->count_for(peer.text()))) {
+    auto slot = count_->enter();
+    if (slot && (announces_client || slot->count_for(peer.text()))) {
       const int on = 1;
       ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
       on_accepted_(std::make_shared<ClientPeer>(
           descriptor, Pistache::Address::fromUnix(reinterpret_cast<sockaddr*>(&address)), peer,
-          announces_client, std::move(*place)));
+          announces_client, std::move(*slot)));
       return true;
     }
   } catch (const std::exception&) {

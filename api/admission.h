@@ -43,7 +43,7 @@ class Admission {
     kTooManyOfOneCaller,
   };
 
-  // A place in the line, for as long as it lives; the admission must outlive it.
+  // A slot in the line, for as long as it lives; the admission must outlive it.
   class Slot {
    public:
     Slot(Slot&& other) noexcept;

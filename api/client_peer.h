@@ -10,28 +10,28 @@
 
 namespace rocket::api {
 
-// A connection that was accepted. Holds its place among the others for as long as it lives.
+// A connection that was accepted. Holds its slot among the others for as long as it lives.
 class ClientPeer : public Pistache::Tcp::Peer {
  public:
   // `announces_client`: a proxy made it, and says first for whom (see ProxyHeader). Until then it counts for
   // nobody.
   ClientPeer(int descriptor, const Pistache::Address& pistache_address, const IpAddress& address,
-             bool announces_client, ConnectionCount::Place place)
+             bool announces_client, ConnectionCount::Slot slot)
       : Peer(descriptor, pistache_address, nullptr),
         address_(address.text()),
         announces_client_(announces_client),
-        place_(std::move(place)) {}
+        slot_(std::move(slot)) {}
 
   // Mapped IPv4 is written as IPv4.
   const std::string& address() const { return address_; }
   bool announces_client() const { return announces_client_; }
   // From now on it is this client's. False when the client has too many already.
-  bool count_for(const std::string& client) { return place_.count_for(client); }
+  bool count_for(const std::string& client) { return slot_.count_for(client); }
 
  private:
   std::string address_;
   bool announces_client_;
-  ConnectionCount::Place place_;
+  ConnectionCount::Slot slot_;
 };
 
 }  // namespace rocket::api

@@ -9,8 +9,8 @@
 #include "api/client_peer.h"
 #include "api/held_memory.h"
 #include "api/input_buffer.h"
-#include "api/outbox.h"
 #include "api/request_reader.h"
+#include "api/response_queue.h"
 
 namespace rocket::api {
 

@@ -2,11 +2,11 @@
 
 namespace rocket::api {
 
-std::optional<ConnectionCount::Place> ConnectionCount::enter() {
+std::optional<ConnectionCount::Slot> ConnectionCount::enter() {
   const std::lock_guard lock(mutex_);
   if (open_ >= limits_.max_connections) return std::nullopt;
   ++open_;
-  return std::optional<Place>(std::in_place, shared_from_this());
+  return std::optional<Slot>(std::in_place, shared_from_this());
 }
 
 bool ConnectionCount::add_to(const std::string& address) {

@@ -19,17 +19,17 @@ struct ConnectionLimits {
 // Counts the open connections, in all and of each address. Thread safe.
 class ConnectionCount : public std::enable_shared_from_this<ConnectionCount> {
  public:
-  // One connection's; gives its place back in the destructor. Keeps the count alive. One thread at a time.
-  class Place {
+  // One connection's; gives its slot back in the destructor. Keeps the count alive. One thread at a time.
+  class Slot {
    public:
-    explicit Place(std::shared_ptr<ConnectionCount> count) : count_(std::move(count)) {}
-    ~Place() {
+    explicit Slot(std::shared_ptr<ConnectionCount> count) : count_(std::move(count)) {}
+    ~Slot() {
       if (count_) count_->leave(address_);
     }
-    Place(Place&&) = default;
-    Place(const Place&) = delete;
-    Place& operator=(const Place&) = delete;
-    Place& operator=(Place&&) = delete;
+    Slot(Slot&&) = default;
+    Slot(const Slot&) = delete;
+    Slot& operator=(const Slot&) = delete;
+    Slot& operator=(Slot&&) = delete;
 
     // From now on it counts for this address too. Returns false, and counts for none, when it would be one
     // too many. To be called once.
@@ -47,8 +47,8 @@ class ConnectionCount : public std::enable_shared_from_this<ConnectionCount> {
 
   explicit ConnectionCount(ConnectionLimits limits) : limits_(limits) {}
 
-  // Returns nullopt when the connection would be one too many. The place counts for no address yet.
-  std::optional<Place> enter();
+  // Returns nullopt when the connection would be one too many. The slot counts for no address yet.
+  std::optional<Slot> enter();
 
  private:
   bool add_to(const std::string& address);

@@ -2,8 +2,8 @@
 
 #include <string>
 #include <string_view>
+#include <tl/expected.hpp>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "api/http_message.h"
@@ -23,8 +23,10 @@ struct Failure {
 // What the table of failures says of this code; see endpoints/failures.h.
 Failure failure(std::string_view code);
 
+// A value, or why there is none. A failure goes in as Unexpected.
 template <typename T>
-using OrFailure = std::variant<T, Failure>;
+using Expected = tl::expected<T, Failure>;
+using Unexpected = tl::unexpected<Failure>;
 
 // True when an Accept field names this media type, and not with a weight of zero. Ranges such as */* name
 // none.

@@ -7,7 +7,7 @@
 #include <set>
 #include <tuple>
 
-#include "api/outbox.h"
+#include "api/response_queue.h"
 
 namespace rocket::api {
 

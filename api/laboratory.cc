@@ -106,8 +106,8 @@ HttpResponse json_response(std::string body) {
 
 Failure no_such_key() { return {404, "idempotency_key_not_found", "You have no such unfinished key.", {}}; }
 
-pg::Params user_and_key(const std::string& email, const Exchange& exchange) {
-  return {email, normalize_idempotency_key(exchange.variables.front()).value_or("")};
+pg::Params user_and_key(const std::string& email, const RequestContext& context) {
+  return {email, normalize_idempotency_key(context.variables.front()).value_or("")};
 }
 
 }  // namespace
@@ -119,15 +119,16 @@ Laboratory::Laboratory(const pg::LaneOptions& database, const idempotency::Engin
 std::vector<Laboratory::Experiment> Laboratory::experiments() {
   std::vector<Experiment> all;
   all.push_back(
-      {"GET", "/lab/board", [this](pg::Lane& lane, const Exchange&) { return answer_board(lane); }});
-  all.push_back({"GET", "/lab/requests/{key}", [this](pg::Lane& lane, const Exchange& exchange) {
-                   return answer_request(lane, exchange);
+      {"GET", "/lab/board", [this](pg::Lane& lane, const RequestContext&) { return answer_board(lane); }});
+  all.push_back({"GET", "/lab/requests/{key}", [this](pg::Lane& lane, const RequestContext& context) {
+                   return answer_request(lane, context);
                  }});
   if (!options_.with_faults) return all;
-  all.push_back({"POST", "/lab/hurry/{key}",
-                 [this](pg::Lane& lane, const Exchange& exchange) { return answer_hurry(lane, exchange); }});
-  all.push_back({"POST", "/lab/rides/{fault}", [this](pg::Lane& lane, const Exchange& exchange) {
-                   return answer_faulty_ride(lane, exchange);
+  all.push_back({"POST", "/lab/hurry/{key}", [this](pg::Lane& lane, const RequestContext& context) {
+                   return answer_hurry(lane, context);
+                 }});
+  all.push_back({"POST", "/lab/rides/{fault}", [this](pg::Lane& lane, const RequestContext& context) {
+                   return answer_faulty_ride(lane, context);
                  }});
   return all;
 }
@@ -151,16 +152,15 @@ asio::awaitable<HttpResponse> Laboratory::answer_board(pg::Lane& lane) {
   co_return json_response(board_);
 }
 
-asio::awaitable<HttpResponse> Laboratory::answer_request(pg::Lane& lane, const Exchange& exchange) const {
-  const auto credentials = read_credentials(exchange.request);
-  if (const auto* failure = std::get_if<Failure>(&credentials)) {
-    co_return render(*failure, exchange.as_problem);
-  }
-  pg::Params params = user_and_key(std::get<std::string>(credentials), exchange);
+asio::awaitable<HttpResponse> Laboratory::answer_request(pg::Lane& lane,
+                                                         const RequestContext& context) const {
+  const auto credentials = read_credentials(context.request);
+  if (!credentials) co_return render(credentials.error(), context.as_problem);
+  pg::Params params = user_and_key(*credentials, context);
   params.push_back(std::to_string(engine_.lease_time().count()));
   pg::Query query(kRequest, std::move(params));
   const pg::Result result = co_await run(lane, std::move(query));
-  if (result.empty()) co_return render(no_such_key(), exchange.as_problem);
+  if (result.empty()) co_return render(no_such_key(), context.as_problem);
   nlohmann::ordered_json calls;
   if (!options_.ledger.empty()) {
     calls = nlohmann::ordered_json::array();
@@ -175,28 +175,27 @@ asio::awaitable<HttpResponse> Laboratory::answer_request(pg::Lane& lane, const E
                           ",\"ledger\":" + calls.dump() + "}");
 }
 
-asio::awaitable<HttpResponse> Laboratory::answer_hurry(pg::Lane& lane, const Exchange& exchange) const {
-  const auto credentials = read_credentials(exchange.request);
-  if (const auto* failure = std::get_if<Failure>(&credentials)) {
-    co_return render(*failure, exchange.as_problem);
-  }
-  pg::Params params = user_and_key(std::get<std::string>(credentials), exchange);
+asio::awaitable<HttpResponse> Laboratory::answer_hurry(pg::Lane& lane, const RequestContext& context) const {
+  const auto credentials = read_credentials(context.request);
+  if (!credentials) co_return render(credentials.error(), context.as_problem);
+  pg::Params params = user_and_key(*credentials, context);
   pg::Query query(kHurry, std::move(params));
   const pg::Result result = co_await run(lane, std::move(query));
-  if (result.affected() == 0) co_return render(no_such_key(), exchange.as_problem);
+  if (result.affected() == 0) co_return render(no_such_key(), context.as_problem);
   co_return json_response(R"({"message":"Two hours have passed for this key."})");
 }
 
 // The request is stored and compared as any POST /rides, so whoever comes next takes it from where it stands.
-asio::awaitable<HttpResponse> Laboratory::answer_faulty_ride(pg::Lane& lane, const Exchange& exchange) const {
-  const auto fault = payments::fault_named(exchange.variables.front());
+asio::awaitable<HttpResponse> Laboratory::answer_faulty_ride(pg::Lane& lane,
+                                                             const RequestContext& context) const {
+  const auto fault = payments::fault_named(context.variables.front());
   if (!fault) {
     const Failure failure{404, "not_found", "There is no such fault.", {}};
-    co_return render(failure, exchange.as_problem);
+    co_return render(failure, context.as_problem);
   }
   payments::FaultyGateway gateway(provider_, *fault);
   const endpoints::Endpoint endpoint = endpoints::rides(gateway, options_.rides);
-  Exchange ride = exchange;
+  RequestContext ride = context;
   ride.request.path = endpoint.path.text();
   ride.variables.clear();
   co_return co_await answer_mutation(lane, engine_, endpoint, ride, options_.mutations);

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "api/exchange.h"
 #include "api/mutations.h"
+#include "api/request_context.h"
 #include "base/log.h"
 #include "endpoints/rides.h"
 #include "idempotency/engine.h"
@@ -38,7 +38,7 @@ class Laboratory {
   struct Experiment {
     std::string method;
     std::string path;
-    std::function<asio::awaitable<HttpResponse>(pg::Lane&, const Exchange&)> answer;
+    std::function<asio::awaitable<HttpResponse>(pg::Lane&, const RequestContext&)> answer;
   };
   // Each runs on the lane below, and lets database errors through.
   std::vector<Experiment> experiments();
@@ -51,9 +51,9 @@ class Laboratory {
   using Clock = std::chrono::steady_clock;
 
   asio::awaitable<HttpResponse> answer_board(pg::Lane& lane);
-  asio::awaitable<HttpResponse> answer_request(pg::Lane& lane, const Exchange& exchange) const;
-  asio::awaitable<HttpResponse> answer_hurry(pg::Lane& lane, const Exchange& exchange) const;
-  asio::awaitable<HttpResponse> answer_faulty_ride(pg::Lane& lane, const Exchange& exchange) const;
+  asio::awaitable<HttpResponse> answer_request(pg::Lane& lane, const RequestContext& context) const;
+  asio::awaitable<HttpResponse> answer_hurry(pg::Lane& lane, const RequestContext& context) const;
+  asio::awaitable<HttpResponse> answer_faulty_ride(pg::Lane& lane, const RequestContext& context) const;
 
   const idempotency::Engine& engine_;
   payments::ChargeGateway& provider_;

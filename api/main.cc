@@ -17,15 +17,15 @@
 #include "payments/provider.h"
 #include "pg/lanes.h"
 #include "process/database_settings.h"
-#include "process/hand_back.h"
 #include "process/program.h"
+#include "process/release_leases.h"
 #include "process/stop_signal.h"
 
 namespace {
 
 using namespace rocket;
 
-// For requests to end when told to stop; what is left then is handed back.
+// For requests to end when told to stop; the leases of what is left are released then.
 constexpr std::chrono::seconds kDrainTime{6};
 
 struct Options {
@@ -173,10 +173,10 @@ void serve(const Options& options, process::StopSignal& stop) {
   api::Server server(
       options.server,
       [&service](api::HttpRequest request, api::ConnectionId from,
-                 const std::shared_ptr<api::Outbox>& outbox) {
-        return service.handle(std::move(request), from, outbox);
+                 const std::shared_ptr<api::ResponseQueue>& responses) {
+        return service.handle(std::move(request), from, responses);
       },
-      [&service](const api::RequestReader::Refused& refused, const api::HttpRequest& begun) {
+      [&service](const api::RequestReader::ProtocolError& refused, const api::HttpRequest& begun) {
         return service.refuse(refused, begun);
       });
   log.info("listening", {{"address", url_host(options.server.address)},
@@ -189,8 +189,8 @@ void serve(const Options& options, process::StopSignal& stop) {
            "stopping: no new requests; those under way, " + std::to_string(server.unfinished()) + ", have " +
                std::to_string(kDrainTime.count()) + " s to end");
   const bool is_drained = server.drain(kDrainTime);
-  // Also keys whose requests have ended without an answer, and that are still to be handed back.
-  process::hand_back(engine, lanes.enter().lane(), log);
+  // Also keys whose requests have ended without an answer, and that are still to be released.
+  process::release_leases(engine, lanes.enter().lane(), log);
   if (laboratory) laboratory->stop();
   lanes.stop();
   log.info(

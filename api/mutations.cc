@@ -16,7 +16,7 @@ namespace {
 using endpoints::Endpoint;
 using endpoints::KeyRule;
 
-Failure failure_for(idempotency::RefusalKind kind, MutationOptions options) {
+Failure failure_of_refusal(idempotency::RefusalKind kind, MutationOptions options) {
   using idempotency::RefusalKind;
   switch (kind) {
     case RefusalKind::kUnknownUser:
@@ -41,47 +41,47 @@ Failure failure_for(idempotency::RefusalKind kind, MutationOptions options) {
 }
 
 // The key, or what is wrong with it. Requests that need none get one nobody else can name.
-OrFailure<std::string> key_for(const HttpRequest& request, KeyRule rule) {
+Expected<std::string> key_for(const HttpRequest& request, KeyRule rule) {
   auto read = read_idempotency_key(request);
-  if (auto* failure = std::get_if<Failure>(&read)) return std::move(*failure);
-  if (auto& key = std::get<std::optional<std::string>>(read)) return std::move(*key);
+  if (!read) return Unexpected(std::move(read.error()));
+  if (*read) return std::move(**read);
   if (rule == KeyRule::kOptional) return "keyless-" + random_uuid();
-  return failure("idempotency_key_missing");
+  return Unexpected(failure("idempotency_key_missing"));
 }
 
 // Each names something by its id, which has one spelling: 7 is an id, and 07 is not.
-std::optional<Failure> wrong_variable(const Endpoint& endpoint, const Exchange& exchange) {
+std::optional<Failure> wrong_variable(const Endpoint& endpoint, const RequestContext& context) {
   for (std::size_t i = 0; i < endpoint.variables.size(); ++i) {
-    if (!is_id(exchange.variables.at(i))) return failure(endpoint.variables[i].not_found);
+    if (!is_id(context.variables.at(i))) return failure(endpoint.variables[i].not_found);
   }
   return std::nullopt;
 }
 
 // Everything that can be checked without the database.
-OrFailure<idempotency::Request> accept(const Endpoint& endpoint, const Exchange& exchange,
-                                       const std::string& user_email) {
-  auto key = key_for(exchange.request, endpoint.key);
-  if (auto* failed = std::get_if<Failure>(&key)) return std::move(*failed);
-  auto parameters = Parameters::parse(exchange.request);
-  if (auto* failed = std::get_if<Failure>(&parameters)) return std::move(*failed);
-  if (auto failed = wrong_variable(endpoint, exchange)) return std::move(*failed);
-  auto read = std::get<Parameters>(parameters).read(endpoint.parameters);
-  if (auto* failed = std::get_if<Failure>(&read)) return std::move(*failed);
+Expected<idempotency::Request> accept(const Endpoint& endpoint, const RequestContext& context,
+                                      const std::string& user_email) {
+  auto key = key_for(context.request, endpoint.key);
+  if (!key) return Unexpected(std::move(key.error()));
+  auto parameters = Parameters::parse(context.request);
+  if (!parameters) return Unexpected(std::move(parameters.error()));
+  if (auto failed = wrong_variable(endpoint, context)) return Unexpected(std::move(*failed));
+  auto read = parameters->read(endpoint.parameters);
+  if (!read) return Unexpected(std::move(read.error()));
   bool raise_error = false;
   if (endpoint.flow.has_foreign_call()) {
-    auto flag = std::get<Parameters>(parameters).flag("raise_error");
-    if (auto* failed = std::get_if<Failure>(&flag)) return std::move(*failed);
-    raise_error = std::get<bool>(flag);
+    auto flag = parameters->flag("raise_error");
+    if (!flag) return Unexpected(std::move(flag.error()));
+    raise_error = *flag;
   }
   return idempotency::Request{.user_email = user_email,
-                              .key = std::move(std::get<std::string>(key)),
+                              .key = std::move(*key),
                               .method = endpoint.method,
                               // With the variables decoded: /rides/%37 is /rides/7.
-                              .path = endpoint.path.filled(exchange.variables),
-                              .params = std::get<nlohmann::ordered_json>(read).dump(),
-                              .origin_ip = exchange.request.origin_ip,
+                              .path = endpoint.path.filled(context.variables),
+                              .params = read->dump(),
+                              .origin_ip = context.request.origin_ip,
                               .raise_error = raise_error,
-                              .caller = exchange.caller};
+                              .caller = context.caller};
 }
 
 // The answer is our own: what it is about comes with its id first. Parsing all of it would cost each ride
@@ -95,13 +95,13 @@ std::string id_in(std::string_view answer, const std::string& name) {
 }
 
 // Where to see what was made.
-std::string location_in(std::string_view answer, const Endpoint& endpoint, const Exchange& exchange) {
+std::string location_in(std::string_view answer, const Endpoint& endpoint, const RequestContext& context) {
   const auto& own = endpoint.path.variables();
   std::vector<std::string> values;
   for (const std::string& name : endpoint.location->variables()) {
     const auto found = std::find(own.begin(), own.end(), name);
     values.push_back(found == own.end() ? id_in(answer, name)
-                                        : exchange.variables[static_cast<std::size_t>(found - own.begin())]);
+                                        : context.variables[static_cast<std::size_t>(found - own.begin())]);
   }
   return endpoint.location->filled(values);
 }
@@ -109,35 +109,35 @@ std::string location_in(std::string_view answer, const Endpoint& endpoint, const
 }  // namespace
 
 asio::awaitable<HttpResponse> answer_mutation(pg::Lane& lane, const idempotency::Engine& engine,
-                                              const Endpoint& endpoint, const Exchange& exchange,
+                                              const Endpoint& endpoint, const RequestContext& context,
                                               MutationOptions options) {
-  const auto credentials = read_credentials(exchange.request);
-  if (const auto* failed = std::get_if<Failure>(&credentials)) co_return render(*failed, exchange.as_problem);
-  const auto& user_email = std::get<std::string>(credentials);
+  const auto credentials = read_credentials(context.request);
+  if (!credentials) co_return render(credentials.error(), context.as_problem);
+  const std::string& user_email = *credentials;
 
-  auto accepted = accept(endpoint, exchange, user_email);
-  if (const auto* failed = std::get_if<Failure>(&accepted)) {
+  auto accepted = accept(endpoint, context, user_email);
+  if (!accepted) {
     // The claim would have noticed a stranger; without one we must ask, since credentials come first.
-    const bool known = co_await user_exists(lane, user_email, exchange.caller);
-    co_return render(known ? *failed : unknown_user(), exchange.as_problem);
+    const bool known = co_await user_exists(lane, user_email, context.caller);
+    co_return render(known ? accepted.error() : unknown_user(), context.as_problem);
   }
 
-  auto& request = std::get<idempotency::Request>(accepted);
+  idempotency::Request& request = *accepted;
   idempotency::Outcome outcome;
-  if (exchange.may_call_provider) {
+  if (context.may_call_provider) {
     outcome = co_await engine.run(lane, endpoint.flow, std::move(request));
   } else {
     std::optional<idempotency::Outcome> known = co_await engine.look_up(lane, request);
-    if (!known) co_return render(failure("overloaded"), exchange.as_problem);
+    if (!known) co_return render(failure("overloaded"), context.as_problem);
     outcome = std::move(*known);
   }
   if (const auto* refusal = std::get_if<idempotency::Refusal>(&outcome)) {
-    co_return render(failure_for(refusal->kind, options), exchange.as_problem);
+    co_return render(failure_of_refusal(refusal->kind, options), context.as_problem);
   }
   auto& answer = std::get<idempotency::Response>(outcome);
   std::string location;
-  if (answer.status == 201 && endpoint.location) location = location_in(answer.body, endpoint, exchange);
-  HttpResponse response = render_stored(answer.status, std::move(answer.body), exchange.as_problem);
+  if (answer.status == 201 && endpoint.location) location = location_in(answer.body, endpoint, context);
+  HttpResponse response = render_stored(answer.status, std::move(answer.body), context.as_problem);
   if (!location.empty()) response.headers.emplace_back("Location", std::move(location));
   if (answer.replayed) response.headers.emplace_back("Idempotent-Replayed", "true");
   if (answer.retry_after) response.headers.emplace_back("Retry-After", std::to_string(*answer.retry_after));

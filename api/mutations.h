@@ -2,8 +2,8 @@
 
 #include <asio/awaitable.hpp>
 
-#include "api/exchange.h"
 #include "api/failure.h"
+#include "api/request_context.h"
 #include "endpoints/endpoint.h"
 #include "idempotency/engine.h"
 #include "pg/lane.h"
@@ -18,7 +18,7 @@ struct MutationOptions {
 // Answers a request to an endpoint that changes something: checks credentials, key, path and body, in this
 // order, and runs the request through the engine. Lets database errors of the credentials check through.
 asio::awaitable<HttpResponse> answer_mutation(pg::Lane& lane, const idempotency::Engine& engine,
-                                              const endpoints::Endpoint& endpoint, const Exchange& exchange,
-                                              MutationOptions options);
+                                              const endpoints::Endpoint& endpoint,
+                                              const RequestContext& context, MutationOptions options);
 
 }  // namespace rocket::api

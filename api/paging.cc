@@ -11,7 +11,7 @@
 namespace rocket::api {
 namespace {
 
-constexpr std::int64_t kMostRows = 100;
+constexpr std::int64_t kMaxRows = 100;
 constexpr std::size_t kCursorLength = 16;
 
 std::optional<std::int64_t> position_of(const std::string& cursor) {
@@ -25,22 +25,23 @@ std::optional<std::int64_t> position_of(const std::string& cursor) {
 
 // A query is part of the URI, so a mistake in it is one of the request (400) and not of what a body says
 // (422).
-Failure invalid(std::string error) { return {400, "parameter_invalid", std::move(error), {}}; }
+Unexpected invalid(std::string error) {
+  return Unexpected(Failure{400, "parameter_invalid", std::move(error), {}});
+}
 
 }  // namespace
 
-OrFailure<Page> read_page(std::string_view query) {
+Expected<Page> read_page(std::string_view query) {
   const std::vector<endpoints::Parameter> declared{
-      {"limit", endpoints::Integer{1, kMostRows}, false},
+      {"limit", endpoints::Integer{1, kMaxRows}, false},
       {"cursor", endpoints::Text{0, std::numeric_limits<std::size_t>::max()}, false}};
   auto parsed = Parameters::parse_query(query);
-  if (auto* failure = std::get_if<Failure>(&parsed)) return std::move(*failure);
-  auto read = std::get<Parameters>(parsed).read(declared);
-  if (auto* failure = std::get_if<Failure>(&read)) return invalid(std::move(failure->error));
-  const auto& values = std::get<nlohmann::ordered_json>(read);
+  if (!parsed) return Unexpected(std::move(parsed.error()));
+  auto values = parsed->read(declared);
+  if (!values) return invalid(std::move(values.error().error));
   Page page;
-  page.limit = values.value("limit", page.limit);
-  if (const auto cursor = values.find("cursor"); cursor != values.end()) {
+  page.limit = values->value("limit", page.limit);
+  if (const auto cursor = values->find("cursor"); cursor != values->end()) {
     const auto position = position_of(cursor->get<std::string>());
     if (!position) return invalid("The parameter cursor must be the next_cursor of a page of this list.");
     page.before = *position;

@@ -19,6 +19,6 @@ struct Page {
 // From the parameters `limit` and `cursor` of a query. A cursor is the `next_cursor` of the page before: the
 // id of that page's last row, in hex. Clients are promised only that it works. Failure: 400
 // parameter_invalid.
-OrFailure<Page> read_page(std::string_view query);
+Expected<Page> read_page(std::string_view query);
 
 }  // namespace rocket::api

@@ -18,14 +18,17 @@ using nlohmann::json;
 constexpr std::size_t kMaxValues = 256;
 constexpr std::size_t kMaxDepth = 16;
 
-Failure malformed(std::string error) { return {400, "body_malformed", std::move(error), {}}; }
-
-Failure missing(const std::string& name) {
-  return {422, "parameter_missing", "The parameter " + name + " is missing.", {}};
+Unexpected malformed(std::string error) {
+  return Unexpected(Failure{400, "body_malformed", std::move(error), {}});
 }
 
-Failure invalid(const std::string& name, const std::string& rule) {
-  return {422, "parameter_invalid", "The parameter " + name + " must be " + rule + ".", {}};
+Unexpected missing(const std::string& name) {
+  return Unexpected(Failure{422, "parameter_missing", "The parameter " + name + " is missing.", {}});
+}
+
+Unexpected invalid(const std::string& name, const std::string& rule) {
+  return Unexpected(
+      Failure{422, "parameter_invalid", "The parameter " + name + " must be " + rule + ".", {}});
 }
 
 // What a body may be, with 415 (RFC 9110, section 15.5.16).
@@ -90,7 +93,7 @@ std::string media_type(std::string_view field) {
   return type;
 }
 
-OrFailure<json> parse_form(std::string_view body) {
+Expected<json> parse_form(std::string_view body) {
   json values = json::object();
   while (!body.empty()) {
     const auto end = body.find('&');
@@ -129,7 +132,7 @@ bool is_larger_than_allowed(std::string_view text) {
   return false;
 }
 
-OrFailure<json> parse_json(const std::string& body) {
+Expected<json> parse_json(const std::string& body) {
   // The library takes a NUL for the end of the text. JSON has none, and what follows it could be another
   // request.
   if (body.find('\0') != std::string::npos) return malformed("The body is not a JSON object.");
@@ -172,40 +175,42 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus_is_sp
   return plain;
 }
 
-OrFailure<Parameters> Parameters::parse(const HttpRequest& request) {
+Expected<Parameters> Parameters::parse(const HttpRequest& request) {
   const std::string type = media_type(request.header("content-type").value_or(""));
   Parameters parameters;
   parameters.is_form_ = type == "application/x-www-form-urlencoded";
   // An empty body is no body, whatever type a client gives it: there are no parameters.
   if (request.body.empty()) return parameters;
   if (is_encoded(request)) {
-    return Failure{415, "body_encoding_unsupported", "Send the body without a Content-Encoding.", accepted()};
+    return Unexpected(
+        Failure{415, "body_encoding_unsupported", "Send the body without a Content-Encoding.", accepted()});
   }
   if (request.count("content-type") > 1 || (!parameters.is_form_ && type != "application/json")) {
-    return Failure{415, "body_type_unsupported",
-                   "Send application/x-www-form-urlencoded or application/json.", accepted()};
+    return Unexpected(Failure{415, "body_type_unsupported",
+                              "Send application/x-www-form-urlencoded or application/json.", accepted()});
   }
   auto parsed = parameters.is_form_ ? parse_form(request.body) : parse_json(request.body);
-  if (auto* failure = std::get_if<Failure>(&parsed)) return std::move(*failure);
-  parameters.values_ = std::move(std::get<json>(parsed));
+  if (!parsed) return Unexpected(std::move(parsed.error()));
+  parameters.values_ = std::move(*parsed);
   return parameters;
 }
 
-OrFailure<Parameters> Parameters::parse_query(std::string_view query) {
+Expected<Parameters> Parameters::parse_query(std::string_view query) {
   auto parsed = parse_form(query);
-  if (std::holds_alternative<Failure>(parsed)) {
-    return Failure{400,
-                   "parameter_invalid",
-                   "The query must be UTF-8 with whole escapes, and hold each of a few parameters once.",
-                   {}};
+  if (!parsed) {
+    return Unexpected(
+        Failure{400,
+                "parameter_invalid",
+                "The query must be UTF-8 with whole escapes, and hold each of a few parameters once.",
+                {}});
   }
   Parameters parameters;
   parameters.is_form_ = true;
-  parameters.values_ = std::move(std::get<json>(parsed));
+  parameters.values_ = std::move(*parsed);
   return parameters;
 }
 
-OrFailure<nlohmann::ordered_json> Parameters::read(const std::vector<endpoints::Parameter>& declared) const {
+Expected<nlohmann::ordered_json> Parameters::read(const std::vector<endpoints::Parameter>& declared) const {
   nlohmann::ordered_json values = nlohmann::ordered_json::object();
   for (const endpoints::Parameter& parameter : declared) {
     const auto given = values_.find(parameter.name);
@@ -215,18 +220,18 @@ OrFailure<nlohmann::ordered_json> Parameters::read(const std::vector<endpoints::
     }
     Value read =
         std::visit([&](const auto& rule) { return value(parameter.name, *given, rule); }, parameter.kind);
-    if (auto* failure = std::get_if<Failure>(&read)) return std::move(*failure);
-    values[parameter.name] = std::move(std::get<nlohmann::ordered_json>(read));
+    if (!read) return Unexpected(std::move(read.error()));
+    values[parameter.name] = std::move(*read);
   }
   return values;
 }
 
-OrFailure<bool> Parameters::flag(const std::string& name) const {
+Expected<bool> Parameters::flag(const std::string& name) const {
   const auto given = values_.find(name);
   if (given == values_.end()) return false;
   const Value read = value(name, *given, endpoints::Flag{});
-  if (const auto* failure = std::get_if<Failure>(&read)) return *failure;
-  return std::get<nlohmann::ordered_json>(read).get<bool>();
+  if (!read) return Unexpected(read.error());
+  return read->get<bool>();
 }
 
 // Decimal notation only.

@@ -18,18 +18,18 @@ class Parameters {
  public:
   // Failures: 415 body_type_unsupported; 400 body_malformed (broken escapes, invalid UTF-8, NUL, a parameter
   // given twice, JSON that is no object).
-  static OrFailure<Parameters> parse(const HttpRequest& request);
+  static Expected<Parameters> parse(const HttpRequest& request);
 
   // What an endpoint declares, in that order: an object with their values, for the key to store and compare.
   // Failures: 422 parameter_missing, parameter_invalid; the first there is.
-  OrFailure<nlohmann::ordered_json> read(const std::vector<endpoints::Parameter>& declared) const;
+  Expected<nlohmann::ordered_json> read(const std::vector<endpoints::Parameter>& declared) const;
   // Those behind the "?" of a URI. Failure: 400 parameter_invalid.
-  static OrFailure<Parameters> parse_query(std::string_view query);
+  static Expected<Parameters> parse_query(std::string_view query);
   // Missing: false.
-  OrFailure<bool> flag(const std::string& name) const;
+  Expected<bool> flag(const std::string& name) const;
 
  private:
-  using Value = OrFailure<nlohmann::ordered_json>;
+  using Value = Expected<nlohmann::ordered_json>;
   Value value(const std::string& name, const nlohmann::json& given, const endpoints::Decimal& rule) const;
   Value value(const std::string& name, const nlohmann::json& given, const endpoints::Integer& rule) const;
   Value value(const std::string& name, const nlohmann::json& given, const endpoints::Text& rule) const;

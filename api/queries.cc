@@ -93,16 +93,15 @@ SELECT (SELECT to_json(answer) FROM
 )sql"};
 
 // The answer of a query above: no row is no such user, NULL is no such thing.
-asio::awaitable<HttpResponse> find(pg::Lane& lane, const Exchange& exchange, const pg::Statement& statement,
-                                   pg::Params params, Failure not_found) {
-  const auto credentials = read_credentials(exchange.request);
-  if (const auto* failure = std::get_if<Failure>(&credentials))
-    co_return render(*failure, exchange.as_problem);
-  params.insert(params.begin(), std::get<std::string>(credentials));
+asio::awaitable<HttpResponse> find(pg::Lane& lane, const RequestContext& context,
+                                   const pg::Statement& statement, pg::Params params, Failure not_found) {
+  const auto credentials = read_credentials(context.request);
+  if (!credentials) co_return render(credentials.error(), context.as_problem);
+  params.insert(params.begin(), *credentials);
   pg::Query query(statement, std::move(params));
-  const pg::Result result = co_await run(lane, std::move(query), exchange.caller);
-  if (result.empty()) co_return render(unknown_user(), exchange.as_problem);
-  if (result.is_null(0, "answer")) co_return render(not_found, exchange.as_problem);
+  const pg::Result result = co_await run(lane, std::move(query), context.caller);
+  if (result.empty()) co_return render(unknown_user(), context.as_problem);
+  if (result.is_null(0, "answer")) co_return render(not_found, context.as_problem);
   HttpResponse response;
   response.body = result.text(0, "answer");
   co_return response;
@@ -146,48 +145,45 @@ asio::awaitable<bool> user_exists(pg::Lane& lane, const std::string& email, cons
   co_return !result.empty();
 }
 
-asio::awaitable<HttpResponse> answer_ride(pg::Lane& lane, const Exchange& exchange) {
+asio::awaitable<HttpResponse> answer_ride(pg::Lane& lane, const RequestContext& context) {
   // No ride has an id below one: what cannot be an id finds nothing.
-  const std::string& id = exchange.variables.front();
+  const std::string& id = context.variables.front();
   pg::Params params{is_id(id) ? id : "0"};
-  co_return co_await find(lane, exchange, kFindRide, std::move(params), failure("ride_not_found"));
+  co_return co_await find(lane, context, kFindRide, std::move(params), failure("ride_not_found"));
 }
 
-asio::awaitable<HttpResponse> answer_rides(pg::Lane& lane, const Exchange& exchange) {
-  const auto credentials = read_credentials(exchange.request);
-  const auto page = read_page(exchange.request.query);
-  const auto* failure = std::get_if<Failure>(&page);
-  if (failure != nullptr && std::holds_alternative<std::string>(credentials)) {
+asio::awaitable<HttpResponse> answer_rides(pg::Lane& lane, const RequestContext& context) {
+  const auto credentials = read_credentials(context.request);
+  const auto page = read_page(context.request.query);
+  if (!page && credentials) {
     // The query below would have noticed a stranger; credentials come first.
-    const bool known = co_await user_exists(lane, std::get<std::string>(credentials), exchange.caller);
-    co_return render(known ? *failure : unknown_user(), exchange.as_problem);
+    const bool known = co_await user_exists(lane, *credentials, context.caller);
+    co_return render(known ? page.error() : unknown_user(), context.as_problem);
   }
   pg::Params params;
-  if (failure == nullptr) {
-    params = {std::to_string(std::get<Page>(page).before), std::to_string(std::get<Page>(page).limit)};
-  }
+  if (page) params = {std::to_string(page->before), std::to_string(page->limit)};
   Failure never;
-  co_return co_await find(lane, exchange, kListRides, std::move(params), std::move(never));
+  co_return co_await find(lane, context, kListRides, std::move(params), std::move(never));
 }
 
-asio::awaitable<HttpResponse> answer_key(pg::Lane& lane, const Exchange& exchange,
+asio::awaitable<HttpResponse> answer_key(pg::Lane& lane, const RequestContext& context,
                                          std::chrono::seconds retention, std::chrono::seconds lease_time) {
-  pg::Params params{normalize_idempotency_key(exchange.variables.front()).value_or(""),
+  pg::Params params{normalize_idempotency_key(context.variables.front()).value_or(""),
                     std::to_string(retention.count()), std::to_string(lease_time.count())};
   Failure not_found{404, "idempotency_key_not_found", "You have no such idempotency key.", {}};
-  co_return co_await find(lane, exchange, kFindKey, std::move(params), std::move(not_found));
+  co_return co_await find(lane, context, kFindKey, std::move(params), std::move(not_found));
 }
 
-asio::awaitable<HttpResponse> answer_account(pg::Lane& lane, const Exchange& exchange) {
+asio::awaitable<HttpResponse> answer_account(pg::Lane& lane, const RequestContext& context) {
   Failure never;
   pg::Params none;
-  co_return co_await find(lane, exchange, kFindAccount, std::move(none), std::move(never));
+  co_return co_await find(lane, context, kFindAccount, std::move(none), std::move(never));
 }
 
-asio::awaitable<HttpResponse> answer_ready(pg::Lane& lane, const Exchange& exchange, Readiness& readiness,
-                                           payments::CircuitState circuit) {
+asio::awaitable<HttpResponse> answer_ready(pg::Lane& lane, const RequestContext& context,
+                                           Readiness& readiness, payments::CircuitState circuit) {
   const std::vector<std::string> missing = co_await readiness.find_missing(lane);
-  if (!missing.empty()) co_return render(database_not_ready(missing), exchange.as_problem);
+  if (!missing.empty()) co_return render(database_not_ready(missing), context.as_problem);
   const bool answers = circuit == payments::CircuitState::kClosed;
   HttpResponse response;
   response.body = std::string(R"({"status":"ready","payment_provider":")") +

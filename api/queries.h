@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "api/exchange.h"
 #include "api/failure.h"
 #include "api/readiness.h"
+#include "api/request_context.h"
 #include "payments/circuit_breaker.h"
 #include "pg/lane.h"
 
@@ -21,24 +21,24 @@ asio::awaitable<bool> user_exists(pg::Lane& lane, const std::string& email, cons
 
 // GET /rides/{id}: the owner's ride, and its state: "unfinished" while its own request is, then "not_charged"
 // or "charged"; "cancelling" until its refund is certain, then "cancelled".
-asio::awaitable<HttpResponse> answer_ride(pg::Lane& lane, const Exchange& exchange);
+asio::awaitable<HttpResponse> answer_ride(pg::Lane& lane, const RequestContext& context);
 
 // GET /rides: the owner's rides, newest first, a page at a time.
-asio::awaitable<HttpResponse> answer_rides(pg::Lane& lane, const Exchange& exchange);
+asio::awaitable<HttpResponse> answer_rides(pg::Lane& lane, const RequestContext& context);
 
 // GET /idempotency-keys/{key}: how far the owner's request got, so that a client which lost an answer can
 // ask.
-asio::awaitable<HttpResponse> answer_key(pg::Lane& lane, const Exchange& exchange,
+asio::awaitable<HttpResponse> answer_key(pg::Lane& lane, const RequestContext& context,
                                          std::chrono::seconds retention, std::chrono::seconds lease_time);
 
 // GET /account: {"balance": whole dollars, "currency": "usd"}.
-asio::awaitable<HttpResponse> answer_account(pg::Lane& lane, const Exchange& exchange);
+asio::awaitable<HttpResponse> answer_account(pg::Lane& lane, const RequestContext& context);
 
 // GET /readyz: 200 while the database answers and has what this process needs, and whether the payment
 // provider answers, by the circuit before it. Without the provider the service still replays what is stored,
 // and takes deposits.
-asio::awaitable<HttpResponse> answer_ready(pg::Lane& lane, const Exchange& exchange, Readiness& readiness,
-                                           payments::CircuitState circuit);
+asio::awaitable<HttpResponse> answer_ready(pg::Lane& lane, const RequestContext& context,
+                                           Readiness& readiness, payments::CircuitState circuit);
 
 // All statements of the above.
 std::vector<pg::Statement> query_statements();

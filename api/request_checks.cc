@@ -7,10 +7,10 @@
 namespace rocket::api {
 namespace {
 
-constexpr std::size_t kLeastKeyLength = 20;
-constexpr std::size_t kMostKeyLength = 255;
-constexpr std::size_t kMostEmailLength = 255;
-constexpr std::size_t kMostRequestIdLength = 128;
+constexpr std::size_t kMinKeyLength = 20;
+constexpr std::size_t kMaxKeyLength = 255;
+constexpr std::size_t kMaxEmailLength = 255;
+constexpr std::size_t kMaxRequestIdLength = 128;
 
 Failure unauthorized(std::string code, std::string error) {
   return {401, std::move(code), std::move(error), {{"WWW-Authenticate", "Email realm=\"rocket rides\""}}};
@@ -35,15 +35,16 @@ std::optional<std::string> unquote(std::string_view text) {
 
 }  // namespace
 
-OrFailure<std::string> read_credentials(const HttpRequest& request) {
+Expected<std::string> read_credentials(const HttpRequest& request) {
   const auto value = request.header("authorization");
   if (!value || value->empty()) {
-    return unauthorized("credentials_missing", "Send your e-mail address in the Authorization header.");
+    return Unexpected(
+        unauthorized("credentials_missing", "Send your e-mail address in the Authorization header."));
   }
   const bool printable =
       std::all_of(value->begin(), value->end(), [](char c) { return c > ' ' && c <= '~'; });
-  if (request.count("authorization") > 1 || value->size() > kMostEmailLength || !printable) {
-    return unknown_user();
+  if (request.count("authorization") > 1 || value->size() > kMaxEmailLength || !printable) {
+    return Unexpected(unknown_user());
   }
   return std::string(*value);
 }
@@ -64,21 +65,21 @@ std::optional<std::string> normalize_idempotency_key(std::string_view text) {
     if (!unquoted) return std::nullopt;
     key = std::move(*unquoted);
   }
-  if (key.size() < kLeastKeyLength || key.size() > kMostKeyLength) return std::nullopt;
+  if (key.size() < kMinKeyLength || key.size() > kMaxKeyLength) return std::nullopt;
   if (!std::all_of(key.begin(), key.end(), is_printable)) return std::nullopt;
   return key;
 }
 
-OrFailure<std::optional<std::string>> read_idempotency_key(const HttpRequest& request) {
+Expected<std::optional<std::string>> read_idempotency_key(const HttpRequest& request) {
   const auto value = request.header("idempotency-key");
   if (!value) return std::optional<std::string>();
   std::optional<std::string> key;
   if (request.count("idempotency-key") == 1) key = normalize_idempotency_key(*value);
   if (!key) {
-    return Failure{400,
-                   "idempotency_key_invalid",
-                   "Send one Idempotency-Key of 20 to 255 printable ASCII characters.",
-                   {}};
+    return Unexpected(Failure{400,
+                              "idempotency_key_invalid",
+                              "Send one Idempotency-Key of 20 to 255 printable ASCII characters.",
+                              {}});
   }
   return key;
 }
@@ -89,7 +90,7 @@ std::string request_id_of(const HttpRequest& request) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
            c == '_' || c == '.' || c == ':' || c == '/' || c == '+' || c == '=';
   };
-  const bool sane = given && !given->empty() && given->size() <= kMostRequestIdLength &&
+  const bool sane = given && !given->empty() && given->size() <= kMaxRequestIdLength &&
                     request.count("x-request-id") == 1 && std::all_of(given->begin(), given->end(), is_sane);
   return sane ? std::string(*given) : random_uuid();
 }

@@ -20,7 +20,9 @@ std::size_t end_begun(std::string_view bytes) {
   return begun;
 }
 
-RequestReader::Refused malformed(std::string error) { return {400, "request_malformed", std::move(error)}; }
+RequestReader::ProtocolError malformed(std::string error) {
+  return {400, "request_malformed", std::move(error)};
+}
 
 }  // namespace
 
@@ -42,7 +44,7 @@ HttpRequest RequestReader::begun(const InputBuffer& buffer) const {
 }
 
 // Takes a whole head off the buffer and leaves it in pending_. Does nothing while it has not come.
-std::optional<RequestReader::Refused> RequestReader::look_for_head(InputBuffer& buffer) {
+std::optional<RequestReader::ProtocolError> RequestReader::look_for_head(InputBuffer& buffer) {
   drop_empty_lines(buffer);
   const std::string_view bytes = buffer.view();
   // A TLS client, for one, sends what cannot become a request, and then waits for an answer.
@@ -52,7 +54,7 @@ std::optional<RequestReader::Refused> RequestReader::look_for_head(InputBuffer& 
   const auto end = bytes.find(kHeadEnd, scanned_ < kHeadEnd.size() ? 0 : scanned_ - kHeadEnd.size());
   const auto head_size = end == std::string_view::npos ? bytes.size() - end_begun(bytes) : end;
   if (head_size > limits_.head_bytes) {
-    return Refused{431, "headers_too_large", "The request's head is too large."};
+    return ProtocolError{431, "headers_too_large", "The request's head is too large."};
   }
   if (end == std::string_view::npos) {
     scanned_ = bytes.size();
@@ -85,7 +87,7 @@ RequestReader::Result RequestReader::read_chunks(InputBuffer& buffer) {
     case ChunkedBody::Progress::kTooLarge:
       return body_too_large();
     case ChunkedBody::Progress::kTrailersTooLarge:
-      return Refused{431, "headers_too_large", "The request's trailers are too large."};
+      return ProtocolError{431, "headers_too_large", "The request's trailers are too large."};
     case ChunkedBody::Progress::kComplete:
       break;
   }
@@ -96,7 +98,7 @@ RequestReader::Result RequestReader::read_chunks(InputBuffer& buffer) {
   return *std::exchange(pending_, std::nullopt);
 }
 
-RequestReader::Refused RequestReader::body_too_large() const {
+RequestReader::ProtocolError RequestReader::body_too_large() const {
   return {413, "body_too_large", "The body is larger than " + std::to_string(limits_.body_bytes) + " bytes."};
 }
 
@@ -110,7 +112,7 @@ void RequestReader::drop_empty_lines(InputBuffer& buffer) {
   scanned_ = 0;
 }
 
-std::optional<RequestReader::Refused> RequestReader::read_head(std::string_view head) {
+std::optional<RequestReader::ProtocolError> RequestReader::read_head(std::string_view head) {
   const auto line_end = head.find(kLineEnd);
   if (auto refused = read_request_line(head.substr(0, line_end))) return refused;
   while (line_end != std::string_view::npos) {
@@ -118,14 +120,14 @@ std::optional<RequestReader::Refused> RequestReader::read_head(std::string_view 
     const auto end = head.find(kLineEnd);
     if (auto refused = read_header_line(head.substr(0, end))) return refused;
     if (pending_->headers.size() > limits_.headers) {
-      return Refused{431, "headers_too_large", "The request has too many header fields."};
+      return ProtocolError{431, "headers_too_large", "The request has too many header fields."};
     }
     if (end == std::string_view::npos) break;
   }
   return read_framing();
 }
 
-std::optional<RequestReader::Refused> RequestReader::read_request_line(std::string_view line) {
+std::optional<RequestReader::ProtocolError> RequestReader::read_request_line(std::string_view line) {
   const auto first = line.find(' ');
   const auto second = first == std::string_view::npos ? first : line.find(' ', first + 1);
   if (second == std::string_view::npos) return malformed("The request line is malformed.");
@@ -138,12 +140,12 @@ std::optional<RequestReader::Refused> RequestReader::read_request_line(std::stri
   } else if (version == "HTTP/1.1") {
     pending_->http_1_0 = false;
   } else if (version.starts_with("HTTP/") && version.size() == 8) {
-    return Refused{505, "http_version_not_supported", "Speak HTTP/1.1."};
+    return ProtocolError{505, "http_version_not_supported", "Speak HTTP/1.1."};
   } else {
     return malformed("The request line is malformed.");
   }
   if (!is_token(method)) return malformed("The method is malformed.");
-  if (target.size() > limits_.target_bytes) return Refused{414, "uri_too_long", "The URI is too long."};
+  if (target.size() > limits_.target_bytes) return ProtocolError{414, "uri_too_long", "The URI is too long."};
   const bool visible =
       std::all_of(target.begin(), target.end(), [](char c) { return c > ' ' && c < '\x7f'; });
   // The absolute form is to be accepted (RFC 9112, section 3.2.2); its authority does not matter to us.
@@ -162,7 +164,7 @@ std::optional<RequestReader::Refused> RequestReader::read_request_line(std::stri
   return std::nullopt;
 }
 
-std::optional<RequestReader::Refused> RequestReader::read_header_line(std::string_view line) {
+std::optional<RequestReader::ProtocolError> RequestReader::read_header_line(std::string_view line) {
   const auto colon = line.find(':');
   if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) {
     return malformed("A header field is malformed.");
@@ -174,7 +176,7 @@ std::optional<RequestReader::Refused> RequestReader::read_header_line(std::strin
 }
 
 // Where the body ends, and whether the connection goes on after it.
-std::optional<RequestReader::Refused> RequestReader::read_framing() {
+std::optional<RequestReader::ProtocolError> RequestReader::read_framing() {
   HttpRequest& request = *pending_;
   if (request.count("host") > 1 || (request.count("host") == 0 && !request.http_1_0)) {
     return malformed("Exactly one Host field is required.");
@@ -183,7 +185,7 @@ std::optional<RequestReader::Refused> RequestReader::read_framing() {
   expects_continue_ = false;
   if (const auto expectation = request.header("expect")) {
     if (lower_case(*expectation) != "100-continue") {
-      return Refused{417, "expectation_failed", "Only 100-continue can be expected."};
+      return ProtocolError{417, "expectation_failed", "Only 100-continue can be expected."};
     }
     expects_continue_ = !request.http_1_0;
   }
@@ -198,7 +200,7 @@ std::optional<RequestReader::Refused> RequestReader::read_framing() {
   return std::nullopt;
 }
 
-std::optional<RequestReader::Refused> RequestReader::read_length() {
+std::optional<RequestReader::ProtocolError> RequestReader::read_length() {
   const HttpRequest& request = *pending_;
   const auto codings = request.count("transfer-encoding");
   const auto lengths = request.count("content-length");

@@ -33,18 +33,18 @@ class RequestReader {
     bool expects_continue = false;
   };
   // Answer with this, then close.
-  struct Refused {
+  struct ProtocolError {
     int status = 400;
     std::string code;
     std::string error;
   };
-  using Result = std::variant<NeedsMore, HttpRequest, Refused>;
+  using Result = std::variant<NeedsMore, HttpRequest, ProtocolError>;
 
   explicit RequestReader(RequestLimits limits) : limits_(limits) {}
 
   // Takes one request off the front of `buffer` if it is complete. Call again with what is left, or with
-  // more appended. After Refused, do not call again. Looks at each byte a bounded number of times, however
-  // the bytes come.
+  // more appended. After ProtocolError, do not call again. Looks at each byte a bounded number of times,
+  // however the bytes come.
   Result next(InputBuffer& buffer);
 
   // A head has been read, and its body has not come yet: a request has begun even when `buffer` is empty.
@@ -64,16 +64,16 @@ class RequestReader {
   std::size_t buffer_limit() const { return limits_.head_bytes + limits_.body_bytes; }
 
  private:
-  std::optional<Refused> look_for_head(InputBuffer& buffer);
+  std::optional<ProtocolError> look_for_head(InputBuffer& buffer);
   void drop_empty_lines(InputBuffer& buffer);
-  std::optional<Refused> read_head(std::string_view head);
-  std::optional<Refused> read_request_line(std::string_view line);
-  std::optional<Refused> read_header_line(std::string_view line);
-  std::optional<Refused> read_framing();
-  std::optional<Refused> read_length();
+  std::optional<ProtocolError> read_head(std::string_view head);
+  std::optional<ProtocolError> read_request_line(std::string_view line);
+  std::optional<ProtocolError> read_header_line(std::string_view line);
+  std::optional<ProtocolError> read_framing();
+  std::optional<ProtocolError> read_length();
   Result read_body(InputBuffer& buffer);
   Result read_chunks(InputBuffer& buffer);
-  Refused body_too_large() const;
+  ProtocolError body_too_large() const;
 
   RequestLimits limits_;
   // The request whose head has been read and whose body is awaited.

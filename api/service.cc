@@ -39,7 +39,7 @@ HttpResponse options(std::string allowed) {
   return response;
 }
 
-Failure failure_for(const std::exception_ptr& error, const Log& log, const std::string& request_id) {
+Failure failure_of_exception(const std::exception_ptr& error, const Log& log, const std::string& request_id) {
   try {
     std::rethrow_exception(error);
   } catch (const pg::Unavailable&) {
@@ -56,23 +56,22 @@ Failure failure_for(const std::exception_ptr& error, const Log& log, const std::
 
 Caller caller_of(const HttpRequest& request) {
   auto credentials = read_credentials(request);
-  auto* email = std::get_if<std::string>(&credentials);
-  return {email == nullptr ? std::string() : std::move(*email), request.origin_ip};
+  return {credentials ? std::move(*credentials) : std::string(), request.origin_ip};
 }
 
 }  // namespace
 
 // A request, and where its answer goes.
 struct Service::Answering {
-  Exchange exchange;
+  RequestContext context;
   ConnectionId from;
-  std::shared_ptr<Outbox> outbox;
+  std::shared_ptr<ResponseQueue> responses;
   // For the log: what a client writes into a path is not ours to keep.
   std::string_view route = "unknown";
   // The lane of a request that needs the database.
-  std::optional<pg::Lanes::Place> place{};
-  // Its place in the line, unless it stands outside.
-  std::optional<Admission::Slot> slot{};
+  std::optional<pg::Lanes::Slot> on_lane{};
+  // Its slot in the line, unless it stands outside.
+  std::optional<Admission::Slot> in_line{};
   Caller caller{};
   std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
 };
@@ -91,9 +90,9 @@ Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const endp
       too_many_requests_{render(failure("too_many_requests"), false),
                          render(failure("too_many_requests"), true)} {
   for (const endpoints::Endpoint& endpoint : endpoints) {
-    const auto handle_it = [&engine, &endpoint, mutations = options.mutations](pg::Lane& lane,
-                                                                               const Exchange& exchange) {
-      return answer_mutation(lane, engine, endpoint, exchange, mutations);
+    const auto handle_it = [&engine, &endpoint, mutations = options.mutations](
+                               pg::Lane& lane, const RequestContext& context) {
+      return answer_mutation(lane, engine, endpoint, context, mutations);
     };
     Route route{endpoint.method, endpoint.path, handle_it};
     route.calls_provider = endpoint.flow.has_foreign_call();
@@ -108,12 +107,12 @@ Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const endp
   query("/rides", answer_rides);
   query("/rides/{ride_id}", answer_ride);
   query("/idempotency-keys/{key}",
-        [&engine, retention = options.key_retention](pg::Lane& lane, const Exchange& exchange) {
-          return answer_key(lane, exchange, retention, engine.lease_time());
+        [&engine, retention = options.key_retention](pg::Lane& lane, const RequestContext& context) {
+          return answer_key(lane, context, retention, engine.lease_time());
         });
   query("/account", answer_account);
-  Route& ready = query("/readyz", [this, &provider](pg::Lane& lane, const Exchange& exchange) {
-    return answer_ready(lane, exchange, readiness_, provider.state());
+  Route& ready = query("/readyz", [this, &provider](pg::Lane& lane, const RequestContext& context) {
+    return answer_ready(lane, context, readiness_, provider.state());
   });
   ready.outside_line = true;
   at_once("/healthz", [](const HttpRequest&) { return alive(); });
@@ -128,51 +127,51 @@ Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const endp
   }
 }
 
-std::optional<Answer> Service::handle(HttpRequest request, ConnectionId from,
-                                      std::shared_ptr<Outbox> outbox) {
+std::optional<SerializedResponse> Service::handle(HttpRequest request, ConnectionId from,
+                                                  std::shared_ptr<ResponseQueue> responses) {
   auto answering = std::make_unique<Answering>();
   answering->from = from;
-  answering->outbox = std::move(outbox);
-  Exchange& exchange = answering->exchange;
-  exchange.request = std::move(request);
-  exchange.request.origin_ip = options_.proxies.client_address(exchange.request, exchange.request.origin_ip);
-  exchange.request_id = request_id_of(exchange.request);
-  exchange.as_problem = accepts_problem(exchange.request);
+  answering->responses = std::move(responses);
+  RequestContext& context = answering->context;
+  context.request = std::move(request);
+  context.request.origin_ip = options_.proxies.client_address(context.request, context.request.origin_ip);
+  context.request_id = request_id_of(context.request);
+  context.as_problem = accepts_problem(context.request);
   const auto refuse = [&](const Failure& failure) {
-    return finish(*answering, render(failure, exchange.as_problem));
+    return finish(*answering, render(failure, context.as_problem));
   };
 
   std::string allowed;
-  const Route* route = find_route(exchange, allowed);
+  const Route* route = find_route(context, allowed);
   if (route == nullptr && allowed.empty()) {
-    return finish(*answering, nothing_here(exchange));
+    return finish(*answering, nothing_here(context));
   }
-  if (exchange.request.method == "OPTIONS") return finish(*answering, options(std::move(allowed)));
+  if (context.request.method == "OPTIONS") return finish(*answering, options(std::move(allowed)));
   if (route == nullptr) {
     return refuse({405, "method_not_allowed", "This path allows " + allowed + ".", {{"Allow", allowed}}});
   }
   answering->route = route->path.text();
   if (route->answer_at_once) {
-    auto response = route->answer_at_once(exchange.request);
-    return finish(*answering, response ? *response : nothing_here(exchange));
+    auto response = route->answer_at_once(context.request);
+    return finish(*answering, response ? *response : nothing_here(context));
   }
   if (stopping_.load()) {
     return refuse({503, "overloaded", "The service is stopping. Retry.", {{"Retry-After", "1"}}});
   }
   if (!route->outside_line) {
-    answering->caller = caller_of(exchange.request);
+    answering->caller = caller_of(context.request);
     auto admitted = admission_.enter(answering->caller, route->calls_provider);
     if (const auto* refusal = std::get_if<Admission::Refusal>(&admitted)) {
       const auto& refused = *refusal == Admission::Refusal::kOverloaded ? overloaded_ : too_many_requests_;
-      return finish(*answering, refused[exchange.as_problem ? 1 : 0]);
+      return finish(*answering, refused[context.as_problem ? 1 : 0]);
     }
-    answering->slot.emplace(std::move(std::get<Admission::Slot>(admitted)));
-    exchange.caller = answering->slot->holder();
-    exchange.may_call_provider = answering->slot->may_call_provider();
+    answering->in_line.emplace(std::move(std::get<Admission::Slot>(admitted)));
+    context.caller = answering->in_line->holder();
+    context.may_call_provider = answering->in_line->may_call_provider();
   }
   pg::Lanes& lanes = route->in_laboratory ? laboratory_->lanes() : lanes_;
-  answering->place.emplace(lanes.enter(exchange.request.header("idempotency-key")));
-  pg::Lane& lane = answering->place->lane();
+  answering->on_lane.emplace(lanes.enter(context.request.header("idempotency-key")));
+  pg::Lane& lane = answering->on_lane->lane();
   asio::co_spawn(lane.executor(), answer(lane, *route, std::move(answering)), asio::detached);
   return std::nullopt;
 }
@@ -182,38 +181,38 @@ asio::awaitable<void> Service::answer(pg::Lane& lane, const Route& route,
   HttpResponse response;
   std::exception_ptr error;
   try {
-    response = co_await route.handler(lane, answering->exchange);
+    response = co_await route.handler(lane, answering->context);
   } catch (...) {
     error = std::current_exception();
   }
   if (error) {
-    const Failure failure = failure_for(error, log_, answering->exchange.request_id);
-    response = render(failure, answering->exchange.as_problem);
+    const Failure failure = failure_of_exception(error, log_, answering->context.request_id);
+    response = render(failure, answering->context.as_problem);
   }
   // Perhaps the database is not what it was a moment ago.
   if (response.status >= 500 && !route.outside_line) readiness_.forget();
   // Credentials are checked first, so any answer but these means that they belong to a user.
   const bool is_user = response.status != 401 && response.status < 500;
-  if (is_user && answering->slot && answering->slot->is_strangers() && !route.in_laboratory) {
+  if (is_user && answering->in_line && answering->in_line->is_strangers() && !route.in_laboratory) {
     admission_.know(answering->caller.credentials);
   }
   // Before the client can send the next one.
-  answering->slot.reset();
-  answering->place.reset();
-  answering->outbox->post({answering->from, finish(*answering, response)});
+  answering->in_line.reset();
+  answering->on_lane.reset();
+  answering->responses->post({answering->from, finish(*answering, response)});
 }
 
 // For people who follow a link, a page. Programs do not ask for HTML alone.
-HttpResponse Service::nothing_here(const Exchange& exchange) const {
-  const std::string& method = exchange.request.method;
-  const auto accept = exchange.request.header("accept").value_or("");
+HttpResponse Service::nothing_here(const RequestContext& context) const {
+  const std::string& method = context.request.method;
+  const auto accept = context.request.header("accept").value_or("");
   const bool for_people = accepts(accept, "text/html") && !accepts(accept, "application/json");
-  if (for_people && !exchange.as_problem && (method == "GET" || method == "HEAD")) return pages_.not_found();
-  return render(Failure{404, "not_found", "There is nothing at this path.", {}}, exchange.as_problem);
+  if (for_people && !context.as_problem && (method == "GET" || method == "HEAD")) return pages_.not_found();
+  return render(Failure{404, "not_found", "There is nothing at this path.", {}}, context.as_problem);
 }
 
-const Service::Route* Service::find_route(Exchange& exchange, std::string& allowed) const {
-  const HttpRequest& request = exchange.request;
+const Service::Route* Service::find_route(RequestContext& context, std::string& allowed) const {
+  const HttpRequest& request = context.request;
   // "*" asks about the service as a whole (RFC 9110, 9.3.7).
   const bool asks_for_all = request.method == "OPTIONS" && request.path == "*";
   for (const Route& route : routes_) {
@@ -221,7 +220,7 @@ const Service::Route* Service::find_route(Exchange& exchange, std::string& allow
     if (!values && !asks_for_all) continue;
     if (request.method == route.method || (request.method == "HEAD" && route.method == "GET")) {
       for (const std::string_view value : *values) {
-        exchange.variables.push_back(percent_decode(value, false).value_or(""));
+        context.variables.push_back(percent_decode(value, false).value_or(""));
       }
       return &route;
     }
@@ -232,8 +231,8 @@ const Service::Route* Service::find_route(Exchange& exchange, std::string& allow
   return nullptr;
 }
 
-Answer Service::finish(const Answering& answering, const HttpResponse& response) const {
-  const HttpRequest& request = answering.exchange.request;
+SerializedResponse Service::finish(const Answering& answering, const HttpResponse& response) const {
+  const HttpRequest& request = answering.context.request;
   if (log_.shows_info()) {
     const std::chrono::duration<double, std::milli> duration =
         std::chrono::steady_clock::now() - answering.since;
@@ -242,11 +241,11 @@ Answer Service::finish(const Answering& answering, const HttpResponse& response)
                {"route", answering.route},
                {"status", response.status},
                {"duration_ms", duration.count()},
-               {"request_id", answering.exchange.request_id}},
+               {"request_id", answering.context.request_id}},
               sentence_of(response));
   }
-  const auto answer = [&](const HttpResponse& complete) -> Answer {
-    return {complete.serialize(answering.exchange.request_id, request.connection_option(),
+  const auto answer = [&](const HttpResponse& complete) -> SerializedResponse {
+    return {complete.serialize(answering.context.request_id, request.connection_option(),
                                request.method != "HEAD"),
             !request.keep_alive};
   };
@@ -256,7 +255,8 @@ Answer Service::finish(const Answering& answering, const HttpResponse& response)
   return answer(shared);
 }
 
-Answer Service::refuse(const RequestReader::Refused& refused, const HttpRequest& begun) const {
+SerializedResponse Service::refuse(const RequestReader::ProtocolError& refused,
+                                   const HttpRequest& begun) const {
   Failure failure{refused.status, refused.code, refused.error, {}};
   if (refused.status == 503) failure.headers.emplace_back("Retry-After", "1");
   HttpResponse response = render(failure, accepts_problem(begun));

@@ -14,14 +14,14 @@
 #include "api/admission.h"
 #include "api/client_address.h"
 #include "api/cors.h"
-#include "api/exchange.h"
 #include "api/failure.h"
 #include "api/laboratory.h"
 #include "api/mutations.h"
-#include "api/outbox.h"
 #include "api/pages.h"
 #include "api/readiness.h"
+#include "api/request_context.h"
 #include "api/request_reader.h"
+#include "api/response_queue.h"
 #include "base/log.h"
 #include "endpoints/endpoint.h"
 #include "http/path_pattern.h"
@@ -50,17 +50,18 @@ class Service {
           const Log& log, const ServiceOptions& options);
 
   // What needs no database is answered at once. Otherwise nothing is returned, and the answer goes to the
-  // outbox. Thread safe, does not block, does not throw.
-  std::optional<Answer> handle(HttpRequest request, ConnectionId from, std::shared_ptr<Outbox> outbox);
+  // responses. Thread safe, does not block, does not throw.
+  std::optional<SerializedResponse> handle(HttpRequest request, ConnectionId from,
+                                           std::shared_ptr<ResponseQueue> responses);
 
   // The answer to bytes that are no request, or no whole one: to its fields, as far as they have come.
-  Answer refuse(const RequestReader::Refused& refused, const HttpRequest& begun) const;
+  SerializedResponse refuse(const RequestReader::ProtocolError& refused, const HttpRequest& begun) const;
 
   // From now on everything is refused with 503.
   void stop() { stopping_ = true; }
 
  private:
-  using Handler = std::function<asio::awaitable<HttpResponse>(pg::Lane&, const Exchange&)>;
+  using Handler = std::function<asio::awaitable<HttpResponse>(pg::Lane&, const RequestContext&)>;
   struct Route {
     std::string method;
     http::PathPattern path;
@@ -75,10 +76,10 @@ class Service {
   };
   struct Answering;
 
-  HttpResponse nothing_here(const Exchange& exchange) const;
-  const Route* find_route(Exchange& exchange, std::string& allowed) const;
+  HttpResponse nothing_here(const RequestContext& context) const;
+  const Route* find_route(RequestContext& context, std::string& allowed) const;
   asio::awaitable<void> answer(pg::Lane& lane, const Route& route, std::unique_ptr<Answering> answering);
-  Answer finish(const Answering& answering, const HttpResponse& response) const;
+  SerializedResponse finish(const Answering& answering, const HttpResponse& response) const;
 
   pg::Lanes& lanes_;
   Readiness& readiness_;

@@ -13,8 +13,8 @@ namespace Polling = Pistache::Polling;
 constexpr std::chrono::milliseconds kLinger{2000};
 
 // Tells the transport of new connections. Pistache's reading and writing is not used.
-class Doorman : public Pistache::Tcp::Handler {
-  PROTOTYPE_OF(Pistache::Tcp::Handler, Doorman)
+class AcceptHandler : public Pistache::Tcp::Handler {
+  PROTOTYPE_OF(Pistache::Tcp::Handler, AcceptHandler)
 
  public:
   void onConnection(const std::shared_ptr<Pistache::Tcp::Peer>& peer) override {
@@ -28,13 +28,13 @@ class Doorman : public Pistache::Tcp::Handler {
 
 Transport::Transport(TransportOptions options, RequestHandler on_request, RefusalRenderer render,
                      std::shared_ptr<TransportState> state)
-    : Pistache::Tcp::Transport(std::make_shared<Doorman>()),
+    : Pistache::Tcp::Transport(std::make_shared<AcceptHandler>()),
       options_(options),
       on_request_(std::move(on_request)),
       render_(std::move(render)),
       state_(std::move(state)),
       memory_(state_->held, options_.request_memory),
-      outbox_(std::make_shared<Outbox>()) {}
+      responses_(std::make_shared<ResponseQueue>()) {}
 
 std::shared_ptr<Pistache::Aio::Handler> Transport::clone() const {
   return std::make_shared<Transport>(options_, on_request_, render_, state_);
@@ -46,7 +46,7 @@ void Transport::registerPoller(Polling::Epoll& poller) {
     poller.addFd(descriptor, Pistache::Flags<Polling::NotifyOn>(Polling::NotifyOn::Read),
                  Polling::Tag(static_cast<std::uint64_t>(descriptor)));
   };
-  watch(outbox_->descriptor());
+  watch(responses_->descriptor());
   watch(sweep_timer_.descriptor());
 }
 
@@ -61,12 +61,12 @@ void Transport::onReady(const Pistache::Aio::FdSet& events) {
   }
   for (const ConnectionId& id : turns) take_turn(id);
   // Edge-triggered: what waits in their sockets would not be told again.
-  if (!turns_.empty()) outbox_->wake();
+  if (!turns_.empty()) responses_->wake();
 }
 
 void Transport::on_event(const Pistache::Aio::FdSet::Entry& event) {
   const int descriptor = static_cast<int>(event.getTag().value());
-  if (descriptor == outbox_->descriptor()) return deliver();
+  if (descriptor == responses_->descriptor()) return deliver();
   if (descriptor == sweep_timer_.descriptor()) return sweep();
   const auto found = connections_.find(descriptor);
   if (found == connections_.end()) return pass_to_base(event);
@@ -124,19 +124,19 @@ void Transport::opened(const std::shared_ptr<ClientPeer>& peer) {
 }
 
 void Transport::deliver() {
-  for (const Outbox::Letter& letter : outbox_->take()) deliver(letter);
+  for (const ResponseQueue::Entry& entry : responses_->take()) deliver(entry);
 }
 
-void Transport::deliver(const Outbox::Letter& letter) {
-  Connection* connection = find(letter.to);
+void Transport::deliver(const ResponseQueue::Entry& entry) {
+  Connection* connection = find(entry.to);
   if (connection == nullptr) {
     --state_->unfinished;
     return;
   }
-  guarded(*connection, [&] { answer(*connection, letter.answer); });
+  guarded(*connection, [&] { answer(*connection, entry.answer); });
 }
 
-void Transport::answer(Connection& connection, const Answer& answer) {
+void Transport::answer(Connection& connection, const SerializedResponse& answer) {
   // What the client sent meanwhile.
   if (send(connection, answer)) serve(connection);
 }
@@ -202,7 +202,7 @@ bool Transport::read(Connection& connection) {
 void Transport::serve(Connection& connection) {
   if (connection.phase != Phase::kReading || connection.awaits_proxy_header) return;
   auto result = connection.reader.next(connection.input);
-  if (const auto* refused = std::get_if<RequestReader::Refused>(&result)) {
+  if (const auto* refused = std::get_if<RequestReader::ProtocolError>(&result)) {
     refuse(connection, *refused);
   } else if (auto* request = std::get_if<HttpRequest>(&result)) {
     request->origin_ip = connection.origin_ip;
@@ -210,12 +210,12 @@ void Transport::serve(Connection& connection) {
     ++state_->unfinished;
     connection.phase = Phase::kWorking;
     connection.handed_on = request->size_in_memory();
-    std::optional<Answer> at_once;
+    std::optional<SerializedResponse> at_once;
     try {
-      at_once = on_request_(std::move(*request), connection.id, outbox_);
+      at_once = on_request_(std::move(*request), connection.id, responses_);
       // Who sends many requests at once must not keep the others waiting: they come first.
       if (at_once && (!connection.input.empty() || connection.input_waits || connection.awaits_turn)) {
-        outbox_->post({connection.id, *std::exchange(at_once, std::nullopt)});
+        responses_->post({connection.id, *std::exchange(at_once, std::nullopt)});
       }
     } catch (...) {
       // No answer will come that could be counted.
@@ -233,14 +233,14 @@ void Transport::serve(Connection& connection) {
   }
 }
 
-void Transport::refuse(Connection& connection, const RequestReader::Refused& refused) {
-  const Answer answer = render_(refused, connection.reader.begun(connection.input));
+void Transport::refuse(Connection& connection, const RequestReader::ProtocolError& refused) {
+  const SerializedResponse answer = render_(refused, connection.reader.begun(connection.input));
   connection.forget_request();
   ++state_->unfinished;
   send(connection, answer);
 }
 
-bool Transport::send(Connection& connection, const Answer& answer) {
+bool Transport::send(Connection& connection, const SerializedResponse& answer) {
   connection.output += answer.bytes;
   connection.handed_on = 0;
   connection.phase = Phase::kAnswering;

@@ -15,9 +15,9 @@
 #include "api/connection.h"
 #include "api/held_memory.h"
 #include "api/http_message.h"
-#include "api/outbox.h"
 #include "api/periodic_timer.h"
 #include "api/request_reader.h"
+#include "api/response_queue.h"
 
 namespace rocket::api {
 
@@ -43,12 +43,13 @@ struct TransportState {
   std::atomic<std::size_t> held{0};
 };
 
-// Answers a complete request at once, or, with nothing returned, by way of the outbox. Called on a reactor
+// Answers a complete request at once, or, with nothing returned, by way of the responses. Called on a reactor
 // thread: must not block.
-using RequestHandler =
-    std::function<std::optional<Answer>(HttpRequest, ConnectionId, const std::shared_ptr<Outbox>&)>;
+using RequestHandler = std::function<std::optional<SerializedResponse>(
+    HttpRequest, ConnectionId, const std::shared_ptr<ResponseQueue>&)>;
 // What is answered to bytes that are no request, or no whole one, given its fields as far as they have come.
-using RefusalRenderer = std::function<Answer(const RequestReader::Refused&, const HttpRequest& begun)>;
+using RefusalRenderer =
+    std::function<SerializedResponse(const RequestReader::ProtocolError&, const HttpRequest& begun)>;
 
 // Reads requests from and writes answers to the connections of one reactor thread.
 //
@@ -90,18 +91,18 @@ class Transport : public Pistache::Tcp::Transport {
   void give_up(Connection& connection);
   void pass_to_base(const Pistache::Aio::FdSet::Entry& event);
   void deliver();
-  void deliver(const Outbox::Letter& letter);
-  void answer(Connection& connection, const Answer& answer);
+  void deliver(const ResponseQueue::Entry& entry);
+  void answer(Connection& connection, const SerializedResponse& answer);
   void sweep();
   void await_turn(Connection& connection);
   void take_turn(const ConnectionId& id);
   void serve(Connection& connection);
-  void refuse(Connection& connection, const RequestReader::Refused& refused);
+  void refuse(Connection& connection, const RequestReader::ProtocolError& refused);
   void watch_writable(Connection& connection, bool wanted);
   void close(Connection& connection);
   // These return false when they had to close the connection, which is gone then.
   bool read(Connection& connection);
-  bool send(Connection& connection, const Answer& answer);
+  bool send(Connection& connection, const SerializedResponse& answer);
   bool write(Connection& connection);
 
   TransportOptions options_;
@@ -109,7 +110,7 @@ class Transport : public Pistache::Tcp::Transport {
   RefusalRenderer render_;
   std::shared_ptr<TransportState> state_;
   HeldMemory memory_;
-  std::shared_ptr<Outbox> outbox_;
+  std::shared_ptr<ResponseQueue> responses_;
   PeriodicTimer sweep_timer_{kSweepInterval};
   std::unordered_map<int, Connection> connections_;
   std::uint64_t next_serial_ = 1;

@@ -17,7 +17,7 @@
 namespace {
 
 constexpr amqp_channel_t kChannel = 1;
-constexpr std::uint64_t kMostUnconfirmed = 1000;
+constexpr std::uint64_t kMaxUnconfirmed = 1000;
 // About as long as a job.
 constexpr std::size_t kBytes = 80;
 
@@ -49,7 +49,7 @@ void publish(amqp_connection_state_t state, const std::string& queue, std::uint6
     check(amqp_basic_publish(state, kChannel, amqp_empty_bytes, amqp_cstring_bytes(queue.c_str()), 1, 0,
                              &properties, amqp_cstring_bytes(body.c_str())) == AMQP_STATUS_OK,
           "publish");
-    while (number - confirmed >= kMostUnconfirmed || (number == count && confirmed < count)) {
+    while (number - confirmed >= kMaxUnconfirmed || (number == count && confirmed < count)) {
       confirmed = std::max(confirmed, wait_for_confirm(state));
       amqp_maybe_release_buffers(state);
     }

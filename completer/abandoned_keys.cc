@@ -77,20 +77,20 @@ UPDATE idempotency_keys
  WHERE id = $1 AND parked_at IS NOT NULL
 )sql"};
 
-pg::Params params_of(const Patience& patience, std::int64_t batch) {
-  return {std::to_string(patience.grace.count()),         std::to_string(patience.pause.count()),
-          std::to_string(patience.longest_pause.count()), std::to_string(patience.lease_time.count()),
-          std::to_string(patience.most_completions),      std::to_string(batch)};
+pg::Params params_of(const AbandonmentPolicy& policy, std::int64_t batch) {
+  return {std::to_string(policy.grace.count()),         std::to_string(policy.pause.count()),
+          std::to_string(policy.longest_pause.count()), std::to_string(policy.lease_time.count()),
+          std::to_string(policy.max_completions),       std::to_string(batch)};
 }
 
 }  // namespace
 
-pg::Query park_hopeless(const Patience& patience, std::int64_t batch) {
-  return {kParkHopeless, params_of(patience, batch)};
+pg::Query park_hopeless(const AbandonmentPolicy& policy, std::int64_t batch) {
+  return {kParkHopeless, params_of(policy, batch)};
 }
 
-pg::Query take_abandoned(const Patience& patience, std::int64_t batch, const std::string& token) {
-  pg::Params params = params_of(patience, batch);
+pg::Query take_abandoned(const AbandonmentPolicy& policy, std::int64_t batch, const std::string& token) {
+  pg::Params params = params_of(policy, batch);
   params.emplace_back(token);
   return {kTakeAbandoned, std::move(params)};
 }

@@ -13,14 +13,14 @@
 namespace rocket::completer {
 
 // When a key counts as abandoned, by the database's clock.
-struct Patience {
+struct AbandonmentPolicy {
   // Since it was created: its client may still be retrying.
   std::chrono::seconds grace{300};
   // Since the last attempt; doubles with each attempt of a completer, up to longest_pause.
   std::chrono::seconds pause{60};
   std::chrono::seconds longest_pause{3600};
   // Attempts of completers after which a key is parked.
-  std::int64_t most_completions = 20;
+  std::int64_t max_completions = 20;
   // Must be what api uses.
   std::chrono::seconds lease_time{90};
 };
@@ -33,12 +33,12 @@ struct AbandonedKey {
   std::int64_t attempt = 0;
 };
 
-// Sets aside the keys on which completers have spent their patience. Affects at most `batch` keys.
-pg::Query park_hopeless(const Patience& patience, std::int64_t batch);
+// Sets aside the keys on which completers have spent their policy. Affects at most `batch` keys.
+pg::Query park_hopeless(const AbandonmentPolicy& policy, std::int64_t batch);
 
 // Takes the leases of at most `batch` abandoned keys, oldest first. Several completers get different keys.
 // `token` is the fencing token of all of them, a random UUID that was never used before.
-pg::Query take_abandoned(const Patience& patience, std::int64_t batch, const std::string& token);
+pg::Query take_abandoned(const AbandonmentPolicy& policy, std::int64_t batch, const std::string& token);
 std::vector<AbandonedKey> read_abandoned(const pg::Result& result);
 
 // Gives back what was taken with these tokens by a transaction of whose commit nobody knows. Keys that are

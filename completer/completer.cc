@@ -13,7 +13,7 @@
 namespace rocket::completer {
 namespace {
 
-// Time to end what is under way when told to stop; what is left then is handed back.
+// Time to end what is under way when told to stop; the leases of what is left are released then.
 constexpr std::chrono::seconds kStopTime{6};
 constexpr std::chrono::milliseconds kGlance{100};
 
@@ -39,9 +39,9 @@ std::string_view describe(idempotency::RefusalKind kind) {
 }  // namespace
 
 Completer::Completer(pg::Lanes& lanes, const idempotency::Engine& engine,
-                     const endpoints::Endpoints& endpoints, const Log& log, Patience patience,
+                     const endpoints::Endpoints& endpoints, const Log& log, AbandonmentPolicy policy,
                      std::int64_t batch)
-    : lanes_(lanes), engine_(engine), endpoints_(endpoints), log_(log), taker_(lanes, log, patience, batch) {}
+    : lanes_(lanes), engine_(engine), endpoints_(endpoints), log_(log), taker_(lanes, log, policy, batch) {}
 
 std::int64_t Completer::run_once(const process::StopSignal& stop) {
   std::vector<AbandonedKey> keys = taker_.take();
@@ -49,10 +49,9 @@ std::int64_t Completer::run_once(const process::StopSignal& stop) {
   under_way.reserve(keys.size());
   const auto count = static_cast<std::int64_t>(keys.size());
   for (AbandonedKey& key : keys) {
-    pg::Lanes::Place place = lanes_.enter(key.lease.key);
-    const asio::any_io_executor executor = place.lane().executor();
-    under_way.push_back(
-        asio::co_spawn(executor, work_on(std::move(place), std::move(key)), asio::use_future));
+    pg::Lanes::Slot slot = lanes_.enter(key.lease.key);
+    const asio::any_io_executor executor = slot.lane().executor();
+    under_way.push_back(asio::co_spawn(executor, work_on(std::move(slot), std::move(key)), asio::use_future));
   }
   std::chrono::steady_clock::time_point stopping_since{};
   for (auto& each : under_way) {
@@ -66,15 +65,15 @@ std::int64_t Completer::run_once(const process::StopSignal& stop) {
   return count;
 }
 
-asio::awaitable<std::size_t> Completer::hand_back_all(pg::Lane& lane) const {
+asio::awaitable<std::size_t> Completer::release_leases(pg::Lane& lane) const {
   const std::int64_t taken = co_await taker_.give_back(lane);
-  const std::size_t held = co_await engine_.hand_back_all(lane);
+  const std::size_t held = co_await engine_.release_leases(lane);
   co_return static_cast<std::size_t>(taken) + held;
 }
 
 // Only a program that knows this endpoint could go on.
-asio::awaitable<void> Completer::park(pg::Lanes::Place place, AbandonedKey key) {
-  pg::Lane& lane = place.lane();
+asio::awaitable<void> Completer::park(pg::Lanes::Slot slot, AbandonedKey key) {
+  pg::Lane& lane = slot.lane();
   pg::Unit unit;
   unit.queries.push_back(idempotency::park(key.lease, "no such endpoint: " + key.method + " " + key.path));
   std::string mistake;
@@ -90,18 +89,18 @@ asio::awaitable<void> Completer::park(pg::Lanes::Place place, AbandonedKey key) 
     co_return;
   }
   log_.warn("cannot park", {{"key_id", key_id}, {"error", mistake}});
-  co_await engine_.hand_back(lane, std::move(key.lease), std::move(mistake));
+  co_await engine_.release_lease(lane, std::move(key.lease), std::move(mistake));
 }
 
-asio::awaitable<void> Completer::work_on(pg::Lanes::Place place, AbandonedKey key) {
+asio::awaitable<void> Completer::work_on(pg::Lanes::Slot slot, AbandonedKey key) {
   const endpoints::Endpoint* endpoint = endpoints_.find(key.method, key.path);
-  if (endpoint == nullptr) return park(std::move(place), std::move(key));
-  return complete(std::move(place), endpoint->flow, std::move(key));
+  if (endpoint == nullptr) return park(std::move(slot), std::move(key));
+  return complete(std::move(slot), endpoint->flow, std::move(key));
 }
 
-asio::awaitable<void> Completer::complete(pg::Lanes::Place place, const idempotency::Flow& flow,
+asio::awaitable<void> Completer::complete(pg::Lanes::Slot slot, const idempotency::Flow& flow,
                                           AbandonedKey key) {
-  pg::Lane& lane = place.lane();
+  pg::Lane& lane = slot.lane();
   const std::string key_id = key.lease.key_id;
   const std::string point = key.recovery_point;
   const std::int64_t attempt = key.attempt;

@@ -19,7 +19,7 @@ class Completer {
  public:
   // Everything passed by reference must outlive the completer.
   Completer(pg::Lanes& lanes, const idempotency::Engine& engine, const endpoints::Endpoints& endpoints,
-            const Log& log, Patience patience, std::int64_t batch);
+            const Log& log, AbandonmentPolicy policy, std::int64_t batch);
 
   // Takes up to one batch of abandoned keys and works on all of them at once; returns how many those were,
   // when the last one has ended, one way or another, or when the process has to stop and cannot wait longer.
@@ -29,12 +29,12 @@ class Completer {
 
   // For a process that must stop now: gives back all keys that it holds, or may hold. Returns how many;
   // throws database errors. Not while run_once() runs.
-  asio::awaitable<std::size_t> hand_back_all(pg::Lane& lane) const;
+  asio::awaitable<std::size_t> release_leases(pg::Lane& lane) const;
 
  private:
-  asio::awaitable<void> work_on(pg::Lanes::Place place, AbandonedKey key);
-  asio::awaitable<void> complete(pg::Lanes::Place place, const idempotency::Flow& flow, AbandonedKey key);
-  asio::awaitable<void> park(pg::Lanes::Place place, AbandonedKey key);
+  asio::awaitable<void> work_on(pg::Lanes::Slot slot, AbandonedKey key);
+  asio::awaitable<void> complete(pg::Lanes::Slot slot, const idempotency::Flow& flow, AbandonedKey key);
+  asio::awaitable<void> park(pg::Lanes::Slot slot, AbandonedKey key);
 
   pg::Lanes& lanes_;
   const idempotency::Engine& engine_;

@@ -13,15 +13,15 @@ using Clock = std::chrono::steady_clock;
 
 }  // namespace
 
-KeyTaker::KeyTaker(pg::Lanes& lanes, const Log& log, Patience patience, std::int64_t batch)
-    : lanes_(lanes), log_(log), patience_(patience), batch_(batch) {}
+KeyTaker::KeyTaker(pg::Lanes& lanes, const Log& log, AbandonmentPolicy policy, std::int64_t batch)
+    : lanes_(lanes), log_(log), policy_(policy), batch_(batch) {}
 
 std::vector<AbandonedKey> KeyTaker::take() {
-  std::erase_if(doubts_, [&](const Doubt& each) { return Clock::now() - each.since > patience_.lease_time; });
-  const pg::Lanes::Place place = lanes_.enter();
+  std::erase_if(doubts_, [&](const Doubt& each) { return Clock::now() - each.since > policy_.lease_time; });
+  const pg::Lanes::Slot slot = lanes_.enter();
   const std::string token = random_uuid();
   try {
-    return process::block_on(place.lane().executor(), take_with(place.lane(), token));
+    return process::block_on(slot.lane().executor(), take_with(slot.lane(), token));
   } catch (const pg::InDoubt&) {
     doubts_.push_back({token, Clock::now()});
     throw;
@@ -44,8 +44,8 @@ asio::awaitable<std::int64_t> KeyTaker::give_back(pg::Lane& lane) const {
 asio::awaitable<std::vector<AbandonedKey>> KeyTaker::take_with(pg::Lane& lane, std::string token) {
   co_await give_back(lane);
   pg::Unit unit;
-  unit.queries.push_back(park_hopeless(patience_, batch_));
-  unit.queries.push_back(take_abandoned(patience_, batch_, token));
+  unit.queries.push_back(park_hopeless(policy_, batch_));
+  unit.queries.push_back(take_abandoned(policy_, batch_, token));
   // It locks keys in another order than the phases do, though it waits for none.
   unit.exclusive = true;
   const std::vector<pg::Result> results = co_await lane.commit(std::move(unit));

@@ -21,7 +21,7 @@ namespace rocket::completer {
 class KeyTaker {
  public:
   // What is passed by reference must outlive it.
-  KeyTaker(pg::Lanes& lanes, const Log& log, Patience patience, std::int64_t batch);
+  KeyTaker(pg::Lanes& lanes, const Log& log, AbandonmentPolicy policy, std::int64_t batch);
 
   // At most one batch. Must be run off the lanes' threads. Throws database errors.
   std::vector<AbandonedKey> take();
@@ -38,7 +38,7 @@ class KeyTaker {
 
   pg::Lanes& lanes_;
   const Log& log_;
-  Patience patience_;
+  AbandonmentPolicy policy_;
   std::int64_t batch_;
   std::vector<Doubt> doubts_;
 };

@@ -19,8 +19,8 @@
 #include "process/database_check.h"
 #include "process/database_settings.h"
 #include "process/event_loop.h"
-#include "process/hand_back.h"
 #include "process/program.h"
+#include "process/release_leases.h"
 #include "process/stop_signal.h"
 #include "process/worker_loop.h"
 
@@ -31,7 +31,7 @@ using namespace rocket;
 struct Options {
   LogOptions log;
   process::DatabaseSettings database{.url = {}, .lanes = 2};
-  completer::Patience patience;
+  completer::AbandonmentPolicy policy;
   process::WorkerLoop loop;
   endpoints::RideOptions rides;
   payments::ProviderOptions provider;
@@ -47,15 +47,14 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
   settings.add("list-parked", {}, "print the keys that wait for a person, and exit", options.list_parked);
   settings.add("resume", {}, "give the parked key with this id another chance, and exit", options.resume);
   settings.add("grace", {"COMPLETER_GRACE_S"}, "age from which an unfinished key counts as abandoned",
-               options.patience.grace, seconds(0), kYear);
+               options.policy.grace, seconds(0), kYear);
   settings.add("pause", {"COMPLETER_PAUSE_S"},
-               "time since the last attempt; doubles with each of its attempts", options.patience.pause,
+               "time since the last attempt; doubles with each of its attempts", options.policy.pause,
                seconds(0), kYear);
   settings.add("longest-pause", {"COMPLETER_LONGEST_PAUSE_S"}, "where the doubling ends",
-               options.patience.longest_pause, seconds(0), kYear);
+               options.policy.longest_pause, seconds(0), kYear);
   settings.add("most-attempts", {"COMPLETER_MOST_ATTEMPTS"}, "attempts",
-               "attempts of completers after which a key is parked", options.patience.most_completions, 1,
-               1000);
+               "attempts of completers after which a key is parked", options.policy.max_completions, 1, 1000);
   settings.add("batch", {"COMPLETER_BATCH"}, "keys", "keys worked on at once", options.loop.full_batch, 1,
                10'000);
   settings.add("idle", {"COMPLETER_IDLE_MS"}, "pause when there is nothing to do", options.loop.idle,
@@ -114,18 +113,18 @@ void work(const Options& options, process::StopSignal& stop) {
   const auto gateway = payments::make_gateway(options.provider);
   payments::CircuitBreaker provider(*gateway, options.provider.circuit, log);
   const endpoints::Endpoints endpoints = endpoints::all_endpoints(provider, options.rides);
-  const idempotency::Engine engine({.lease_time = options.patience.lease_time}, log);
+  const idempotency::Engine engine({.lease_time = options.policy.lease_time}, log);
   pg::Lanes lanes(static_cast<std::size_t>(options.database.lanes),
                   options.database.lane_options("completer"), log);
-  completer::Completer completer(lanes, engine, endpoints, log, options.patience, options.loop.full_batch);
-  log.info("started", {{"grace_s", options.patience.grace.count()}},
+  completer::Completer completer(lanes, engine, endpoints, log, options.policy, options.loop.full_batch);
+  log.info("started", {{"grace_s", options.policy.grace.count()}},
            "started; completes requests that are unfinished after {grace_s} s");
   process::DatabaseCheck database(options.database.connection_options("completer"), statements_of(endpoints));
   options.loop.run(stop, log, [&] { return database.run([&] { return completer.run_once(stop); }); });
 
-  process::hand_back(completer, lanes.enter().lane(), log);
+  process::release_leases(completer, lanes.enter().lane(), log);
   lanes.stop();
-  log.info("stopped", {}, "stopped; what was under way is finished or handed back");
+  log.info("stopped", {}, "stopped; what was under way is finished or released");
 }
 
 int run(const Options& options, process::StopSignal& stop) {

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "simulator/patience.h"
+#include "simulator/retry_policy.h"
 
 namespace rocket::simulator {
 namespace {
@@ -74,7 +74,7 @@ CallResult Caller::try_once(Errand& errand, const Attempt& attempt) {
 
 CallResult Caller::insist(Errand& errand, const Attempt& attempt) {
   CallResult result;
-  while (result.attempts < kMostAttempts) {
+  while (result.attempts < kMaxAttempts) {
     const std::optional<Reply> reply = send(errand, attempt, result);
     if (!reply) break;
     const auto* answer = std::get_if<HttpAnswer>(&*reply);
@@ -86,7 +86,7 @@ CallResult Caller::insist(Errand& errand, const Attempt& attempt) {
       return result;
     }
     result.ending = Ending::kLeft;
-    if (result.attempts == kMostAttempts) return result;
+    if (result.attempts == kMaxAttempts) return result;
     const auto wished = answer != nullptr ? answer->retry_after : std::nullopt;
     if (!pause(stage_.stop, pause_after(result.attempts, wished))) break;
   }

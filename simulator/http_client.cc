@@ -12,7 +12,7 @@ namespace {
 constexpr long kConnectTimeoutMs = 2000;
 
 // One request under way, as libcurl's callbacks see it.
-struct Exchange {
+struct Transfer {
   const HttpRequest& request;
   const std::atomic<bool>& give_up;
   HttpAnswer answer;
@@ -20,7 +20,7 @@ struct Exchange {
 };
 
 std::size_t on_body(char* data, std::size_t size, std::size_t count, void* context) {
-  static_cast<Exchange*>(context)->answer.body.append(data, size * count);
+  static_cast<Transfer*>(context)->answer.body.append(data, size * count);
   return size * count;
 }
 
@@ -38,7 +38,7 @@ std::optional<std::chrono::seconds> read_seconds(std::string_view text) {
 }
 
 std::size_t on_header(char* data, std::size_t size, std::size_t count, void* context) {
-  HttpAnswer& answer = static_cast<Exchange*>(context)->answer;
+  HttpAnswer& answer = static_cast<Transfer*>(context)->answer;
   const std::string_view line(data, size * count);
   const auto colon = line.find(':');
   if (colon == std::string_view::npos) return line.size();
@@ -55,10 +55,10 @@ std::size_t on_header(char* data, std::size_t size, std::size_t count, void* con
 // Called while something moves, and about once per second while nothing does. Anything but 0 cuts the
 // connection.
 int on_progress(void* context, curl_off_t, curl_off_t, curl_off_t, curl_off_t sent) {
-  auto* exchange = static_cast<Exchange*>(context);
-  if (exchange->give_up.load()) return 1;
-  if (!exchange->request.hang_up || static_cast<std::size_t>(sent) < exchange->request.body.size()) return 0;
-  exchange->hung_up = true;
+  auto* transfer = static_cast<Transfer*>(context);
+  if (transfer->give_up.load()) return 1;
+  if (!transfer->request.hang_up || static_cast<std::size_t>(sent) < transfer->request.body.size()) return 0;
+  transfer->hung_up = true;
   return 1;
 }
 
@@ -106,7 +106,7 @@ HttpClient::HttpClient(std::string url, std::chrono::seconds request_timeout,
 }
 
 std::variant<HttpAnswer, Silence> HttpClient::send(const HttpRequest& request) {
-  Exchange exchange{request, give_up_, {}};
+  Transfer transfer{request, give_up_, {}};
   const Headers headers(request.headers);
   const std::string url = url_ + request.path;
   CURL* handle = handle_.get();
@@ -116,20 +116,20 @@ std::variant<HttpAnswer, Silence> HttpClient::send(const HttpRequest& request) {
   curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE, static_cast<long>(request.body.size()));
   curl_easy_setopt(handle, CURLOPT_POSTFIELDS, request.body.c_str());
   curl_easy_setopt(handle, CURLOPT_FRESH_CONNECT, request.new_connection ? 1L : 0L);
-  curl_easy_setopt(handle, CURLOPT_WRITEDATA, &exchange);
-  curl_easy_setopt(handle, CURLOPT_HEADERDATA, &exchange);
-  curl_easy_setopt(handle, CURLOPT_XFERINFODATA, &exchange);
+  curl_easy_setopt(handle, CURLOPT_WRITEDATA, &transfer);
+  curl_easy_setopt(handle, CURLOPT_HEADERDATA, &transfer);
+  curl_easy_setopt(handle, CURLOPT_XFERINFODATA, &transfer);
 
   const auto since = std::chrono::steady_clock::now();
   const CURLcode code = curl_easy_perform(handle);
-  exchange.answer.duration = std::chrono::steady_clock::now() - since;
+  transfer.answer.duration = std::chrono::steady_clock::now() - since;
   if (code == CURLE_OK) {
     long status = 0;
     curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
-    exchange.answer.status = static_cast<int>(status);
-    return std::move(exchange.answer);
+    transfer.answer.status = static_cast<int>(status);
+    return std::move(transfer.answer);
   }
-  if (exchange.hung_up) return Silence::kHungUp;
+  if (transfer.hung_up) return Silence::kHungUp;
   return never_connected(code) ? Silence::kNotConnected : Silence::kLost;
 }
 

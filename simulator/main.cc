@@ -25,7 +25,7 @@ using namespace rocket;
 using namespace rocket::simulator;
 
 // Answers kept for the verification; a run that is not verified needs none.
-constexpr std::size_t kMostRememberedAnswers = 200'000;
+constexpr std::size_t kMaxRememberedAnswers = 200'000;
 
 VerificationOptions verification_options(const Options& options) {
   return {.limits = {.lease_time = options.lease_time,
@@ -76,7 +76,7 @@ int simulate(const Options& options, process::StopSignal& stop) {
   const Log report = log.with_info();
   std::optional<Database> database;
   if (!options.database_url.empty()) database.emplace(options.database_url, log, stop);
-  Witness witness(log, options.verifies() ? kMostRememberedAnswers : 0);
+  Witness witness(log, options.verifies() ? kMaxRememberedAnswers : 0);
 
   if (!options.verify_only) send(options, database ? &*database : nullptr, log, report, witness, stop);
   int broken = 0;

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kSettlePause{500};
 constexpr std::size_t kAnswersPerQuery = 1000;
-constexpr std::size_t kMostNamed = 10;
+constexpr std::size_t kMaxNamed = 10;
 
 // $1 answers that clients got, with their age in seconds by a clock that only counts; $2 how long keys are
 // kept.
@@ -28,11 +28,11 @@ SELECT coalesce(key.id::text, 'an answer for user ' || coalesce(users.id::text, 
 
 std::string joined(const std::vector<std::string>& offenders) {
   std::string text;
-  for (std::size_t i = 0; i < std::min(offenders.size(), kMostNamed); ++i) {
+  for (std::size_t i = 0; i < std::min(offenders.size(), kMaxNamed); ++i) {
     if (i > 0) text += ", ";
     text += offenders[i];
   }
-  if (offenders.size() > kMostNamed) text += ", …";
+  if (offenders.size() > kMaxNamed) text += ", …";
   return text;
 }
 

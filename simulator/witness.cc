@@ -2,13 +2,13 @@
 
 #include <nlohmann/json.hpp>
 
-#include "simulator/patience.h"
+#include "simulator/retry_policy.h"
 
 namespace rocket::simulator {
 namespace {
 
 // A run without end must not grow without end.
-constexpr std::size_t kMostOwners = 500'000;
+constexpr std::size_t kMaxOwners = 500'000;
 
 // Whether the api may answer this attempt so, whatever the key has seen before.
 std::optional<std::string> unexpected(const Witness::Asked& asked, const HttpAnswer& answer) {
@@ -139,7 +139,7 @@ Witness::Violation Witness::claim_thing(const std::string& name, std::uint64_t o
   if (!is_new && found->second == owner) return std::nullopt;
   if (!is_new) return "two keys share " + name + "; the other is number " + std::to_string(found->second);
   owned_in_order_.push_back(name);
-  if (owned_in_order_.size() > kMostOwners) {
+  if (owned_in_order_.size() > kMaxOwners) {
     owners_.erase(owned_in_order_.front());
     owned_in_order_.pop_front();
   }

@@ -26,7 +26,7 @@ namespace {
 using Descriptor = asio::posix::stream_descriptor;
 
 // Idle ones beyond are closed.
-constexpr long kMostConnectionsKept = 512;
+constexpr long kMaxConnectionsKept = 512;
 
 struct FreeMulti {
   void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
@@ -46,7 +46,7 @@ class Transfers : public asio::execution_context::service {
     curl_multi_setopt(multi_.get(), CURLMOPT_SOCKETDATA, this);
     curl_multi_setopt(multi_.get(), CURLMOPT_TIMERFUNCTION, &Transfers::on_timer);
     curl_multi_setopt(multi_.get(), CURLMOPT_TIMERDATA, this);
-    curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, kMostConnectionsKept);
+    curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, kMaxConnectionsKept);
   }
 
   // Completes on the executor, and not before this returns.

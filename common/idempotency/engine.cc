@@ -17,7 +17,7 @@ namespace {
 
 // A claim is repeated when it raced with another one, when its commit was in doubt, or when its lease was
 // lost. More than a few times in a row means that others are at work on the key.
-constexpr int kMostClaims = 5;
+constexpr int kMaxClaims = 5;
 
 Lease new_lease(const Request& request) {
   return {request.user_email, request.key, time_ordered_uuid(), random_uuid(), {}, request.caller};
@@ -25,7 +25,9 @@ Lease new_lease(const Request& request) {
 
 // After a commit in doubt or a lost lease. The old token is kept: should it hold the key after all, the next
 // claim takes over from it, and the end of the attempt releases it.
-void replace_token(Lease& lease) { lease.doubtful.push_back(std::exchange(lease.token, random_uuid())); }
+void replace_token(Lease& lease) {
+  lease.in_doubt_tokens.push_back(std::exchange(lease.token, random_uuid()));
+}
 
 pg::Unit unit_of(const Lease& lease, std::vector<pg::Query> queries) {
   pg::Unit unit;
@@ -83,7 +85,7 @@ Failure describe(const std::exception_ptr& error) {
 }  // namespace
 
 asio::awaitable<Outcome> Engine::run(pg::Lane& lane, const Flow& flow, Request request) const {
-  HandBack left{new_lease(request), {}};
+  LeaseRelease left{new_lease(request), {}};
   Lease& lease = left.lease;
   // Once a claim has taken the key, or may have.
   bool may_hold = false;
@@ -91,7 +93,7 @@ asio::awaitable<Outcome> Engine::run(pg::Lane& lane, const Flow& flow, Request r
   // finished is no replay, so the key keeps the id by which we know it.
   bool was_in_doubt = false;
   std::exception_ptr error;
-  for (int claims = 0; claims < kMostClaims; ++claims) {
+  for (int claims = 0; claims < kMaxClaims; ++claims) {
     bool claimed = false;
     std::optional<Outcome> outcome;
     error = nullptr;
@@ -107,7 +109,7 @@ asio::awaitable<Outcome> Engine::run(pg::Lane& lane, const Flow& flow, Request r
     if (outcome) {
       if (left.claim_in_doubt && std::holds_alternative<Refusal>(*outcome)) {
         left.reason = "refused after a claim in doubt";
-        hand_back_later(lane, std::move(left));
+        release_later(lane, std::move(left));
       }
       co_return std::move(*outcome);
     }
@@ -137,25 +139,25 @@ asio::awaitable<Outcome> Engine::resume(pg::Lane& lane, const Flow& flow, Lease 
     Stretch stretch;
     append_stretch(stretch, flow, step_at(flow, recovery_point), lease);
     std::vector<pg::Result> results = co_await lane.commit(unit_of(flow, lease, std::move(stretch.queries)));
-    std::optional<Position> position = position_after(flow, stretch, results);
+    std::optional<Progress> progress = progress_after(flow, stretch, results);
     std::optional<Outcome> outcome;
-    if (position) {
-      outcome = co_await advance(lane, flow, lease, std::move(*position), false);
+    if (progress) {
+      outcome = co_await advance(lane, flow, lease, std::move(*progress), false);
     }
     if (outcome) co_return std::move(*outcome);
   } catch (...) {
     error = std::current_exception();
   }
-  HandBack left{std::move(lease), {}};
+  LeaseRelease left{std::move(lease), {}};
   co_return co_await give_up(lane, std::move(left), true, error);
 }
 
-asio::awaitable<std::size_t> Engine::hand_back_all(pg::Lane& lane) const {
+asio::awaitable<std::size_t> Engine::release_leases(pg::Lane& lane) const {
   const std::vector<Lease> leases = held_.all();
   if (leases.empty()) co_return 0;
   pg::Unit unit;
   for (const Lease& lease : leases) {
-    unit.queries.push_back(release(lease, "handed back by a process that stopped"));
+    unit.queries.push_back(release(lease, "released by a process that stopped"));
   }
   unit.exclusive = true;
   const std::vector<pg::Result> results = co_await lane.commit(std::move(unit));
@@ -164,14 +166,14 @@ asio::awaitable<std::size_t> Engine::hand_back_all(pg::Lane& lane) const {
   co_return keys;
 }
 
-asio::awaitable<void> Engine::hand_back(pg::Lane& lane, Lease lease, std::string reason) const {
-  HandBack left{std::move(lease), std::move(reason)};
-  const bool is_done = co_await hand_back_now(lane, left);
-  if (!is_done) hand_back_later(lane, std::move(left));
+asio::awaitable<void> Engine::release_lease(pg::Lane& lane, Lease lease, std::string reason) const {
+  LeaseRelease left{std::move(lease), std::move(reason)};
+  const bool is_done = co_await release_now(lane, left);
+  if (!is_done) release_later(lane, std::move(left));
 }
 
-void Engine::hand_back_later(pg::Lane& lane, HandBack left) const {
-  asio::co_spawn(lane.executor(), hand_back_when_possible(lane, held_, std::move(left), options_.lease_time),
+void Engine::release_later(pg::Lane& lane, LeaseRelease left) const {
+  asio::co_spawn(lane.executor(), release_when_possible(lane, held_, std::move(left), options_.lease_time),
                  asio::detached);
 }
 
@@ -197,21 +199,21 @@ asio::awaitable<std::optional<Outcome>> Engine::attempt(pg::Lane& lane, const Fl
   claimed = true;
   const HeldLeases::Entry held(held_, lease);
 
-  std::optional<Position> position = position_after(flow, opening, results);
-  if (!position) {
+  std::optional<Progress> progress = progress_after(flow, opening, results);
+  if (!progress) {
     Stretch rest;
     append_stretch(rest, flow, step_at(flow, key.recovery_point), lease);
     results = co_await lane.commit(unit_of(flow, lease, std::move(rest.queries)));
-    position = position_after(flow, rest, results);
+    progress = progress_after(flow, rest, results);
   }
-  if (!position) co_return std::nullopt;
-  co_return co_await advance(lane, flow, lease, std::move(*position), request.raise_error);
+  if (!progress) co_return std::nullopt;
+  co_return co_await advance(lane, flow, lease, std::move(*progress), request.raise_error);
 }
 
 // From one foreign call to the next, until there is an answer. Nothing: the lease was lost.
 asio::awaitable<std::optional<Outcome>> Engine::advance(pg::Lane& lane, const Flow& flow, const Lease& lease,
-                                                        Position position, bool raise_error) const {
-  while (const auto* pending = std::get_if<PendingCall>(&position.next)) {
+                                                        Progress progress, bool raise_error) const {
+  while (const auto* pending = std::get_if<PendingCall>(&progress.next)) {
     const ForeignPhase& phase = *pending->phase;
     if (raise_error) throw std::runtime_error("raise_error was asked for");
     const ForeignOutcome outcome = co_await phase.call(pending->loaded);
@@ -239,16 +241,16 @@ asio::awaitable<std::optional<Outcome>> Engine::advance(pg::Lane& lane, const Fl
     }
 
     std::vector<pg::Result> results = co_await lane.commit(unit_of(flow, lease, std::move(stretch.queries)));
-    std::optional<Position> next = position_after(flow, stretch, results);
+    std::optional<Progress> next = progress_after(flow, stretch, results);
     if (!next) co_return std::nullopt;
-    position = std::move(*next);
+    progress = std::move(*next);
   }
-  co_return std::get<Response>(std::move(position.next));
+  co_return std::get<Response>(std::move(progress.next));
 }
 
 // Ends an attempt that has no answer, and leaves the key at its recovery point for the next one. No error:
 // the lease was lost.
-asio::awaitable<Outcome> Engine::give_up(pg::Lane& lane, HandBack left, bool may_hold,
+asio::awaitable<Outcome> Engine::give_up(pg::Lane& lane, LeaseRelease left, bool may_hold,
                                          std::exception_ptr error) const {
   Failure failure = error ? describe(error) : Failure{RefusalKind::kInProgress, "the lease was lost"};
   if (error) {
@@ -260,9 +262,9 @@ asio::awaitable<Outcome> Engine::give_up(pg::Lane& lane, HandBack left, bool may
   // The client is not kept waiting for a database that is away.
   bool is_done = false;
   if (!left.claim_in_doubt && failure.kind != RefusalKind::kDatabaseUnavailable) {
-    is_done = co_await hand_back_now(lane, left);
+    is_done = co_await release_now(lane, left);
   }
-  if (!is_done) hand_back_later(lane, std::move(left));
+  if (!is_done) release_later(lane, std::move(left));
   co_return Refusal{failure.kind};
 }
 

@@ -9,9 +9,9 @@
 
 #include "base/log.h"
 #include "idempotency/flow.h"
-#include "idempotency/hand_back.h"
 #include "idempotency/held_leases.h"
 #include "idempotency/keys.h"
+#include "idempotency/lease_release.h"
 #include "idempotency/request.h"
 #include "idempotency/stretch.h"
 #include "pg/lane.h"
@@ -46,22 +46,22 @@ class Engine {
   asio::awaitable<Outcome> resume(pg::Lane& lane, const Flow& flow, Lease lease,
                                   std::string recovery_point) const;
 
-  // For who holds a lease and cannot work on its key: hands it back, now or as soon as the database can be
+  // For who holds a lease and cannot work on its key: releases it, now or as soon as the database can be
   // reached. Never throws.
-  asio::awaitable<void> hand_back(pg::Lane& lane, Lease lease, std::string reason) const;
+  asio::awaitable<void> release_lease(pg::Lane& lane, Lease lease, std::string reason) const;
 
   // For a process that must stop now: releases every key that is still being worked on or still to be handed
   // back. Their attempts can write nothing any more. Returns how many were held; throws database errors.
-  asio::awaitable<std::size_t> hand_back_all(pg::Lane& lane) const;
+  asio::awaitable<std::size_t> release_leases(pg::Lane& lane) const;
 
  private:
   asio::awaitable<std::optional<Outcome>> attempt(pg::Lane& lane, const Flow& flow, const Request& request,
                                                   Lease& lease, bool& claimed) const;
   asio::awaitable<std::optional<Outcome>> advance(pg::Lane& lane, const Flow& flow, const Lease& lease,
-                                                  Position position, bool raise_error) const;
-  asio::awaitable<Outcome> give_up(pg::Lane& lane, HandBack left, bool may_hold,
+                                                  Progress progress, bool raise_error) const;
+  asio::awaitable<Outcome> give_up(pg::Lane& lane, LeaseRelease left, bool may_hold,
                                    std::exception_ptr error) const;
-  void hand_back_later(pg::Lane& lane, HandBack left) const;
+  void release_later(pg::Lane& lane, LeaseRelease left) const;
 
   EngineOptions options_;
   const Log& log_;

@@ -8,7 +8,7 @@
 
 namespace rocket::idempotency {
 
-// The leases that this process works on or still has to hand back, so that it can release them if it must
+// The leases that this process works on or still has to release, so that it can release them if it must
 // stop before that. Thread safe.
 class HeldLeases {
  public:

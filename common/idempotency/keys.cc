@@ -18,7 +18,7 @@ WITH asked AS MATERIALIZED (
   SELECT asked.*, users.id AS user_id
     FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::jsonb[], $7::inet[], $8::uuid[],
                 $9::int[], $10::text[], $11::bool[]) WITH ORDINALITY
-         AS asked (email, id, key, method, path, params, origin_ip, lease, lease_time, doubtful, takes, n)
+         AS asked (email, id, key, method, path, params, origin_ip, lease, lease_time, in_doubt_tokens, takes, n)
     LEFT JOIN users ON users.email = asked.email
 ), claimed AS (
   INSERT INTO idempotency_keys AS k
@@ -33,7 +33,7 @@ WITH asked AS MATERIALIZED (
    WHERE k.finished_at IS NULL
      AND k.parked_at IS NULL
      AND (k.lease IS NULL OR k.lease = excluded.lease
-          OR k.lease IN (SELECT unnest(doubtful::uuid[]) FROM asked)
+          OR k.lease IN (SELECT unnest(in_doubt_tokens::uuid[]) FROM asked)
           OR k.locked_at < now() - make_interval(secs => (SELECT max(lease_time) FROM asked)))
      AND k.request_method = excluded.request_method
      AND k.request_path = excluded.request_path
@@ -51,7 +51,7 @@ SELECT asked.n,
               OR k.request_params <> asked.params THEN 'reused'
             WHEN k.finished_at IS NOT NULL THEN 'finished'
             WHEN k.parked_at IS NOT NULL THEN 'parked'
-            WHEN k.lease <> ALL (asked.lease || doubtful::uuid[])
+            WHEN k.lease <> ALL (asked.lease || in_doubt_tokens::uuid[])
              AND k.locked_at >= now() - make_interval(secs => lease_time) THEN 'in_progress'
             ELSE 'claim_again' END,
        k.id, k.recovery_point, k.response_code, k.response_body
@@ -97,8 +97,8 @@ pg::Query claim(const Request& request, const Lease& lease, std::chrono::seconds
                 Claiming claiming) {
   return {kClaim,
           {request.user_email, lease.key_id, request.key, request.method, request.path, request.params,
-           request.origin_ip, lease.token, std::to_string(lease_time.count()), array_of(lease.doubtful),
-           claiming == Claiming::kTakes ? "true" : "false"}};
+           request.origin_ip, lease.token, std::to_string(lease_time.count()),
+           array_of(lease.in_doubt_tokens), claiming == Claiming::kTakes ? "true" : "false"}};
 }
 
 }  // namespace
@@ -139,7 +139,7 @@ pg::Query finish(const Lease& lease, const std::string& recovery_point, int stat
 }
 
 pg::Query release(const Lease& lease, const std::string& error) {
-  std::vector<std::string> tokens = lease.doubtful;
+  std::vector<std::string> tokens = lease.in_doubt_tokens;
   tokens.push_back(lease.token);
   return {kRelease, {lease.user_email, lease.key, array_of(tokens), error}};
 }

@@ -37,14 +37,14 @@ std::size_t step_at(const Flow& flow, std::string_view recovery_point) {
   throw std::logic_error("no phase at recovery point " + std::string(recovery_point));
 }
 
-std::optional<Position> position_after(const Flow& flow, const Stretch& stretch,
+std::optional<Progress> progress_after(const Flow& flow, const Stretch& stretch,
                                        std::vector<pg::Result>& results) {
   const auto phases_end = results.end() - (stretch.pending_call != nullptr ? 1 : 0);
   for (auto phase = results.begin(); phase != phases_end; ++phase) {
-    if (std::optional<Response> response = response_in(flow, *phase)) return Position{std::move(*response)};
+    if (std::optional<Response> response = response_in(flow, *phase)) return Progress{std::move(*response)};
   }
   if (stretch.pending_call == nullptr || results.back().empty()) return std::nullopt;
-  return Position{PendingCall{stretch.pending_call, std::move(results.back())}};
+  return Progress{PendingCall{stretch.pending_call, std::move(results.back())}};
 }
 
 }  // namespace rocket::idempotency

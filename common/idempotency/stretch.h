@@ -37,13 +37,13 @@ struct PendingCall {
 };
 
 // Where a stretch has led.
-struct Position {
+struct Progress {
   std::variant<Response, PendingCall> next;
 };
 
 // `results` are those of the stretch's queries, behind others that have no answer. Returns nullopt if the
 // stretch did not take effect: the lease is not ours.
-std::optional<Position> position_after(const Flow& flow, const Stretch& stretch,
+std::optional<Progress> progress_after(const Flow& flow, const Stretch& stretch,
                                        std::vector<pg::Result>& results);
 
 }  // namespace rocket::idempotency

@@ -41,9 +41,9 @@ void AmqpFrames::end() {
 template <typename Encode>
 void AmqpFrames::append_encoded(Encode encode) {
   // More than any of ours needs.
-  constexpr std::size_t kMostBytes = AMQP_FRAME_MIN_SIZE - kHeaderBytes - kFooterBytes - 12;
+  constexpr std::size_t kMaxBytes = AMQP_FRAME_MIN_SIZE - kHeaderBytes - kFooterBytes - 12;
   const std::size_t before = bytes_.size();
-  bytes_.resize(before + kMostBytes);
+  bytes_.resize(before + kMaxBytes);
   const int size = encode(amqp_bytes_of(std::string_view(bytes_).substr(before)));
   if (size < 0) throw std::runtime_error("too long a value for AMQP");
   bytes_.resize(before + static_cast<std::size_t>(size));

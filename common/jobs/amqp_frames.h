@@ -23,7 +23,7 @@ class AmqpFrames {
  public:
   // Which each of them may have at most, and at least the broker must take: it is what both of them default
   // to.
-  static constexpr std::size_t kMostBytesOfAFrame = AMQP_DEFAULT_FRAME_SIZE;
+  static constexpr std::size_t kMaxFrameBytes = AMQP_DEFAULT_FRAME_SIZE;
 
   // `fields` are those of this method. Throws std::runtime_error where they are too long for a frame.
   void add_method(amqp_channel_t channel, amqp_method_number_t method, void* fields);

@@ -11,7 +11,7 @@
 #include <system_error>
 #include <utility>
 
-#include "jobs/leave_behind.h"
+#include "base/run_with_deadline.h"
 
 namespace rocket::jobs {
 namespace {
@@ -23,7 +23,7 @@ std::runtime_error readable(const std::error_code& error) {
 // While the servers that know names say nothing, the system looks for longer than any deadline of ours.
 BrokerStream::Endpoints look_up(const BrokerUrl& url, BrokerStream::Deadline deadline) {
   try {
-    return or_leave_behind(
+    return run_with_deadline(
         [host = url.host, port = std::to_string(url.port)]() -> BrokerStream::Endpoints {
           asio::io_context context;
           return asio::ip::tcp::resolver(context).resolve(host, port,

@@ -88,11 +88,10 @@ RabbitMqConnection::RabbitMqConnection(const RabbitMqAddress& address, const std
   const auto tune = fields_of<amqp_connection_tune_t>(wait_for(AMQP_CONNECTION_TUNE_METHOD, deadline));
   // Nought is: as you like.
   if (tune.heartbeat != 0) heartbeat_ = std::min(heartbeat_, std::chrono::seconds(tune.heartbeat));
-  if (tune.frame_max != 0)
-    most_bytes_of_a_frame_ = std::min<std::size_t>(most_bytes_of_a_frame_, tune.frame_max);
+  if (tune.frame_max != 0) max_frame_bytes_ = std::min<std::size_t>(max_frame_bytes_, tune.frame_max);
   // What comes back may be as large as what was sent.
-  reader_.allow(most_bytes_of_a_frame_);
-  amqp_connection_tune_ok_t tune_ok{tune.channel_max, static_cast<std::uint32_t>(most_bytes_of_a_frame_),
+  reader_.allow(max_frame_bytes_);
+  amqp_connection_tune_ok_t tune_ok{tune.channel_max, static_cast<std::uint32_t>(max_frame_bytes_),
                                     static_cast<std::uint16_t>(heartbeat_.count())};
   frames_.add_method(0, AMQP_CONNECTION_TUNE_OK_METHOD, &tune_ok);
   call(0, AMQP_CONNECTION_OPEN_METHOD,
@@ -174,7 +173,7 @@ void RabbitMqConnection::add_message(const std::string& queue, const Job& job) {
   properties.timestamp = static_cast<std::uint64_t>(
       std::chrono::floor<std::chrono::seconds>(job.created_at).time_since_epoch().count());
   properties.type = short_text(job.name);
-  frames_.add_content(kChannel, properties, job.args, most_bytes_of_a_frame_);
+  frames_.add_content(kChannel, properties, job.args, max_frame_bytes_);
 }
 
 void RabbitMqConnection::keep_alive() {

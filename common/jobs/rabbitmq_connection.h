@@ -100,7 +100,7 @@ class RabbitMqConnection {
 
   BrokerStream stream_;
   std::chrono::seconds heartbeat_;
-  std::size_t most_bytes_of_a_frame_ = AmqpFrames::kMostBytesOfAFrame;
+  std::size_t max_frame_bytes_ = AmqpFrames::kMaxFrameBytes;
   AmqpReader reader_;
   std::array<char, 16384> received_{};
   AmqpFrames frames_;

@@ -13,7 +13,7 @@ namespace rocket::jobs {
 namespace {
 
 // Redis does nothing else while it takes a command, and keeps a limit on what it has not yet taken.
-constexpr std::size_t kMostBytesOfACommand = std::size_t{1} << 20U;
+constexpr std::size_t kMaxCommandBytes = std::size_t{1} << 20U;
 
 // As Sidekiq does: workers find the queue without it, its web page does not.
 void add_listing(RedisCommands& commands, const std::string& queue) {
@@ -26,7 +26,7 @@ void add_pushes(RedisCommands& commands, const std::string& queue, std::span<con
   const std::string list = "queue:" + queue;
   for (std::size_t next = 0; next < jobs.size();) {
     std::vector<std::string> payloads;
-    for (std::size_t size = 0; next < jobs.size() && size < kMostBytesOfACommand; ++next) {
+    for (std::size_t size = 0; next < jobs.size() && size < kMaxCommandBytes; ++next) {
       payloads.push_back(sidekiq_payload(jobs[next], queue, now));
       size += payloads.back().size();
     }

@@ -24,14 +24,14 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr const char* kApiVersion = "2024-06-20";
-constexpr int kMostTries = 3;
+constexpr int kMaxTries = 3;
 constexpr milliseconds kFirstWait{500};
 // Below this, another try makes no sense.
 constexpr milliseconds kShortestTry{100};
 // Their clock may be behind the database's.
 constexpr std::chrono::hours kClockMargin{1};
 // Of a hundred charges each, since the ride was made, by one customer.
-constexpr int kMostPages = 100;
+constexpr int kMaxPages = 100;
 
 // For forms and queries: all but the unreserved characters of RFC 3986.
 std::string encoded(std::string_view text) {
@@ -166,7 +166,7 @@ asio::awaitable<ChargeResult> StripeGateway::charge(ChargeRequest request) {
 asio::awaitable<LookupResult> StripeGateway::find(ChargeRequest request) {
   const std::string first_page = "/v1/charges?" + query_of(request);
   std::string after;
-  for (int number = 0; number < kMostPages; ++number) {
+  for (int number = 0; number < kMaxPages; ++number) {
     http::Call call = call_to(first_page + after);
     const auto answer = co_await insist(std::move(call));
     if (const auto* none = std::get_if<NoAnswer>(&answer)) co_return *none;
@@ -216,7 +216,7 @@ asio::awaitable<std::variant<stripe::RefundsFound, Unknown, NoAnswer>> StripeGat
     RefundRequest request) const {
   const std::string first_page = "/v1/refunds?" + form({{"charge", request.charge_id}, {"limit", "100"}});
   stripe::RefundsFound found;
-  for (int number = 0; number < kMostPages; ++number) {
+  for (int number = 0; number < kMaxPages; ++number) {
     const std::string after = found.next.empty() ? "" : "&starting_after=" + encoded(found.next);
     http::Call call = call_to(first_page + after);
     const auto answer = co_await insist(std::move(call));
@@ -253,7 +253,7 @@ asio::awaitable<std::variant<http::Answer, NoAnswer>> StripeGateway::insist(http
 
     milliseconds pause = jittered(wait);
     if (answer != nullptr) pause = std::max<milliseconds>(pause, stripe::retry_after(*answer));
-    if (tries == kMostTries || Clock::now() + pause + kShortestTry > end) {
+    if (tries == kMaxTries || Clock::now() + pause + kShortestTry > end) {
       if (answer != nullptr) co_return std::move(*answer);
       co_return NoAnswer{"no answer from the payment provider: " + std::get<http::Silence>(result).reason};
     }

@@ -70,11 +70,11 @@ asio::awaitable<std::vector<Result>> Connection::transact(std::span<const Query*
   all.insert(all.end(), queries.begin(), queries.end());
   all.push_back(&commit);
 
-  Exchanged exchanged = co_await exchange_with_renewal(std::move(all));
-  co_await settle(exchanged);
-  exchanged.results.pop_back();
-  exchanged.results.erase(exchanged.results.begin(), exchanged.results.begin() + before);
-  co_return std::move(exchanged.results);
+  PipelineResults pipelined = co_await run_pipeline_with_renewal(std::move(all));
+  co_await settle(pipelined);
+  pipelined.results.pop_back();
+  pipelined.results.erase(pipelined.results.begin(), pipelined.results.begin() + before);
+  co_return std::move(pipelined.results);
 }
 
 asio::awaitable<std::vector<Result>> Connection::transact(std::span<const Query* const> queries,
@@ -85,7 +85,7 @@ asio::awaitable<std::vector<Result>> Connection::transact(std::span<const Query*
   if (is_pooled_) opening.push_back(&same_session);
   const auto before = static_cast<std::ptrdiff_t>(opening.size());
   opening.insert(opening.end(), queries.begin(), queries.end());
-  Exchanged opened = co_await exchange_with_renewal(std::move(opening));
+  PipelineResults opened = co_await run_pipeline_with_renewal(std::move(opening));
   // Without a COMMIT on its way there is nothing to be in doubt about.
   if (!opened.complete) throw Unavailable(last_error());
   co_await settle(opened);
@@ -103,7 +103,7 @@ asio::awaitable<std::vector<Result>> Connection::transact(std::span<const Query*
   }
   const Query commit(kCommit, {});
   std::vector<const Query*> closing{&commit};
-  Exchanged closed = co_await exchange(std::move(closing));
+  PipelineResults closed = co_await run_pipeline(std::move(closing));
   co_await settle(closed);
   co_return std::move(opened.results);
 }
@@ -118,47 +118,48 @@ bool Connection::plans_are_due() {
 }
 
 // Turns what went wrong into the exception that says what the caller can rely on.
-asio::awaitable<void> Connection::settle(const Exchanged& exchanged) {
-  if (exchanged.complete) {
-    if (exchanged.failure && exchanged.failure->server_is_read_only()) {
+asio::awaitable<void> Connection::settle(const PipelineResults& pipelined) {
+  if (pipelined.complete) {
+    if (pipelined.failure && pipelined.failure->server_is_read_only()) {
       // Elsewhere, or at another server under the same name, there is one that writes.
       add_failure_of_server();
       hang_up(connection_.get());
-      throw Unavailable(exchanged.failure->what());
+      throw Unavailable(pipelined.failure->what());
     }
-    if (exchanged.failure && (exchanged.failure->query() == kSameSession.name ||
-                              exchanged.failure->prepared_statement_was_lost())) {
+    if (pipelined.failure && (pipelined.failure->query() == kSameSession.name ||
+                              pipelined.failure->prepared_statement_was_lost())) {
       hang_up(connection_.get());
       throw Unavailable(kSessionsArePooledWrongly);
     }
     if (PQtransactionStatus(connection_.get()) == PQTRANS_INERROR) {
       co_await roll_back();
     }
-    if (exchanged.failure) throw StatementFailed(*exchanged.failure);
+    if (pipelined.failure) throw StatementFailed(*pipelined.failure);
     co_return;
   }
   // A statement that failed cannot have been committed, whatever became of the connection; unless it was the
   // server that ended the session, for its report may follow a commit.
-  const bool certain = exchanged.failure && !exchanged.failure->ended_session();
+  const bool certain = pipelined.failure && !pipelined.failure->ended_session();
   if (certain) throw Unavailable(last_error());
   throw InDoubt(last_error());
 }
 
 // A transaction that failed because of what the session remembers passes in a session that remembers nothing.
 // Once: what fails then too is not the session's fault.
-asio::awaitable<Connection::Exchanged> Connection::exchange_with_renewal(std::vector<const Query*> queries) {
-  Exchanged exchanged = co_await exchange(queries);
-  if (exchanged.complete && exchanged.failure && exchanged.failure->session_may_be_stale()) {
+asio::awaitable<Connection::PipelineResults> Connection::run_pipeline_with_renewal(
+    std::vector<const Query*> queries) {
+  PipelineResults pipelined = co_await run_pipeline(queries);
+  if (pipelined.complete && pipelined.failure && pipelined.failure->session_may_be_stale()) {
     co_await renew();
-    exchanged = co_await exchange(std::move(queries));
+    pipelined = co_await run_pipeline(std::move(queries));
   }
-  co_return exchanged;
+  co_return pipelined;
 }
 
 // Sends the queries in one go, and reads all their results.
-asio::awaitable<Connection::Exchanged> Connection::exchange(std::vector<const Query*> queries) {
+asio::awaitable<Connection::PipelineResults> Connection::run_pipeline(std::vector<const Query*> queries) {
   start_deadline(transaction_timeout_);
-  std::vector<Expected> expected;
+  std::vector<AwaitedReply> expected;
   bool sent = true;
   for (const Query* query : queries) {
     const Statement& statement = *query->statement;
@@ -171,22 +172,23 @@ asio::awaitable<Connection::Exchanged> Connection::exchange(std::vector<const Qu
   }
   sent = sent && PQpipelineSync(connection_.get()) == 1;
 
-  Exchanged exchanged;
+  PipelineResults pipelined;
   // libpq may have handed part of it to the kernel already.
-  if (!sent) co_return exchanged;
-  exchanged.results.reserve(queries.size());
+  if (!sent) co_return pipelined;
+  pipelined.results.reserve(queries.size());
   try {
-    co_await collect(exchanged, expected);
-    exchanged.complete = true;
+    co_await collect(pipelined, expected);
+    pipelined.complete = true;
   } catch (const Broken&) {
     // The caller looks at what is complete. The server may have gone, or be one that cannot commit.
     add_failure_of_server();
   }
   deadline_.cancel();
-  co_return exchanged;
+  co_return pipelined;
 }
 
-asio::awaitable<void> Connection::collect(Exchanged& exchanged, const std::vector<Expected>& expected) {
+asio::awaitable<void> Connection::collect(PipelineResults& pipelined,
+                                          const std::vector<AwaitedReply>& expected) {
   while (!co_await flush()) {
     // The server may itself be waiting for us to read before it takes more.
     using asio::experimental::awaitable_operators::operator||;
@@ -200,8 +202,8 @@ asio::awaitable<void> Connection::collect(Exchanged& exchanged, const std::vecto
     if (end) throw Broken();
     const auto status = PQresultStatus(result->get());
     const bool done = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
-    if (status == PGRES_FATAL_ERROR && !exchanged.failure) {
-      exchanged.failure.emplace(statement->name, field(result->get(), PG_DIAG_SQLSTATE),
+    if (status == PGRES_FATAL_ERROR && !pipelined.failure) {
+      pipelined.failure.emplace(statement->name, field(result->get(), PG_DIAG_SQLSTATE),
                                 field(result->get(), PG_DIAG_MESSAGE_PRIMARY), session_after(result->get()));
     }
     if (is_preparation) {
@@ -209,9 +211,9 @@ asio::awaitable<void> Connection::collect(Exchanged& exchanged, const std::vecto
       continue;
     }
     if (statement == &kCommit && done && result->command() != "COMMIT") {
-      exchanged.failure.emplace(statement->name, "40000", "the transaction was rolled back");
+      pipelined.failure.emplace(statement->name, "40000", "the transaction was rolled back");
     }
-    if (done) exchanged.results.push_back(std::move(*result));
+    if (done) pipelined.results.push_back(std::move(*result));
   }
   const std::optional<Result> sync = co_await receive();
   if (!sync || PQresultStatus(sync->get()) != PGRES_PIPELINE_SYNC) throw Broken();
@@ -224,15 +226,15 @@ asio::awaitable<void> Connection::roll_back() {
       PQsendQueryParams(connection_.get(), kRollBack.sql, 0, nullptr, nullptr, nullptr, nullptr, 0) == 1 &&
       PQpipelineSync(connection_.get()) == 1;
   if (!sent) throw Unavailable(last_error());
-  Exchanged exchanged;
+  PipelineResults pipelined;
   try {
-    const std::vector<Expected> expected{{&kRollBack, false}};
-    co_await collect(exchanged, expected);
+    const std::vector<AwaitedReply> expected{{&kRollBack, false}};
+    co_await collect(pipelined, expected);
   } catch (const Broken&) {
     throw Unavailable(last_error());
   }
   deadline_.cancel();
-  if (exchanged.failure) throw Unavailable(exchanged.failure->what());
+  if (pipelined.failure) throw Unavailable(pipelined.failure->what());
 }
 
 bool Connection::alive() {

@@ -82,11 +82,11 @@ class Connection {
 
   // The connection ended while we were using it. What that means depends on what was under way.
   struct Broken : std::exception {};
-  struct Expected {
+  struct AwaitedReply {
     const Statement* statement;
     bool is_preparation;
   };
-  struct Exchanged {
+  struct PipelineResults {
     std::vector<Result> results;
     // The first statement that failed; those behind it were not run.
     std::optional<StatementFailed> failure;
@@ -105,10 +105,10 @@ class Connection {
   asio::awaitable<void> begin_session();
   asio::awaitable<void> renew();
   asio::awaitable<Result> ask(const std::string& sql);
-  asio::awaitable<Exchanged> exchange_with_renewal(std::vector<const Query*> queries);
-  asio::awaitable<Exchanged> exchange(std::vector<const Query*> queries);
-  asio::awaitable<void> collect(Exchanged& exchanged, const std::vector<Expected>& expected);
-  asio::awaitable<void> settle(const Exchanged& exchanged);
+  asio::awaitable<PipelineResults> run_pipeline_with_renewal(std::vector<const Query*> queries);
+  asio::awaitable<PipelineResults> run_pipeline(std::vector<const Query*> queries);
+  asio::awaitable<void> collect(PipelineResults& pipelined, const std::vector<AwaitedReply>& expected);
+  asio::awaitable<void> settle(const PipelineResults& pipelined);
   asio::awaitable<void> roll_back();
   void watch_socket();
   asio::awaitable<void> wait(Wait direction);

@@ -17,10 +17,10 @@ constexpr int kRunsAlone = 3;
 constexpr std::chrono::milliseconds kFirstBackoff{50};
 constexpr std::chrono::milliseconds kLongestBackoff{500};
 // How long units of a batch that failed run alone, once some of them have to wait in vain.
-constexpr std::chrono::milliseconds kPatienceAlone{250};
+constexpr std::chrono::milliseconds kTimeAlone{250};
 
 // A unit that runs alone has waited for its locks before, and the others of its batch wait behind it.
-constexpr Statement kLittlePatience{"little_patience", "SET LOCAL lock_timeout = '50ms'"};
+constexpr Statement kShortLockWait{"short_lock_wait", "SET LOCAL lock_timeout = '50ms'"};
 
 // Full jitter: processes that lost the same server must not all come back at the same moment.
 std::chrono::milliseconds jittered(std::chrono::milliseconds longest) {
@@ -110,15 +110,15 @@ void Lane::refuse_until_connected(const std::string& mistake) {
 }
 
 asio::awaitable<std::vector<std::vector<Result>>> Lane::transact(std::vector<const Unit*> units,
-                                                                 Patience for_locks) {
+                                                                 LockWait lock_wait) {
   if (!connection_) throw Unavailable("the connection was lost");
   const Batch batch(std::move(units));
   std::vector<const Query*> queries = batch.queries();
-  const Query little_patience(kLittlePatience, {});
-  const bool is_impatient = for_locks == Patience::kLittle;
-  if (is_impatient) queries.insert(queries.begin(), &little_patience);
+  const Query short_lock_wait(kShortLockWait, {});
+  const bool waits_shortly = lock_wait == LockWait::kShort;
+  if (waits_shortly) queries.insert(queries.begin(), &short_lock_wait);
   std::vector<Result> results = co_await connection_->transact(queries);
-  if (is_impatient) results.erase(results.begin());
+  if (waits_shortly) results.erase(results.begin());
   co_return batch.share_out(results);
 }
 
@@ -130,7 +130,7 @@ asio::awaitable<void> Lane::run_batch(std::vector<Work> batch) {
   bool again = false;
   std::vector<std::vector<Result>> results(batch.size());
   try {
-    results = co_await transact(std::move(units), Patience::kWhole);
+    results = co_await transact(std::move(units), LockWait::kNormal);
   } catch (const StatementFailed& error) {
     again = batch.size() > 1 || error.may_pass_when_repeated();
     failure = std::current_exception();
@@ -147,7 +147,7 @@ asio::awaitable<void> Lane::run_batch(std::vector<Work> batch) {
 }
 
 asio::awaitable<void> Lane::run_each_alone(std::vector<Work> batch) {
-  const auto end = std::chrono::steady_clock::now() + kPatienceAlone;
+  const auto end = std::chrono::steady_clock::now() + kTimeAlone;
   std::exception_ptr given_up;
   for (Work& each : batch) {
     std::exception_ptr failure = given_up;
@@ -157,7 +157,7 @@ asio::awaitable<void> Lane::run_each_alone(std::vector<Work> batch) {
       failure = nullptr;
       try {
         std::vector<const Unit*> itself(1, &each.unit);
-        results = co_await transact(std::move(itself), Patience::kLittle);
+        results = co_await transact(std::move(itself), LockWait::kShort);
       } catch (const StatementFailed& error) {
         failure = std::current_exception();
         again = error.may_pass_when_repeated() && run < kRunsAlone;

@@ -63,9 +63,9 @@ class Lane {
   asio::awaitable<void> run_batch(std::vector<Work> batch);
   asio::awaitable<void> run_each_alone(std::vector<Work> batch);
   asio::awaitable<void> sleep(std::chrono::milliseconds duration);
-  enum class Patience { kWhole, kLittle };
+  enum class LockWait { kNormal, kShort };
   asio::awaitable<std::vector<std::vector<Result>>> transact(std::vector<const Unit*> units,
-                                                             Patience for_locks);
+                                                             LockWait lock_wait);
   void refuse_until_connected(const std::string& mistake);
   void log_failure(const StatementFailed& error);
   void refuse_waiting(const std::exception_ptr& reason);

@@ -11,10 +11,10 @@ constexpr std::size_t kGroups = 4096;
 
 }  // namespace
 
-Lanes::Place::Place(Place&& other) noexcept
+Lanes::Slot::Slot(Slot&& other) noexcept
     : lanes_(std::exchange(other.lanes_, nullptr)), lane_(other.lane_), group_(other.group_) {}
 
-Lanes::Place::~Place() {
+Lanes::Slot::~Slot() {
   if (lanes_ != nullptr) lanes_->leave(*this);
 }
 
@@ -42,7 +42,7 @@ void Lanes::stop() {
   threads_.clear();
 }
 
-Lanes::Place Lanes::enter(std::optional<std::string_view> key) {
+Lanes::Slot Lanes::enter(std::optional<std::string_view> key) {
   const std::lock_guard lock(mutex_);
   if (!key) {
     const std::size_t lane = freest_lane();
@@ -68,10 +68,10 @@ std::size_t Lanes::freest_lane() const {
   return freest;
 }
 
-void Lanes::leave(const Place& place) {
+void Lanes::leave(const Slot& slot) {
   const std::lock_guard lock(mutex_);
-  --under_way_[place.lane_];
-  if (place.group_) --groups_[*place.group_].under_way;
+  --under_way_[slot.lane_];
+  if (slot.group_) --groups_[*slot.group_].under_way;
 }
 
 }  // namespace rocket::pg

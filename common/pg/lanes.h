@@ -20,20 +20,20 @@ namespace rocket::pg {
 class Lanes {
  public:
   // What a request has on its lane for as long as it is under way; the lanes must outlive it.
-  class Place {
+  class Slot {
    public:
-    Place(Place&& other) noexcept;
-    Place(const Place&) = delete;
-    Place& operator=(const Place&) = delete;
-    Place& operator=(Place&&) = delete;
-    ~Place();
+    Slot(Slot&& other) noexcept;
+    Slot(const Slot&) = delete;
+    Slot& operator=(const Slot&) = delete;
+    Slot& operator=(Slot&&) = delete;
+    ~Slot();
 
-    // Not of a place that was moved from.
+    // Not of a slot that was moved from.
     Lane& lane() const { return lanes_->at(lane_); }
 
    private:
     friend class Lanes;
-    Place(Lanes& lanes, std::size_t lane, std::optional<std::size_t> group)
+    Slot(Lanes& lanes, std::size_t lane, std::optional<std::size_t> group)
         : lanes_(&lanes), lane_(lane), group_(group) {}
 
     Lanes* lanes_;
@@ -57,7 +57,7 @@ class Lanes {
 
   // The lane on which others with this key are, so that duplicates of one request meet on one connection.
   // Without any, or without a key, the one on which fewest are, of those that reach the database.
-  Place enter(std::optional<std::string_view> key = std::nullopt);
+  Slot enter(std::optional<std::string_view> key = std::nullopt);
   std::size_t size() const { return threads_.size(); }
   Lane& at(std::size_t index) { return threads_[index]->lane; }
 
@@ -80,7 +80,7 @@ class Lanes {
 
   // With the mutex held.
   std::size_t freest_lane() const;
-  void leave(const Place& place);
+  void leave(const Slot& slot);
 
   std::mutex mutex_;
   std::vector<Group> groups_;

@@ -12,7 +12,7 @@ namespace rocket::pg {
 namespace {
 
 // Others wait behind this transaction.
-constexpr Statement kPatience{"requirements_patience", "SET LOCAL lock_timeout = '50ms'"};
+constexpr Statement kShortLockWait{"requirements_lock_wait", "SET LOCAL lock_timeout = '50ms'"};
 
 constexpr Statement kDescribe{"describe_database", R"sql(
 SELECT current_setting('server_encoding') AS encoding,
@@ -80,7 +80,7 @@ Requirements::Requirements(const std::vector<Statement>& statements) {
 std::vector<Query> Requirements::queries() const {
   std::vector<Query> all;
   all.reserve(kFirstPlan + planned_.size());
-  all.emplace_back(kPatience, Params{});
+  all.emplace_back(kShortLockWait, Params{});
   all.emplace_back(kDescribe, Params{});
   all.emplace_back(kFindSequences, Params{all_sql_});
   for (std::size_t i = 0; i < planned_.size(); ++i) {

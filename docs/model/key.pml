@@ -383,10 +383,10 @@ end:
         printf("the lease runs out\n");
         ran_out = true
     }
-    /* A process that stops hands back the leases of attempts that may still go on for a while. */
+    /* A process that stops releases the leases of attempts that may still go on for a while. */
     :: d_step { lease != NOBODY && faults_left ->
         spend(faults_left);
-        printf("the lease is handed back\n");
+        printf("the lease is released\n");
         lease = NOBODY; ran_out = false
     }
     :: d_step { rides > 0 && !charge_is_old ->

@@ -83,7 +83,7 @@ TEST_F(ShutdownOfAnApi, AnswersWhatIsUnderWayOnSighup) {
   expect_one_effect();
 }
 
-TEST_F(ShutdownOfAnApi, HandsBackAChargeThatTakesTooLong) {
+TEST_F(ShutdownOfAnApi, ReleasesAChargeThatTakesTooLong) {
   {
     ApiProcess api(database_, with_latency("60000"));
     HttpConnection working = api.connect();

@@ -4,7 +4,6 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "api/parameters.h"
@@ -38,8 +37,8 @@ inline void must_be_the_clients(const api::Failure& failure) {
 // Nothing: the body was refused.
 inline std::optional<api::Parameters> parse(const api::HttpRequest& request) {
   auto parsed = api::Parameters::parse(request);
-  if (auto* parameters = std::get_if<api::Parameters>(&parsed)) return std::move(*parameters);
-  must_be_the_clients(std::get<api::Failure>(parsed));
+  if (parsed) return std::move(*parsed);
+  must_be_the_clients(parsed.error());
   return std::nullopt;
 }
 
@@ -50,8 +49,8 @@ inline std::optional<std::string> read(const api::HttpRequest& request,
   const auto parameters = parse(request);
   if (!parameters) return std::nullopt;
   const auto values = parameters->read(declared);
-  if (const auto* object = std::get_if<nlohmann::ordered_json>(&values)) return object->dump();
-  must_be_the_clients(std::get<api::Failure>(values));
+  if (values) return values->dump();
+  must_be_the_clients(values.error());
   return std::nullopt;
 }
 

@@ -30,13 +30,12 @@ std::string quoted(const std::string& text) {
 // Nothing: it is refused.
 std::optional<std::string> read(const api::HttpRequest& request) {
   const auto result = api::read_idempotency_key(request);
-  if (const auto* failure = std::get_if<api::Failure>(&result)) {
-    must(failure->status == 400, "a key that is none is a bad request");
+  if (!result) {
+    must(result.error().status == 400, "a key that is none is a bad request");
     return std::nullopt;
   }
-  const auto& key = std::get<std::optional<std::string>>(result);
-  must(key.has_value(), "a field that is there is not overlooked");
-  return key;
+  must(result->has_value(), "a field that is there is not overlooked");
+  return *result;
 }
 
 void read_key(const std::string& value) {

@@ -45,7 +45,7 @@ Reading read(const std::vector<std::string_view>& pieces) {
     buffer.append(piece);
     for (;;) {
       auto result = reader.next(buffer);
-      if (const auto* refused = std::get_if<RequestReader::Refused>(&result)) {
+      if (const auto* refused = std::get_if<RequestReader::ProtocolError>(&result)) {
         must(refused->status >= 400 && !refused->code.empty() && !refused->error.empty(),
              "a refusal says why");
         reading.refused = refused->status;

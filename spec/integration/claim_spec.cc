@@ -89,7 +89,7 @@ TEST_F(Claim, TakesWhatWasHeldForLongerThanALease) {
 TEST_F(Claim, TakesFromAnEarlierTokenOfItsOwn) {
   ASSERT_EQ(claim(request_, lease_), "claimed");
   Lease next = lease_;
-  next.doubtful = {random_uuid(), lease_.token};
+  next.in_doubt_tokens = {random_uuid(), lease_.token};
   next.token = random_uuid();
   EXPECT_EQ(claim(request_, next), "claimed");
   EXPECT_EQ(of_key("lease"), next.token);

@@ -75,7 +75,7 @@ TEST_F(CompleterPatience, WaitsNoLongerThanTheLongestPause) {
 
 TEST_F(CompleterPatience, ParksAKeyAfterTooManyOfItsAttemptsWithTheLastError) {
   gateway_.plan(Behaviour::kIsAway, 10);
-  CompleterRig completer(database_, gateway_, {.most_completions = 2});
+  CompleterRig completer(database_, gateway_, {.max_completions = 2});
   const std::string key = abandon(database_, {.recovery_point = "ride_created"});
 
   EXPECT_EQ(completer.run_once(), 1);
@@ -95,7 +95,7 @@ TEST_F(CompleterPatience, ParksAKeyAfterTooManyOfItsAttemptsWithTheLastError) {
 
 // More than fit into a batch.
 TEST_F(CompleterPatience, DoesNotTakeAHopelessKeyThatIsNotParkedYet) {
-  CompleterRig completer(database_, gateway_, {.most_completions = 2}, 1);
+  CompleterRig completer(database_, gateway_, {.max_completions = 2}, 1);
   abandon(database_);
   abandon(database_);
   database_.execute("UPDATE idempotency_keys SET completions = 2");
@@ -108,7 +108,7 @@ TEST_F(CompleterPatience, DoesNotTakeAHopelessKeyThatIsNotParkedYet) {
 }
 
 TEST_F(CompleterPatience, DoesNotCountTheAttemptsOfClients) {
-  CompleterRig completer(database_, gateway_, {.most_completions = 2});
+  CompleterRig completer(database_, gateway_, {.max_completions = 2});
   const std::string key = abandon(database_);
   database_.execute("UPDATE idempotency_keys SET attempts = 500");
 
@@ -117,7 +117,7 @@ TEST_F(CompleterPatience, DoesNotCountTheAttemptsOfClients) {
 }
 
 TEST_F(CompleterPatience, DoesNotParkAKeyThatSomeoneHolds) {
-  CompleterRig completer(database_, gateway_, {.most_completions = 2});
+  CompleterRig completer(database_, gateway_, {.max_completions = 2});
   const std::string key = abandon(database_);
   database_.execute("UPDATE idempotency_keys SET completions = 2");
   hold(database_, key, "80 s");
@@ -157,7 +157,7 @@ TEST_F(CompleterPatience, ParksARequestToAnUnknownEndpoint) {
 }
 
 TEST_F(CompleterPatience, LeavesARequestThatItCannotGoOnWithUntilItsPatienceIsSpent) {
-  CompleterRig completer(database_, gateway_, {.most_completions = 1});
+  CompleterRig completer(database_, gateway_, {.max_completions = 1});
   // As by a newer version of the program.
   const std::string key = abandon(database_, {.recovery_point = "pilot_assigned"});
 

@@ -19,8 +19,8 @@ pg::LaneOptions lane_options(const std::string& url) {
 }  // namespace
 
 CompleterRig::CompleterRig(const TestDatabase& database, ScriptedGateway& gateway,
-                           completer::Patience patience, std::int64_t batch)
-    : CompleterRig(database.url(), 2, gateway, patience, batch) {
+                           completer::AbandonmentPolicy policy, std::int64_t batch)
+    : CompleterRig(database.url(), 2, gateway, policy, batch) {
   wait_until_connected(lanes_);
 }
 
@@ -28,14 +28,14 @@ CompleterRig::CompleterRig(const std::string& database_url, ScriptedGateway& gat
     : CompleterRig(database_url, 1, gateway, {}, 1000) {}
 
 CompleterRig::CompleterRig(const std::string& database_url, std::size_t lanes, ScriptedGateway& gateway,
-                           completer::Patience patience, std::int64_t batch)
+                           completer::AbandonmentPolicy policy, std::int64_t batch)
     : endpoints_(endpoints::all_endpoints(gateway, {})),
-      engine_({.lease_time = patience.lease_time}, log_),
+      engine_({.lease_time = policy.lease_time}, log_),
       lanes_(lanes, lane_options(database_url), log_),
-      completer_(lanes_, engine_, endpoints_, log_, patience, batch) {}
+      completer_(lanes_, engine_, endpoints_, log_, policy, batch) {}
 
-std::size_t CompleterRig::hand_back_all() {
-  return process::block_on(lanes_.at(0).executor(), completer_.hand_back_all(lanes_.at(0)));
+std::size_t CompleterRig::release_leases() {
+  return process::block_on(lanes_.at(0).executor(), completer_.release_leases(lanes_.at(0)));
 }
 
 std::string abandon(TestDatabase& database, const Abandoned& request) {

@@ -14,18 +14,18 @@ namespace rocket::spec {
 // A completer in this process, on connections of its own.
 class CompleterRig {
  public:
-  CompleterRig(const TestDatabase& database, ScriptedGateway& gateway, completer::Patience patience = {},
-               std::int64_t batch = 1000);
+  CompleterRig(const TestDatabase& database, ScriptedGateway& gateway,
+               completer::AbandonmentPolicy policy = {}, std::int64_t batch = 1000);
   // By another way to the database, on one connection.
   CompleterRig(const std::string& database_url, ScriptedGateway& gateway);
 
   std::int64_t run_once() { return completer_.run_once(stop_); }
   // What it does in the end.
-  std::size_t hand_back_all();
+  std::size_t release_leases();
 
  private:
   CompleterRig(const std::string& database_url, std::size_t lanes, ScriptedGateway& gateway,
-               completer::Patience patience, std::int64_t batch);
+               completer::AbandonmentPolicy policy, std::int64_t batch);
 
   process::StopSignal stop_;
   Log log_;

@@ -158,7 +158,7 @@ TEST(Completer, LeavesAKeyForLaterWhileTheProviderIsAway) {
   EXPECT_EQ(database.of_key(key, "response_code"), "201");
 }
 
-TEST(Completer, HandsBackTheKeysOfEveryUser) {
+TEST(Completer, ReleasesTheKeysOfEveryUser) {
   TestDatabase database;
   ScriptedGateway gateway;
   gateway.plan(Behaviour::kIsAway, 2);

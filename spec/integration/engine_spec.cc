@@ -306,20 +306,20 @@ TEST_F(EngineSpec, ParksAnOldChargeThatCannotBeLookedUp) {
   EXPECT_EQ(rig_.gateway().lookups(), 1U);
 }
 
-TEST_F(EngineSpec, HandsBackWhatItHolds) {
+TEST_F(EngineSpec, ReleasesWhatItHolds) {
   Gate gate;
   rig_.gateway().plan(std::vector<ScriptedGateway::Step>{{Behaviour::kCharges, &gate}});
   auto attempt = rig_.start(engine_ride(key_), 0);
   ASSERT_TRUE(gate.wait_for_arrivals(1));
-  EXPECT_EQ(process::block_on(rig_.lane(1).executor(), rig_.engine().hand_back_all(rig_.lane(1))), 1U);
+  EXPECT_EQ(process::block_on(rig_.lane(1).executor(), rig_.engine().release_leases(rig_.lane(1))), 1U);
   expect_released();
   EXPECT_EQ(point(), "ride_created");
-  // Whoever comes next does the work, and the one that handed back writes nothing more.
+  // Whoever comes next does the work, and the one that released it writes nothing more.
   EXPECT_EQ(run(key_, 1), "201");
   gate.open();
   EXPECT_EQ(describe(answer_of(attempt)), "201 replayed");
   expect_one_of_everything();
-  EXPECT_EQ(process::block_on(rig_.lane(1).executor(), rig_.engine().hand_back_all(rig_.lane(1))), 0U);
+  EXPECT_EQ(process::block_on(rig_.lane(1).executor(), rig_.engine().release_leases(rig_.lane(1))), 0U);
 }
 
 TEST_F(EngineSpec, ADepositIsOnePhase) {

@@ -10,8 +10,8 @@ namespace {
 constexpr int kTries = 3;
 
 bool is_in_time(const Felt& felt) {
-  return felt.slowest_answer < kLeastSlowness * std::chrono::seconds(2) &&
-         felt.until_served < kLeastSlowness * std::chrono::seconds(1);
+  return felt.slowest_answer < kMinSlowness * std::chrono::seconds(2) &&
+         felt.until_served < kMinSlowness * std::chrono::seconds(1);
 }
 
 }  // namespace

@@ -14,9 +14,9 @@ namespace rocket::spec {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
     ROCKET_HAS_FEATURE(address_sanitizer) || ROCKET_HAS_FEATURE(thread_sanitizer)
 // Of a sanitized program.
-inline constexpr int kLeastSlowness = 4;
+inline constexpr int kMinSlowness = 4;
 #else
-inline constexpr int kLeastSlowness = 1;
+inline constexpr int kMinSlowness = 1;
 #endif
 // Other specs run at the same time, on a machine that may be busy with other things, too. Whoever waits for a
 // time-out that he should not wait for takes longer than this.

@@ -16,7 +16,7 @@ const std::string kHead = "POST /rides HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:
 
 // The status with which these bytes are refused; 0 when they are a request, -1 when more is needed.
 int status_of(const RequestReader::Result& result) {
-  if (const auto* refused = std::get_if<RequestReader::Refused>(&result)) return refused->status;
+  if (const auto* refused = std::get_if<RequestReader::ProtocolError>(&result)) return refused->status;
   return std::holds_alternative<HttpRequest>(result) ? 0 : -1;
 }
 
@@ -60,7 +60,7 @@ TEST(ChunkedBodies, AreDecodedHoweverTheyAreCut) {
   for (const char byte : bytes) {
     buffer.append({&byte, 1});
     auto result = reader.next(buffer);
-    ASSERT_FALSE(std::holds_alternative<RequestReader::Refused>(result));
+    ASSERT_FALSE(std::holds_alternative<RequestReader::ProtocolError>(result));
     if (const auto* request = std::get_if<HttpRequest>(&result)) {
       ++requests;
       bodies += request->body;

@@ -35,13 +35,13 @@ TEST(ConnectionCount, HasALimitForEachAddress) {
   EXPECT_TRUE(count->enter()->count_for("10.0.0.1"));
 }
 
-TEST(ConnectionCount, EndsWithTheLastPlace) {
+TEST(ConnectionCount, EndsWithTheLastSlot) {
   auto count = std::make_shared<ConnectionCount>(ConnectionLimits{});
   const std::weak_ptr<ConnectionCount> watched = count;
-  auto place = count->enter();
+  auto slot = count->enter();
   count.reset();
   EXPECT_FALSE(watched.expired());
-  place.reset();
+  slot.reset();
   EXPECT_TRUE(watched.expired());
 }
 

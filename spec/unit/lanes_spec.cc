@@ -33,11 +33,11 @@ class LanesSpec : public testing::Test {
 };
 
 TEST_F(LanesSpec, ShareWhatIsUnderWay) {
-  std::vector<Lanes::Place> places;
+  std::vector<Lanes::Slot> slots;
   std::map<Lane*, int> on_lane;
   for (int i = 0; i < 90; ++i) {
-    places.push_back(lanes_.enter("key " + std::to_string(i)));
-    ++on_lane[&places.back().lane()];
+    slots.push_back(lanes_.enter("key " + std::to_string(i)));
+    ++on_lane[&slots.back().lane()];
   }
   ASSERT_EQ(on_lane.size(), lanes_.size());
   // Not exactly 30: hashes may meet.
@@ -45,40 +45,40 @@ TEST_F(LanesSpec, ShareWhatIsUnderWay) {
 }
 
 TEST_F(LanesSpec, ShareWhatHasNoKey) {
-  std::vector<Lanes::Place> places;
+  std::vector<Lanes::Slot> slots;
   std::map<Lane*, int> on_lane;
   for (int i = 0; i < 9; ++i) {
-    places.push_back(lanes_.enter());
-    ++on_lane[&places.back().lane()];
+    slots.push_back(lanes_.enter());
+    ++on_lane[&slots.back().lane()];
   }
   ASSERT_EQ(on_lane.size(), lanes_.size());
   for (const auto& [lane, count] : on_lane) EXPECT_EQ(count, 3);
 }
 
 TEST_F(LanesSpec, BringDuplicatesTogether) {
-  const Lanes::Place first = lanes_.enter("the same");
-  std::vector<Lanes::Place> duplicates;
+  const Lanes::Slot first = lanes_.enter("the same");
+  std::vector<Lanes::Slot> duplicates;
   for (int i = 0; i < 10; ++i) duplicates.push_back(lanes_.enter("the same"));
-  for (const Lanes::Place& each : duplicates) EXPECT_EQ(&each.lane(), &first.lane());
+  for (const Lanes::Slot& each : duplicates) EXPECT_EQ(&each.lane(), &first.lane());
 }
 
 TEST_F(LanesSpec, GiveThePlaceOfWhoLeft) {
-  std::vector<std::optional<Lanes::Place>> places;
+  std::vector<std::optional<Lanes::Slot>> slots;
   for (std::size_t i = 0; i < lanes_.size(); ++i)
-    places.emplace_back(lanes_.enter("key " + std::to_string(i)));
-  for (auto& place : places) {
-    Lane* const left = &place->lane();
-    place.reset();
-    place.emplace(lanes_.enter("another for " + std::to_string(&place - places.data())));
-    EXPECT_EQ(&place->lane(), left);
+    slots.emplace_back(lanes_.enter("key " + std::to_string(i)));
+  for (auto& slot : slots) {
+    Lane* const left = &slot->lane();
+    slot.reset();
+    slot.emplace(lanes_.enter("another for " + std::to_string(&slot - slots.data())));
+    EXPECT_EQ(&slot->lane(), left);
   }
 }
 
 TEST_F(LanesSpec, KeepAPlaceThatMoves) {
-  Lanes::Place first = lanes_.enter("a");
-  const Lanes::Place moved = std::move(first);
-  const Lanes::Place second = lanes_.enter("b");
-  const Lanes::Place third = lanes_.enter("c");
+  Lanes::Slot first = lanes_.enter("a");
+  const Lanes::Slot moved = std::move(first);
+  const Lanes::Slot second = lanes_.enter("b");
+  const Lanes::Slot third = lanes_.enter("c");
   EXPECT_NE(&moved.lane(), &second.lane());
   EXPECT_NE(&moved.lane(), &third.lane());
   EXPECT_NE(&second.lane(), &third.lane());

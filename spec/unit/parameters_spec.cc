@@ -26,20 +26,19 @@ HttpRequest json(const std::string& body) { return request("application/json", b
 
 // "200", or the failure's status and code.
 template <typename T>
-std::string verdict(const OrFailure<T>& result) {
-  const auto* failure = std::get_if<Failure>(&result);
-  return failure == nullptr ? "200" : std::to_string(failure->status) + " " + failure->code;
+std::string verdict(const Expected<T>& result) {
+  return result ? "200" : std::to_string(result.error().status) + " " + result.error().code;
 }
 
 std::string parse(const HttpRequest& request) { return verdict(Parameters::parse(request)); }
 
 Parameters parameters(const HttpRequest& request) {
   auto parsed = Parameters::parse(request);
-  if (std::holds_alternative<Failure>(parsed)) throw std::runtime_error("not parsed: " + request.body);
-  return std::move(std::get<Parameters>(parsed));
+  if (!parsed) throw std::runtime_error("not parsed: " + request.body);
+  return std::move(*parsed);
 }
 
-using Read = OrFailure<nlohmann::ordered_json>;
+using Read = Expected<nlohmann::ordered_json>;
 
 Read read(const HttpRequest& request, const endpoints::Parameter& parameter) {
   return parameters(request).read({parameter});
@@ -57,7 +56,7 @@ Read read_ride(const HttpRequest& request) {
 std::string latitude(const HttpRequest& request) { return verdict(read_latitude(request)); }
 std::string amount(const HttpRequest& request) { return verdict(read_amount(request)); }
 // The values, as the key stores them.
-std::string stored(const Read& read) { return std::get<nlohmann::ordered_json>(read).dump(); }
+std::string stored(const Read& read) { return read.value().dump(); }
 
 TEST(Parameters, FormAndJsonMeanTheSame) {
   const auto from_form = read_ride(form("origin_lat=1&origin_lon=-2.50&target_lat=3e1&target_lon=%34"));
@@ -73,7 +72,7 @@ class DecimalSpec : public testing::TestWithParam<std::pair<const char*, double>
 TEST_P(DecimalSpec, IsTaken) {
   const Read value = read_latitude(form(std::string("lat=") + GetParam().first));
   ASSERT_EQ(verdict(value), "200");
-  EXPECT_DOUBLE_EQ(std::get<nlohmann::ordered_json>(value).at("lat").get<double>(), GetParam().second);
+  EXPECT_DOUBLE_EQ(value->at("lat").get<double>(), GetParam().second);
 }
 
 INSTANTIATE_TEST_SUITE_P(Parameters, DecimalSpec,
@@ -135,8 +134,8 @@ INSTANTIATE_TEST_SUITE_P(Parameters, NoJsonSpec,
 
 TEST(Parameters, RefusesJsonNumbersBeyondADouble) {
   const auto parsed = Parameters::parse(json("{\"lat\":1e999}"));
-  if (const auto* failure = std::get_if<Failure>(&parsed)) {
-    EXPECT_EQ(failure->code, "body_malformed");
+  if (!parsed) {
+    EXPECT_EQ(parsed.error().code, "body_malformed");
   } else {
     EXPECT_EQ(latitude(json("{\"lat\":1e999}")), "422 parameter_invalid");
   }
@@ -194,15 +193,15 @@ TEST(Parameters, DecodesForms) {
 
 TEST(Parameters, SaysWhichOneIsMissing) {
   const auto result = read_latitude(form(""), "origin_lat");
-  ASSERT_TRUE(std::holds_alternative<Failure>(result));
+  ASSERT_FALSE(result.has_value());
   EXPECT_EQ(verdict(result), "422 parameter_missing");
-  EXPECT_NE(std::get<Failure>(result).error.find("origin_lat"), std::string::npos);
+  EXPECT_NE(result.error().error.find("origin_lat"), std::string::npos);
 }
 
 TEST(Parameters, SaysWhichOneIsInvalidAndWhy) {
   const auto result = read_latitude(form("origin_lat=north"), "origin_lat");
-  ASSERT_TRUE(std::holds_alternative<Failure>(result));
-  const std::string& error = std::get<Failure>(result).error;
+  ASSERT_FALSE(result.has_value());
+  const std::string& error = result.error().error;
   EXPECT_NE(error.find("origin_lat"), std::string::npos);
   EXPECT_NE(error.find("-90"), std::string::npos);
 }
@@ -253,10 +252,10 @@ TEST(Parameters, TakesWholeDollars) {
 
 TEST(Parameters, RaiseErrorIsASwitch) {
   const auto flag = [](const HttpRequest& request) { return parameters(request).flag("raise_error"); };
-  EXPECT_FALSE(std::get<bool>(flag(form(""))));
-  EXPECT_TRUE(std::get<bool>(flag(form("raise_error=true"))));
-  EXPECT_FALSE(std::get<bool>(flag(form("raise_error=false"))));
-  EXPECT_TRUE(std::get<bool>(flag(json("{\"raise_error\":true}"))));
+  EXPECT_FALSE(flag(form("")).value());
+  EXPECT_TRUE(flag(form("raise_error=true")).value());
+  EXPECT_FALSE(flag(form("raise_error=false")).value());
+  EXPECT_TRUE(flag(json("{\"raise_error\":true}")).value());
   for (const char* text : {"", "maybe", "1", "TRUE"}) {
     EXPECT_EQ(verdict(flag(form(std::string("raise_error=") + text))), "422 parameter_invalid") << text;
   }
@@ -297,7 +296,7 @@ TEST(Ride, NeedsEachCoordinate) {
     }
     const auto result = read_ride(form(body));
     EXPECT_EQ(verdict(result), "422 parameter_missing");
-    EXPECT_NE(std::get<Failure>(result).error.find(left_out), std::string::npos);
+    EXPECT_NE(result.error().error.find(left_out), std::string::npos);
   }
 }
 

@@ -17,7 +17,7 @@ int status_of(const std::string& bytes) {
   RequestReader reader({});
   InputBuffer buffer(bytes);
   const auto result = reader.next(buffer);
-  const auto* refused = std::get_if<RequestReader::Refused>(&result);
+  const auto* refused = std::get_if<RequestReader::ProtocolError>(&result);
   return refused == nullptr ? -1 : refused->status;
 }
 

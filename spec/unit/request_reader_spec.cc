@@ -26,7 +26,7 @@ RequestReader::Result read(const std::string& bytes, RequestLimits limits = {}) 
 // The status with which these bytes are refused; 0 when they are a request, -1 when more is needed.
 int refusal(const std::string& bytes, RequestLimits limits = {}) {
   const auto result = read(bytes, limits);
-  if (const auto* refused = std::get_if<RequestReader::Refused>(&result)) {
+  if (const auto* refused = std::get_if<RequestReader::ProtocolError>(&result)) {
     EXPECT_FALSE(refused->code.empty());
     EXPECT_FALSE(refused->error.empty());
     return refused->status;
@@ -82,7 +82,7 @@ TEST(RequestReader, ReadsBytesThatComeOneAtATime) {
   for (const char byte : bytes) {
     buffer.append({&byte, 1});
     auto result = reader.next(buffer);
-    ASSERT_FALSE(std::holds_alternative<RequestReader::Refused>(result));
+    ASSERT_FALSE(std::holds_alternative<RequestReader::ProtocolError>(result));
     if (auto* request = std::get_if<HttpRequest>(&result)) requests.push_back(*request);
   }
   ASSERT_EQ(requests.size(), 2U);
@@ -101,7 +101,7 @@ TEST(RequestReader, IgnoresAnEmptyLineThatComesInPieces) {
   for (const char byte : std::string("\r\n") + kGet) {
     buffer.append({&byte, 1});
     const auto result = reader.next(buffer);
-    if (const auto* refused = std::get_if<RequestReader::Refused>(&result)) FAIL() << refused->error;
+    if (const auto* refused = std::get_if<RequestReader::ProtocolError>(&result)) FAIL() << refused->error;
     if (std::holds_alternative<HttpRequest>(result)) return;
   }
   FAIL() << "no request";

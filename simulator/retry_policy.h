@@ -25,7 +25,7 @@ bool is_of_a_gateway(const HttpAnswer& answer);
 std::string code_of(const HttpAnswer& answer);
 
 // After this many attempts the rest is left to the completer.
-inline constexpr int kMostAttempts = 8;
+inline constexpr int kMaxAttempts = 8;
 
 // The pause behind an attempt (1, 2, …): at least what the api asked for, doubling, with jitter, so that
 // clients who failed together do not come back together.

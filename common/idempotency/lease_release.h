@@ -19,7 +19,7 @@
 // After that the lease has run out, because it counts from when the claim was sent.
 namespace rocket::idempotency {
 
-struct HandBack {
+struct LeaseRelease {
   // With every token that the attempt has claimed with.
   Lease lease;
   // What is stored on the key as its last error.
@@ -29,11 +29,11 @@ struct HandBack {
 };
 
 // Releases once. True if nothing is left to do. Throws nothing.
-asio::awaitable<bool> hand_back_now(pg::Lane& lane, const HandBack& what);
+asio::awaitable<bool> release_now(pg::Lane& lane, const LeaseRelease& what);
 
 // Releases as soon as the database can be reached, and again as described above. The lease is listed in
 // `held` meanwhile. `held` must outlive the lane.
-asio::awaitable<void> hand_back_when_possible(pg::Lane& lane, HeldLeases& held, HandBack what,
-                                              std::chrono::seconds lease_time);
+asio::awaitable<void> release_when_possible(pg::Lane& lane, HeldLeases& held, LeaseRelease what,
+                                            std::chrono::seconds lease_time);
 
 }  // namespace rocket::idempotency

@@ -1,4 +1,4 @@
-#include "idempotency/hand_back.h"
+#include "idempotency/lease_release.h"
 
 #include <algorithm>
 #include <asio/steady_timer.hpp>
@@ -23,7 +23,7 @@ constexpr milliseconds kLongPause{5000};
 
 enum class Release { kDone, kFoundNothing, kIsRefused, kDatabaseIsAway };
 
-asio::awaitable<Release> release_once(pg::Lane& lane, const HandBack& what) {
+asio::awaitable<Release> release_once(pg::Lane& lane, const LeaseRelease& what) {
   pg::Unit unit;
   unit.lock_key = lock_key_of(what.lease);
   unit.caller = what.lease.caller;
@@ -41,7 +41,7 @@ asio::awaitable<Release> release_once(pg::Lane& lane, const HandBack& what) {
   }
 }
 
-bool is_settled(Release release, const HandBack& what) {
+bool is_settled(Release release, const LeaseRelease& what) {
   return !what.claim_in_doubt && (release == Release::kDone || release == Release::kFoundNothing);
 }
 
@@ -60,13 +60,13 @@ milliseconds pause_after(Release release, milliseconds before) {
 
 }  // namespace
 
-asio::awaitable<bool> hand_back_now(pg::Lane& lane, const HandBack& what) {
+asio::awaitable<bool> release_now(pg::Lane& lane, const LeaseRelease& what) {
   const Release release = co_await release_once(lane, what);
   co_return is_settled(release, what);
 }
 
-asio::awaitable<void> hand_back_when_possible(pg::Lane& lane, HeldLeases& held, HandBack what,
-                                              std::chrono::seconds lease_time) {
+asio::awaitable<void> release_when_possible(pg::Lane& lane, HeldLeases& held, LeaseRelease what,
+                                            std::chrono::seconds lease_time) {
   const HeldLeases::Entry entry(held, what.lease);
   milliseconds pause = kShortPause;
   for (milliseconds waited{0}; waited < lease_time; waited += pause) {

@@ -14,38 +14,38 @@ struct ConnectionId {
 };
 
 // What is sent to a client.
-struct Answer {
+struct SerializedResponse {
   std::string bytes;
   bool close_after = false;
 };
 
 // Where any thread leaves an answer for the reactor thread that owns the connection.
-class Outbox {
+class ResponseQueue {
  public:
-  struct Letter {
+  struct Entry {
     ConnectionId to;
-    Answer answer;
+    SerializedResponse answer;
   };
 
   // Throws std::system_error when the kernel gives no descriptor.
-  Outbox();
-  ~Outbox();
-  Outbox(const Outbox&) = delete;
-  Outbox& operator=(const Outbox&) = delete;
+  ResponseQueue();
+  ~ResponseQueue();
+  ResponseQueue(const ResponseQueue&) = delete;
+  ResponseQueue& operator=(const ResponseQueue&) = delete;
 
   // Thread safe.
-  void post(Letter letter);
+  void post(Entry entry);
   // Makes the descriptor readable, though there may be nothing to take. Thread safe.
   void wake();
   // Everything posted since the last call.
-  std::vector<Letter> take();
+  std::vector<Entry> take();
   // Readable while there is something to take.
   int descriptor() const { return event_; }
 
  private:
   int event_;
   std::mutex mutex_;
-  std::vector<Letter> letters_;
+  std::vector<Entry> entries_;
 };
 
 }  // namespace rocket::api

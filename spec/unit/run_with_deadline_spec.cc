@@ -1,4 +1,4 @@
-#include "jobs/leave_behind.h"
+#include "base/run_with_deadline.h"
 
 #include <gtest/gtest.h>
 
@@ -7,20 +7,21 @@
 #include <stdexcept>
 #include <string>
 
-namespace rocket::jobs {
+namespace rocket {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using std::chrono::steady_clock;
 
-TEST(OrLeaveBehind, SaysWhatTheWorkSays) {
+TEST(RunWithDeadline, SaysWhatTheWorkSays) {
   const auto deadline = steady_clock::now() + seconds(30);
-  EXPECT_EQ(or_leave_behind([] { return std::string("found"); }, deadline), "found");
-  EXPECT_THROW(or_leave_behind([]() -> int { throw std::logic_error("lost"); }, deadline), std::logic_error);
+  EXPECT_EQ(run_with_deadline([] { return std::string("found"); }, deadline), "found");
+  EXPECT_THROW(run_with_deadline([]() -> int { throw std::logic_error("lost"); }, deadline),
+               std::logic_error);
 }
 
-TEST(OrLeaveBehind, DoesNotWaitForWorkThatIsLate) {
+TEST(RunWithDeadline, DoesNotWaitForWorkThatIsLate) {
   // As a look-up does while the servers that know names say nothing.
   std::promise<void> end;
   const auto begin = steady_clock::now();
@@ -28,10 +29,10 @@ TEST(OrLeaveBehind, DoesNotWaitForWorkThatIsLate) {
     ended.wait_for(seconds(30));
     return 0;
   };
-  EXPECT_THROW(or_leave_behind(stuck, begin + milliseconds(20)), std::runtime_error);
+  EXPECT_THROW(run_with_deadline(stuck, begin + milliseconds(20)), std::runtime_error);
   EXPECT_LT(steady_clock::now() - begin, seconds(15));
   end.set_value();
 }
 
 }  // namespace
-}  // namespace rocket::jobs
+}  // namespace rocket

@@ -1,4 +1,4 @@
-#include "api/outbox.h"
+#include "api/response_queue.h"
 
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -9,30 +9,30 @@
 
 namespace rocket::api {
 
-Outbox::Outbox() : event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+ResponseQueue::ResponseQueue() : event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   if (event_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
 }
 
-Outbox::~Outbox() { ::close(event_); }
+ResponseQueue::~ResponseQueue() { ::close(event_); }
 
-void Outbox::post(Letter letter) {
+void ResponseQueue::post(Entry entry) {
   bool was_empty = false;
   {
     const std::lock_guard lock(mutex_);
-    was_empty = letters_.empty();
-    letters_.push_back(std::move(letter));
+    was_empty = entries_.empty();
+    entries_.push_back(std::move(entry));
   }
   if (was_empty) wake();
 }
 
-void Outbox::wake() { ::eventfd_write(event_, 1); }
+void ResponseQueue::wake() { ::eventfd_write(event_, 1); }
 
-std::vector<Outbox::Letter> Outbox::take() {
+std::vector<ResponseQueue::Entry> ResponseQueue::take() {
   // Not blocking; whether there was anything to read does not matter.
   eventfd_t count = 0;
   ::eventfd_read(event_, &count);
   const std::lock_guard lock(mutex_);
-  return std::exchange(letters_, {});
+  return std::exchange(entries_, {});
 }
 
 }  // namespace rocket::api

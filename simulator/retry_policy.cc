@@ -1,4 +1,4 @@
-#include "simulator/patience.h"
+#include "simulator/retry_policy.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>

@@ -8,7 +8,7 @@
 namespace rocket::api {
 
 // One request on its way through the service.
-struct Exchange {
+struct RequestContext {
   HttpRequest request;
   std::string request_id;
   // The client prefers application/problem+json for failures.

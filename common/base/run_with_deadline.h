@@ -6,12 +6,13 @@
 #include <thread>
 #include <utility>
 
-namespace rocket::jobs {
+namespace rocket {
 
-// What `work` returns or throws, for work that nothing can interrupt. It has a thread of its own, which is
-// left behind where it is late; so it must own all that it uses. Throws std::runtime_error then.
+// Returns what `work` returns, or throws what it throws. It is for work that nothing can interrupt: the work
+// has a thread of its own, and when the deadline passes, the thread goes on alone and this throws
+// std::runtime_error. So the work must own everything that it uses.
 template <typename Work>
-auto or_leave_behind(Work work, std::chrono::steady_clock::time_point deadline) {
+auto run_with_deadline(Work work, std::chrono::steady_clock::time_point deadline) {
   std::packaged_task<decltype(work())()> task(std::move(work));
   auto result = task.get_future();
   std::thread(std::move(task)).detach();
@@ -19,4 +20,4 @@ auto or_leave_behind(Work work, std::chrono::steady_clock::time_point deadline) 
   return result.get();
 }
 
-}  // namespace rocket::jobs
+}  // namespace rocket

@@ -66,7 +66,7 @@ void refuse_updates_when(TestDatabase& database, const std::string& condition) {
                    condition + ") EXECUTE FUNCTION refuse()");
 }
 
-class HandBack : public testing::Test {
+class LeaseRelease : public testing::Test {
  protected:
   bool is_free(const std::string& key) { return database_.of_key(key, "lease") == "NULL"; }
   bool becomes_free(const std::string& key) {
@@ -77,7 +77,7 @@ class HandBack : public testing::Test {
   const std::string key_ = new_key();
 };
 
-class CompleterInDoubt : public HandBack {
+class CompleterInDoubt : public LeaseRelease {
  protected:
   CompleterInDoubt() {
     // Statements are prepared with the first run.
@@ -127,7 +127,7 @@ TEST_F(CompleterInDoubt, GivesItBackWhenItMustStop) {
   take_in_doubt();
   EXPECT_TRUE(eventually([&] {
     try {
-      return completer_.hand_back_all() == 1;
+      return completer_.release_leases() == 1;
     } catch (const pg::Unavailable&) {
       return false;
     }
@@ -157,8 +157,8 @@ TEST_F(CompleterInDoubt, GivesBackWhatIsCommittedLater) {
 }
 
 // Cut off in the middle of a request, and then from each of its attempts to find out how far it got. The
-// server comes to what those have sent when the key has been handed back already.
-TEST_F(HandBack, ClaimsThatTheServerCarriesOutLaterHoldNothing) {
+// server comes to what those have sent when the key has been released already.
+TEST_F(LeaseRelease, ClaimsThatTheServerCarriesOutLaterHoldNothing) {
   CuttingProxy proxy(database_.url());
   EngineRig rig(proxy.url(), RigOptions{.lanes = 1, .batch_limit = 64, .rides = {}, .engine = {}});
   Gate at_provider;
@@ -186,7 +186,7 @@ TEST_F(HandBack, ClaimsThatTheServerCarriesOutLaterHoldNothing) {
 }
 
 // Whatever the reason: here the ride that the key's phases draw on is gone.
-TEST_F(HandBack, AKeyThatCannotGoOnIsHeldByNobody) {
+TEST_F(LeaseRelease, AKeyThatCannotGoOnIsHeldByNobody) {
   EngineRig rig(database_);
   rig.gateway().plan(Behaviour::kIsAway);
   ASSERT_EQ(describe(rig.run(engine_ride(key_))), "foreign_unavailable");
@@ -202,7 +202,7 @@ TEST_F(HandBack, AKeyThatCannotGoOnIsHeldByNobody) {
   EXPECT_TRUE(is_free(key_));
 }
 
-TEST_F(HandBack, IsTriedAgainWhenItIsRefused) {
+TEST_F(LeaseRelease, IsTriedAgainWhenItIsRefused) {
   EngineRig rig(database_);
   create_refusal(database_);
   refuse_updates_when(database_, "OLD.lease IS NOT NULL AND NEW.lease IS NULL");
@@ -215,21 +215,22 @@ TEST_F(HandBack, IsTriedAgainWhenItIsRefused) {
   EXPECT_TRUE(becomes_free(key_));
 }
 
-TEST_F(HandBack, IsDoneInTheEndIfItCouldNotBeBefore) {
+TEST_F(LeaseRelease, IsDoneInTheEndIfItCouldNotBeBefore) {
   EngineRig rig(database_);
   create_refusal(database_);
   refuse_updates_when(
-      database_, "OLD.lease IS NOT NULL AND NEW.lease IS NULL AND NEW.last_error NOT LIKE 'handed back%'");
+      database_,
+      "OLD.lease IS NOT NULL AND NEW.lease IS NULL AND NEW.last_error NOT LIKE 'released by a process%'");
   rig.gateway().plan(Behaviour::kThrows);
   EXPECT_EQ(describe(rig.run(engine_ride(key_))), "internal");
   EXPECT_FALSE(is_free(key_));
 
-  EXPECT_EQ(process::block_on(rig.lane(1).executor(), rig.engine().hand_back_all(rig.lane(1))), 1U);
+  EXPECT_EQ(process::block_on(rig.lane(1).executor(), rig.engine().release_leases(rig.lane(1))), 1U);
 
   EXPECT_TRUE(is_free(key_));
 }
 
-TEST_F(HandBack, FollowsWhereAKeyOfNoKnownEndpointCannotBeParked) {
+TEST_F(LeaseRelease, FollowsWhereAKeyOfNoKnownEndpointCannotBeParked) {
   const std::string key = abandon(database_, {.path = "/nowhere"});
   create_refusal(database_);
   refuse_updates_when(database_, "NEW.parked_at IS NOT NULL");
