@@ -1,13 +1,14 @@
--- The one source of the database. Load it with `psql -v ON_ERROR_STOP=1 -f schema.sql`; again does no harm.
--- Everything that PostgreSQL can forbid, it forbids here: the code above may then rely on it.
+-- The only definition of the database. Load it with `psql -v ON_ERROR_STOP=1 -f schema.sql`; it may be loaded
+-- again. PostgreSQL forbids here all that it can forbid, so that the code can rely on it.
 
 BEGIN;
 
 -- Two set-ups started together must not create the same table twice.
 SELECT pg_advisory_xact_lock(hashtext('rocket rides schema'));
 
--- What a value may be. These are domains, because PostgreSQL reads a domain's CHECK once for each session, but
--- that of a table again for each statement that writes the table. They are made together, so one tells of all.
+-- The allowed values. These are domains, because PostgreSQL reads a domain's CHECK once for each session, but
+-- a table's CHECK again for each statement that writes the table. All domains are made together, so if one
+-- exists, all exist.
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_type WHERE typname = 'stripe_id' AND typnamespace = current_schema()::regnamespace) THEN
@@ -39,8 +40,8 @@ CREATE TABLE IF NOT EXISTS users (
 
 -- One row is one request of one user: what was asked, how far it got, and what was answered.
 CREATE TABLE IF NOT EXISTS idempotency_keys (
-    -- Chosen by the claimant (time-ordered, RFC 9562), so that a claim and the phase behind it can travel to
-    -- the database together.
+    -- The process that claims the key chooses it (time-ordered, RFC 9562), so that a claim and the phase
+    -- after it can be sent to the database together.
     id              uuid PRIMARY KEY,
     user_id         bigint NOT NULL REFERENCES users,
     idempotency_key idempotency_key NOT NULL,
@@ -48,28 +49,28 @@ CREATE TABLE IF NOT EXISTS idempotency_keys (
     request_method  changing_method NOT NULL,
     request_path    request_path NOT NULL,
     request_params  jsonb NOT NULL,
-    -- The caller's address, for the audit record, whichever process does the work in the end.
+    -- The caller's address. It goes into the audit record, whichever process does the work.
     origin_ip       inet,
 
     recovery_point  recovery_point NOT NULL DEFAULT 'started',
 
-    -- The fencing token: random for each attempt. Only the statement that names it may write.
+    -- The fencing token: random for each attempt. Only a statement that names it may write.
     lease           uuid,
     -- When the lease was taken; NULL when nobody works on the request.
     locked_at       timestamptz,
     created_at      timestamptz NOT NULL DEFAULT now(),
     last_run_at     timestamptz NOT NULL DEFAULT now(),
     attempts        attempt_count NOT NULL DEFAULT 1,
-    -- Attempts by the completer alone: clients that retry often must not exhaust its patience.
+    -- Attempts by completers only: retries of clients must not use up the attempts that a completer has.
     completions     completion_count NOT NULL DEFAULT 0,
 
     response_code   final_status,
     response_body   text,
     finished_at     timestamptz,
 
-    -- Set aside for a person; see `completer --list-parked`.
+    -- When the key was parked for a person; see `completer --list-parked`.
     parked_at       timestamptz,
-    -- When a person last gave it another chance, and with it the permission to repeat an old charge.
+    -- When a person last resumed the key, which also permits repeating an old charge.
     resumed_at      timestamptz,
     last_error      text,
 
@@ -81,54 +82,58 @@ CREATE TABLE IF NOT EXISTS idempotency_keys (
     CONSTRAINT held_or_finished_or_parked CHECK (num_nonnulls(locked_at, finished_at, parked_at) <= 1),
     CONSTRAINT parked_for_a_reason CHECK (parked_at IS NULL OR last_error IS NOT NULL)
 ) WITH (
-    -- Room for a second version of the row on its page: progress is then a heap-only update that touches no
-    -- index, because no indexed column changes before the end.
+    -- Leaves room for a second version of the row on its page. Progress is then a heap-only update that
+    -- touches no index, because no indexed column changes before the end of the request.
     fillfactor = 70,
     autovacuum_vacuum_scale_factor = 0.02
 );
 
--- What the completer asks: the oldest unfinished keys. Small, since finished and parked keys are not in it.
+-- For the completer, which asks for the oldest unfinished keys. Finished and parked keys are not in the
+-- index, so it is small.
 CREATE INDEX IF NOT EXISTS idempotency_keys_unfinished ON idempotency_keys (created_at)
     WHERE finished_at IS NULL AND parked_at IS NULL;
 
--- What the reaper asks: the keys that finished first.
+-- For the reaper, which asks for the keys that finished first.
 CREATE INDEX IF NOT EXISTS idempotency_keys_finished ON idempotency_keys (finished_at)
     WHERE finished_at IS NOT NULL;
 
--- What `completer --list-parked` asks.
+-- For `completer --list-parked`.
 CREATE INDEX IF NOT EXISTS idempotency_keys_parked ON idempotency_keys (parked_at)
     WHERE parked_at IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS rides (
-    -- By default: the statement that makes a ride draws its id itself, to write it into two tables at once.
+    -- BY DEFAULT, because the statement that makes a ride draws the id itself, to write it into two tables at
+    -- once.
     id                 bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
-    -- Unique: one key, one ride. No foreign key: keys are reaped, rides stay and remember.
+    -- Unique, because one key makes one ride. No foreign key, because keys are reaped and rides stay.
     idempotency_key_id uuid NOT NULL UNIQUE,
     user_id            bigint NOT NULL REFERENCES users,
     origin_lat         latitude NOT NULL,
     origin_lon         longitude NOT NULL,
     target_lat         latitude NOT NULL,
     target_lon         longitude NOT NULL,
-    -- The provider's idempotency key. Random, so unique across databases; stored before the first call, so
-    -- the same for every attempt.
+    -- The idempotency key for the provider. It is random, so it is unique across databases. It is stored
+    -- before the first call, so it is the same for every attempt.
     charge_key         uuid NOT NULL DEFAULT gen_random_uuid(),
     stripe_charge_id   stripe_id,
     -- Also the earliest time at which charge_key can have been used.
     created_at         timestamptz NOT NULL DEFAULT now()
 );
 
--- What GET /rides asks: the latest rides of a user.
+-- For GET /rides, which asks for the latest rides of a user.
 CREATE INDEX IF NOT EXISTS rides_of_user ON rides (user_id, id);
 
--- A ride that is to be cancelled; cancelled once its charge is refunded.
+-- One row is a ride that is to be cancelled. The ride is cancelled once its charge is refunded.
 CREATE TABLE IF NOT EXISTS refunds (
-    -- One ride, one refund, whoever asks for it, with whatever key, and however often.
+    -- One ride has one refund, whoever asks for it, with whatever key, and however often.
     ride_id            bigint PRIMARY KEY REFERENCES rides,
     -- The request that asked first.
     idempotency_key_id uuid NOT NULL UNIQUE,
-    -- The ride's: without a charge there is nothing to refund, and no charge is refunded for two rides.
+    -- The charge of the ride. Without a charge there is nothing to refund, and no charge is refunded for two
+    -- rides.
     stripe_charge_id   stripe_id NOT NULL UNIQUE,
-    -- The provider's idempotency key, as charge_key above: stored before the first call, the same for all.
+    -- The idempotency key for the provider. Like charge_key above, it is stored before the first call, so it
+    -- is the same for every attempt.
     refund_key         uuid NOT NULL UNIQUE DEFAULT gen_random_uuid(),
     stripe_refund_id   stripe_id UNIQUE,
     -- Also the earliest time at which refund_key can have been used.
@@ -145,13 +150,13 @@ CREATE TABLE IF NOT EXISTS deposits (
     created_at         timestamptz NOT NULL DEFAULT now()
 );
 
--- The balance of each user who ever deposited, in whole dollars.
+-- The balance of each user who has ever made a deposit, in whole dollars.
 CREATE TABLE IF NOT EXISTS accounts (
     user_id bigint PRIMARY KEY REFERENCES users,
     balance account_balance NOT NULL
 ) WITH (fillfactor = 50);
 
--- Who caused what, from where. Written in the transaction of the change itself.
+-- Who changed what, and from where. Each record is written in the transaction of the change itself.
 CREATE TABLE IF NOT EXISTS audit_records (
     id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     action        audit_term NOT NULL,
@@ -166,7 +171,7 @@ CREATE TABLE IF NOT EXISTS audit_records (
 -- Jobs that become real when their transaction commits; the enqueuer moves them to the job queue.
 CREATE TABLE IF NOT EXISTS staged_jobs (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    -- Consumers recognise a repeated delivery by it.
+    -- Consumers recognise a repeated delivery by this id.
     job_id     uuid NOT NULL DEFAULT gen_random_uuid(),
     job_name   job_name NOT NULL,
     job_args   jsonb NOT NULL,

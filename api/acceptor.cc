@@ -20,7 +20,7 @@ namespace rocket::api {
 namespace {
 
 constexpr int kBacklog = 4096;
-// After which it looks whether there are descriptors again.
+// How long it pauses when no descriptor is left.
 constexpr int kPauseMs = 100;
 
 std::runtime_error cannot_listen(const std::string& address, std::uint16_t port, const std::string& why) {
@@ -52,8 +52,8 @@ IpAddress address_of(const sockaddr_storage& address) {
                                        : address_of(reinterpret_cast<const sockaddr_in&>(address).sin_addr);
 }
 
-// These concern one connection, which is gone (accept(2)). Others, such as EMFILE, say that the next try is
-// in vain as well until somebody gives back what is missing.
+// These errors concern one connection, which is gone (accept(2)). After other errors, such as EMFILE, the
+// next try fails as well until the missing resource is free again.
 bool concerns_one_connection(int error) {
   switch (error) {
     case EINTR:
@@ -147,7 +147,7 @@ bool Acceptor::accept_one() {
       return true;
     }
   } catch (const std::exception&) {
-    // Out of memory at worst: then this connection pays for it.
+    // At worst there is no memory left. Then only this connection is closed.
   }
   ::close(descriptor);
   return true;

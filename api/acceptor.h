@@ -12,35 +12,37 @@
 
 namespace rocket::api {
 
-// Listens, and hands on what it accepts, in a thread of its own. It stands in for Pistache's Listener, which
-// neither counts connections nor waits when there is no descriptor left.
+// Listens on its own thread, and hands on each connection that it accepts. It replaces Pistache's Listener,
+// which neither counts connections nor pauses when no descriptor is left.
 //
-// A connection beyond the limits is closed at once. When accepting fails because the process or the machine
-// has no descriptor or memory left, it pauses. A connection that announces its client counts for no address
-// yet.
+// A connection beyond the limits is closed at once. The acceptor pauses when it cannot accept because the
+// process or the machine has no descriptor or memory left. If a proxy will name the client of a connection,
+// the connection counts for no address until then.
 class Acceptor {
  public:
-  // Called on the acceptor's thread, with a socket that does not block. The peer closes nothing itself.
+  // Called on the acceptor's thread, with a socket that does not block. The peer does not close the socket
+  // itself.
   using OnAccepted = std::function<void(const std::shared_ptr<ClientPeer>&)>;
 
-  // Binds. Port 0: any free one. Throws std::runtime_error when the address cannot be bound.
+  // Binds the address. Port 0 means any free port. Throws std::runtime_error when the address cannot be
+  // bound.
   Acceptor(const std::string& address, std::uint16_t port);
-  // Accepts no more, and closes what waits to be accepted.
+  // Stops accepting, and closes the connections that wait to be accepted.
   ~Acceptor();
   Acceptor(const Acceptor&) = delete;
   Acceptor& operator=(const Acceptor&) = delete;
 
   std::uint16_t port() const;
-  // Accepts from now on. To be called once.
+  // Starts to accept. Call it once.
   void start(ConnectionLimits limits, TrustedProxies proxies, OnAccepted on_accepted);
-  // Accepts no more. May be repeated.
+  // Stops accepting. May be called again.
   void stop();
 
  private:
   void run();
-  // False when there is no descriptor or memory left for it.
+  // Returns false when no descriptor or memory is left for a connection.
   bool accept_one();
-  // False when it is told to stop. `milliseconds`: -1 for ever.
+  // Returns false when told to stop. `milliseconds`: -1 means no time limit.
   bool wait(bool for_connections, int milliseconds) const;
 
   int listening_ = -1;

@@ -29,7 +29,7 @@ std::variant<Admission::Slot, Admission::Refusal> Admission::enter(const Caller&
   const std::lock_guard lock(mutex_);
   if (in_flight_ >= static_cast<std::size_t>(options_.max_in_flight)) return Refusal::kOverloaded;
   const bool known = is_known(caller.credentials);
-  // No e-mail begins with a space, so no caller is taken for an address.
+  // No e-mail address begins with a space, so credentials are never mistaken for an address.
   const auto [holder, is_new] =
       holders_.try_emplace(known ? caller.credentials : ' ' + caller.address, std::size_t{0});
   const auto refuse = [&, holder = holder](Refusal refusal) {
@@ -42,7 +42,7 @@ std::variant<Admission::Slot, Admission::Refusal> Admission::enter(const Caller&
   }
   Kind kind = calls_provider ? Kind::kCalls : Kind::kNoCall;
   if (calls_provider && calling_ >= share(options_.provider_share)) {
-    // If most of them do not wait for the provider, it is the database that has too much to do, and looking
+    // If most of these requests do not wait for the provider, the database has too much to do. Then looking
     // for a stored answer would make it worse.
     const bool provider_is_slow = 2 * provider_.calls_in_flight() >= calling_;
     if (!provider_is_slow) return refuse(Refusal::kOverloaded);
@@ -72,7 +72,7 @@ bool Admission::is_known(const std::string& credentials) {
   return known_.contains(credentials) || known_before_.contains(credentials);
 }
 
-// At least one place, however short the line is.
+// At least one slot, however short the line is.
 std::size_t Admission::share(std::int64_t percent) const {
   return static_cast<std::size_t>(std::max<std::int64_t>(1, options_.max_in_flight * percent / 100));
 }

@@ -14,14 +14,14 @@
 namespace rocket::api {
 
 struct AdmissionOptions {
-  // Requests that may be in flight at once: the line.
+  // The length of the line: how many requests may be in flight at once.
   std::int64_t max_in_flight = 2048;
-  // How much of the line one caller may hold, in percent; also all callers together who come from one address
-  // and are not known to be users.
+  // The shares of the line, in percent, that one known user may hold, and that all unknown callers from one
+  // address may hold together.
   std::int64_t caller_share = 25;
   std::int64_t address_share = 25;
-  // How much of the line requests that call the payment provider may hold, in percent. The rest is for those
-  // that do not, so that they are served while the provider is slow.
+  // The share of the line, in percent, for requests that call the payment provider. The rest is for requests
+  // that do not call it, so that they are served while the provider is slow.
   std::int64_t provider_share = 75;
 };
 
@@ -32,18 +32,18 @@ struct Caller {
   std::string address;
 };
 
-// Decides at once whether a request may be worked on. What is admitted is in flight until its answer is
+// Decides at once whether a request may be worked on. An admitted request is in flight until its answer is
 // ready. Thread safe.
 class Admission {
  public:
   enum class Refusal {
     // So many requests are in flight that this one would wait too long.
     kOverloaded,
-    // The caller holds its share.
+    // The caller holds its whole share already.
     kTooManyOfOneCaller,
   };
 
-  // A slot in the line, for as long as it lives; the admission must outlive it.
+  // A slot in the line. It is held until this object is destroyed. The admission must outlive it.
   class Slot {
    public:
     Slot(Slot&& other) noexcept;
@@ -52,11 +52,11 @@ class Admission {
     Slot& operator=(Slot&&) = delete;
     ~Slot();
 
-    // The provider is slow, and requests that wait for it hold their share: this one may not call it.
+    // False if the provider is slow and requests that wait for it hold their whole share already.
     bool may_call_provider() const { return kind_ != Kind::kMayNotCall; }
-    // Who holds it: a user's credentials, or an address with a space before it.
+    // The holder of the slot: a user's credentials, or an address with a space before it.
     const std::string& holder() const { return holder_->first; }
-    // The credentials belonged to nobody known when the request came.
+    // True if the credentials belonged to no known user when the request came.
     bool is_strangers() const { return is_strangers_; }
 
    private:
@@ -78,8 +78,8 @@ class Admission {
   // `calls_provider`: the request will call the payment provider, unless it is found to be answered already.
   std::variant<Slot, Refusal> enter(const Caller& caller, bool calls_provider);
 
-  // These credentials belong to a user, who from now on has a share of their own. Remembers the latest few
-  // thousand.
+  // Records that these credentials belong to a user, who has a share of their own from now on. Remembers the
+  // latest few thousand users.
   void know(const std::string& credentials);
 
  private:
@@ -93,9 +93,9 @@ class Admission {
   std::mutex mutex_;
   std::size_t in_flight_ = 0;
   std::size_t calling_ = 0;
-  // Callers and addresses with requests in flight, and how many.
+  // How many requests each caller or address has in flight. Holds only those that have any.
   std::unordered_map<std::string, std::size_t> holders_;
-  // Two generations: when the younger one is full, the elder one is forgotten.
+  // Known credentials in two generations. When the younger one is full, the older one is forgotten.
   std::unordered_set<std::string> known_;
   std::unordered_set<std::string> known_before_;
 };

@@ -19,7 +19,7 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-// The last part of a list, taken off its end.
+// Takes the last part off the end of a list, and returns it.
 std::string_view take_last(std::string_view& list, char separator) {
   const auto before = list.rfind(separator);
   const std::string_view last = before == std::string_view::npos ? list : list.substr(before + 1);
@@ -144,7 +144,7 @@ std::string TrustedProxies::client_address(const HttpRequest& request, const std
       std::string_view hop = take_last(list, ',');
       if (header_ == Header::kForwarded) hop = forwarded_for(hop);
       const auto address = parse_node(hop);
-      // The proxy does not know, or does not tell: it is the last one that is known.
+      // The proxy does not know the next address, or does not tell it. So the last known one is the client's.
       if (!address) return client->text();
       client = address;
     }

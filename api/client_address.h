@@ -11,17 +11,17 @@
 
 namespace rocket::api {
 
-// An IPv4 or IPv6 address; IPv4 as it is mapped into IPv6 (RFC 4291, section 2.5.5.2).
+// An IPv4 or IPv6 address. IPv4 is held in its form mapped into IPv6 (RFC 4291, section 2.5.5.2).
 class IpAddress {
  public:
-  // Returns nullopt if the text is no address. Mapped IPv4 is IPv4.
+  // Returns nullopt if the text is no address. A mapped IPv4 address counts as IPv4.
   static std::optional<IpAddress> parse(std::string_view text);
-  // From 4 or 16 bytes in the order of the network.
+  // Takes 4 or 16 bytes in network order.
   static IpAddress of_bytes(std::string_view bytes);
 
-  // IPv4 in its dotted form.
+  // IPv4 is written in its dotted form.
   std::string text() const;
-  // Whether the first bits, counted as in IPv6, are those of the other.
+  // Whether the first `bits` bits of both addresses are the same, counted in the IPv6 form.
   bool shares_prefix(const IpAddress& other, std::size_t bits) const;
   bool is_ipv4() const;
 
@@ -29,11 +29,11 @@ class IpAddress {
   std::array<std::uint8_t, 16> bytes_{};
 };
 
-// The proxies whose word about the client's address counts. Immutable, so thread safe.
+// The proxies that are believed when they tell a client's address. Immutable, so thread safe.
 class TrustedProxies {
  public:
-  // Who tells the address, apart from the connection itself: a field of each request, or the header of the
-  // PROXY protocol, once for each connection.
+  // Where a proxy tells the client's address: in a field of each request, or in the header of the PROXY
+  // protocol, once for each connection.
   enum class Header { kXForwardedFor, kForwarded, kProxyProtocol };
 
   // Trusts nobody.
@@ -43,15 +43,15 @@ class TrustedProxies {
   // Returns nullopt if it is malformed.
   static std::optional<TrustedProxies> parse(std::string_view networks, Header header);
 
-  // The address of the client: the peer's, or, if the peer is a trusted proxy, the last one in the header
-  // that is not (X-Forwarded-For, or `for` in Forwarded, RFC 7239). Each proxy adds to the end of that list,
-  // so it is read from the end; what stands before the word of somebody who is not trusted may be invented.
-  // IPv4 that is mapped into IPv6 is written as IPv4.
+  // Returns the address of the client. That is the peer's address, unless the peer is a trusted proxy. Then
+  // it is the last address in the header (X-Forwarded-For, or `for` in Forwarded, RFC 7239) that belongs to
+  // no trusted proxy. Each proxy adds to the end of that list, so the list is read from the end. Whatever
+  // stands before the entry of an untrusted sender may be invented. Mapped IPv4 is written as IPv4.
   //
-  // With the PROXY protocol, the peer is whom the proxy named, and no field counts.
+  // With the PROXY protocol, `peer` is the client that the proxy named, and no field counts.
   std::string client_address(const HttpRequest& request, const std::string& peer) const;
 
-  // Whether a connection from there begins with the header of the PROXY protocol.
+  // Whether a connection from this peer begins with the header of the PROXY protocol.
   bool announces_clients(const IpAddress& peer) const {
     return header_ == Header::kProxyProtocol && trusts(peer);
   }

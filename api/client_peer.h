@@ -10,11 +10,11 @@
 
 namespace rocket::api {
 
-// A connection that was accepted. Holds its slot among the others for as long as it lives.
+// An accepted connection. It holds its slot in the count of connections until it is destroyed.
 class ClientPeer : public Pistache::Tcp::Peer {
  public:
-  // `announces_client`: a proxy made it, and says first for whom (see ProxyHeader). Until then it counts for
-  // nobody.
+  // `announces_client`: a proxy made the connection, and names the client first (see ProxyHeader). Until then
+  // the connection counts for no address.
   ClientPeer(int descriptor, const Pistache::Address& pistache_address, const IpAddress& address,
              bool announces_client, ConnectionCount::Slot slot)
       : Peer(descriptor, pistache_address, nullptr),
@@ -25,7 +25,7 @@ class ClientPeer : public Pistache::Tcp::Peer {
   // Mapped IPv4 is written as IPv4.
   const std::string& address() const { return address_; }
   bool announces_client() const { return announces_client_; }
-  // From now on it is this client's. False when the client has too many already.
+  // Counts the connection for this client from now on. Returns false when the client has too many already.
   bool count_for(const std::string& client) { return slot_.count_for(client); }
 
  private:

@@ -12,9 +12,9 @@
 namespace rocket::api {
 namespace {
 
-// In bytes. A usual request fits many times.
+// The most that is read in one turn, in bytes. Many usual requests fit.
 constexpr std::size_t kTurn = 16'384;
-// What a usual request or answer holds, in bytes. It is kept for the next one.
+// The memory that a usual request or answer needs, in bytes. It is kept for the next one.
 constexpr std::size_t kUsual = InputBuffer::kKept;
 
 std::size_t unless_usual(std::size_t bytes) { return bytes > kUsual ? bytes : 0; }
@@ -30,7 +30,7 @@ Connection::Received Connection::receive_bytes() {
   std::array<char, kTurn> bytes;  // NOLINT(cppcoreguidelines-pro-type-member-init)
   const bool is_last = phase == Phase::kClosing || (phase == Phase::kAnswering && close_after_answer);
   const bool has_request = phase == Phase::kWorking || phase == Phase::kAnswering;
-  // What nobody needs is not even copied.
+  // The kernel drops bytes that nobody needs, so they are not even copied.
   const int flags = is_last ? MSG_TRUNC : 0;
   std::size_t left = kTurn;
   while (left > 0) {

@@ -16,10 +16,11 @@ struct ConnectionLimits {
   std::size_t max_per_address = 0;
 };
 
-// Counts the open connections, in all and of each address. Thread safe.
+// Counts the open connections, in total and for each address. Thread safe.
 class ConnectionCount : public std::enable_shared_from_this<ConnectionCount> {
  public:
-  // One connection's; gives its slot back in the destructor. Keeps the count alive. One thread at a time.
+  // The slot of one connection. The destructor gives it back. The slot keeps the count alive. Use it on one
+  // thread at a time.
   class Slot {
    public:
     explicit Slot(std::shared_ptr<ConnectionCount> count) : count_(std::move(count)) {}
@@ -31,8 +32,8 @@ class ConnectionCount : public std::enable_shared_from_this<ConnectionCount> {
     Slot& operator=(const Slot&) = delete;
     Slot& operator=(Slot&&) = delete;
 
-    // From now on it counts for this address too. Returns false, and counts for none, when it would be one
-    // too many. To be called once.
+    // Counts the connection for this address too, from now on. Returns false, and does not count it for the
+    // address, when it would be one too many. Call it once.
     bool count_for(const std::string& address) {
       if (!count_->add_to(address)) return false;
       address_ = address;
@@ -41,7 +42,7 @@ class ConnectionCount : public std::enable_shared_from_this<ConnectionCount> {
 
    private:
     std::shared_ptr<ConnectionCount> count_;
-    // None that it counts for: empty.
+    // Empty while it counts for no address.
     std::string address_{};
   };
 

@@ -7,7 +7,7 @@
 namespace rocket::api {
 namespace {
 
-// What a page may read besides Content-Type and the like.
+// The fields that a page may read in addition to Content-Type and others that are always readable.
 constexpr const char* kExposed =
     "Allow, Date, Idempotent-Replayed, Link, Location, Retry-After, WWW-Authenticate, X-Request-Id";
 constexpr const char* kAllowedFields = "Accept, Authorization, Content-Type, Idempotency-Key, X-Request-Id";
@@ -54,7 +54,7 @@ void CorsPolicy::add_to(HttpResponse& response, const HttpRequest& request) cons
   const auto add = [&](const char* name, std::string_view value) {
     response.headers.emplace_back(name, value);
   };
-  // Also for the others, because a cache may ask for both.
+  // Added for all origins, because one cache may serve allowed origins and others.
   add("Vary", "Origin");
   if (!is_allowed) return;
   add("Access-Control-Allow-Origin", *origin);

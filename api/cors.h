@@ -9,20 +9,21 @@
 
 namespace rocket::api {
 
-// Which other origins' pages may use this API from a browser (CORS, https://fetch.spec.whatwg.org). Nobody's
-// unless it is said. Credentials are header fields of the caller's, never cookies, so none are "included".
+// Which other origins' pages may use this API from a browser (CORS, https://fetch.spec.whatwg.org). None may
+// by default. Callers send credentials in header fields and never in cookies, so requests need not "include"
+// credentials.
 class CorsPolicy {
  public:
   CorsPolicy() = default;
 
-  // Origins, with commas: "https://app.example.com, http://localhost:3000". nullopt when one is no origin as
-  // browsers write it: in lower case, and without a path.
+  // Takes a comma-separated list: "https://app.example.com, http://localhost:3000". Returns nullopt if one is
+  // not written as browsers write an origin: in lower case, and without a path.
   static std::optional<CorsPolicy> parse(std::string_view origins);
 
   bool allows_nobody() const { return origins_.empty(); }
 
-  // Adds what tells a browser whether the page that sent `request` may see the response. The answer to
-  // OPTIONS must have its Allow already.
+  // Adds the fields that tell a browser whether the page that sent `request` may see the response. An answer
+  // to OPTIONS must have its Allow field already.
   void add_to(HttpResponse& response, const HttpRequest& request) const;
 
  private:

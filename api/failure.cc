@@ -21,7 +21,7 @@ std::string title(std::string code) {
   return code;
 }
 
-// `failure` has "error" and "code"; what else it has becomes an extension member.
+// `failure` has "error" and "code"; each other member becomes an extension member.
 HttpResponse problem(int status, const nlohmann::ordered_json& failure) {
   const auto& code = failure.at("code").get_ref<const std::string&>();
   nlohmann::ordered_json body{{"type", "about:blank"},
@@ -50,7 +50,7 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
                     [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
-// The next part of a list, taken off its front.
+// Takes the next part off the front of a list, and returns it.
 std::string_view next_part(std::string_view& list, char separator) {
   const auto end = list.find(separator);
   const std::string_view part = list.substr(0, end);
@@ -58,13 +58,13 @@ std::string_view next_part(std::string_view& list, char separator) {
   return trimmed(part);
 }
 
-// q=0, q=0.0 and so on: not acceptable (RFC 9110, section 12.4.2).
+// q=0, q=0.0 and so on mean "not acceptable" (RFC 9110, section 12.4.2).
 bool is_zero_weight(std::string_view parameter) {
   if (!parameter.starts_with("q=") && !parameter.starts_with("Q=")) return false;
   return parameter.size() > 2 && parameter.find_first_not_of("0.", 2) == std::string_view::npos;
 }
 
-// The error is about the key: our policy tells what to do.
+// Whether the error is about the key. Then the answer links to our policy, which tells what to do.
 bool concerns_key(std::string_view code) {
   return code.starts_with("idempotency_key_") || code == "request_in_progress" || code == "request_parked";
 }

@@ -7,7 +7,7 @@ void HeldMemory::change(const ConnectionId& connection, Share& share, Share now)
   if (share.bytes == now.bytes && share.can_be_given_up == now.can_be_given_up) return;
   if (share.can_be_given_up) large_.erase({share.bytes, connection.serial, connection.descriptor});
   if (now.can_be_given_up) large_.emplace(now.bytes, connection.serial, connection.descriptor);
-  // Wraps around where it has become less.
+  // The difference wraps around when the share has become smaller, and the sum is right again.
   total_ += now.bytes - share.bytes;
   share = now;
 }

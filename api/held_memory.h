@@ -11,9 +11,9 @@
 
 namespace rocket::api {
 
-// Counts the memory that the unfinished requests of one reactor thread's connections hold, and chooses which
-// one to give up when those of all threads hold more than is allowed. Used by one thread; the total is
-// shared.
+// Counts the memory that unfinished requests hold on the connections of one reactor thread. When the requests
+// of all threads hold more than is allowed, it chooses a connection to give up. Used by one thread; all
+// threads share the total.
 class HeldMemory {
  public:
   // What is counted for one connection.
@@ -22,16 +22,17 @@ class HeldMemory {
     bool can_be_given_up = false;
   };
 
-  // In bytes. `total` must outlive this.
+  // Both are in bytes. `total` must outlive this object.
   HeldMemory(std::atomic<std::size_t>& total, std::size_t allowed) : total_(total), allowed_(allowed) {}
 
-  // From now on the connection holds `now`; `share` is what this function left there the last time.
+  // Counts `now` for the connection, instead of what was counted before, and stores it in `share`. `share`
+  // must be as the last call for this connection left it.
   void change(const ConnectionId& connection, Share& share, Share now);
-  // While more is held than is allowed: the connection that holds the most, and of several the newest. Small
-  // ones are left alone, so that usual requests pass.
+  // Returns the connection to give up while more is held than is allowed: the one that holds the most, and
+  // the newest of several that hold the same. Small ones are left alone, so that usual requests pass.
   std::optional<ConnectionId> to_give_up() const;
 
-  // In bytes. Less is small.
+  // In bytes. A connection that holds less counts as small.
   static constexpr std::size_t kLarge = 4096;
 
  private:

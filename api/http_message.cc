@@ -7,7 +7,8 @@
 namespace rocket::api {
 namespace {
 
-// Now, as an IMF-fixdate (RFC 9110, section 5.6.7). Each thread writes it once a second, whatever it answers.
+// The current time as an IMF-fixdate (RFC 9110, section 5.6.7). Each thread formats it at most once a second,
+// however many answers it sends.
 std::string_view http_date() {
   constexpr std::string_view kShape = "Sun, 06 Nov 1994 08:49:37 GMT";
   thread_local std::time_t second = -1;
@@ -15,7 +16,7 @@ std::string_view http_date() {
   if (const std::time_t now = std::time(nullptr); now != second) {
     std::tm parts{};
     ::gmtime_r(&now, &parts);
-    // No program here leaves the C locale, so the names are English.
+    // All programs here stay in the C locale, so the names are English.
     std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
     second = now;
   }
@@ -102,7 +103,7 @@ std::string HttpResponse::serialize(std::string_view request_id, std::string_vie
   std::string bytes;
   bytes.reserve(384 + body.size());
   bytes.append("HTTP/1.1 ").append(std::to_string(status)).append(" ").append(reason_phrase(status));
-  // These have no content, so nothing is said about any (RFC 9110, sections 8.6 and 15.4.5).
+  // These answers have no content, so no field describes it (RFC 9110, sections 8.6 and 15.4.5).
   if (status != 204 && status != 304) {
     bytes.append("\r\nContent-Type: ").append(content_type);
     bytes.append("\r\nContent-Length: ").append(std::to_string(body.size()));

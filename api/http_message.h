@@ -14,13 +14,13 @@ struct HttpRequest {
   std::string method;
   // Without the query.
   std::string path;
-  // What stands behind the "?", undecoded.
+  // What follows the "?", not decoded.
   std::string query{};
   // Names in lower case, in the order in which they came; repeated fields are kept apart.
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
   bool keep_alive = true;
-  // Such a client takes its connection for closed unless the answer says otherwise.
+  // An HTTP/1.0 client takes its connection for closed unless the answer says otherwise.
   bool http_1_0 = false;
   // The peer's address.
   std::string origin_ip;
@@ -28,13 +28,13 @@ struct HttpRequest {
   std::size_t count(std::string_view name) const;
   // The first field of this name (in lower case).
   std::optional<std::string_view> header(std::string_view name) const;
-  // What the answer says in Connection (RFC 9112, section 9.3). Empty: nothing.
+  // The value of Connection in the answer (RFC 9112, section 9.3). Empty: the answer has no such field.
   std::string_view connection_option() const;
   // In bytes, roughly.
   std::size_t size_in_memory() const;
 };
 
-// Such as "Created" for 201. Empty when it is none of ours.
+// Such as "Created" for 201. Empty for a status that we do not use.
 std::string_view reason_phrase(int status);
 
 struct HttpResponse {
@@ -43,11 +43,11 @@ struct HttpResponse {
   std::string body;
   std::string_view content_type = "application/json";
   std::string_view cache_control = "no-store";
-  // Beyond those that every response carries.
+  // The fields in addition to those that every response carries.
   std::vector<std::pair<std::string, std::string>> headers;
 
-  // The bytes to send, with the current date. `connection` is what Connection says; empty: nothing.
-  // `with_body` false: the answer to HEAD.
+  // Returns the bytes to send, with the current date. `connection` is the value of Connection; empty: no such
+  // field. `with_body` is false for the answer to HEAD.
   std::string serialize(std::string_view request_id, std::string_view connection, bool with_body) const;
 };
 

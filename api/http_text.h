@@ -11,7 +11,7 @@ namespace rocket::api {
 bool is_token_character(char c);
 bool is_token(std::string_view text);
 
-// What may stand in the value of a field (RFC 9110, section 5.5).
+// A character that may stand in the value of a field (RFC 9110, section 5.5).
 bool is_field_character(char c);
 bool is_field_value(std::string_view text);
 
@@ -21,11 +21,12 @@ std::string lower_case(std::string_view text);
 // Without spaces and tabs around it.
 std::string_view trimmed(std::string_view text);
 
-// True when a comma-separated list, such as Connection's, holds the word, which is in lower case.
+// True if a comma-separated list, such as Connection's, holds the word in any case. `word` must be in lower
+// case.
 bool list_holds(std::string_view list, std::string_view word);
 
-// The fields, with their names in lower case, in the bytes of a head that nobody has checked and that may
-// have come in part. Only whole lines count.
+// Finds the fields in the bytes of a head, which may be unchecked and incomplete. Returns the names in lower
+// case. Only whole lines count.
 std::vector<std::pair<std::string, std::string>> find_fields(std::string_view head);
 
 }  // namespace rocket::api

@@ -6,7 +6,7 @@
 
 namespace rocket::api {
 
-// The bytes that a connection has sent and nobody has used yet. Bytes are added at the end and taken off the
+// The bytes that have come on a connection and are not used yet. Bytes are added at the end and taken off the
 // front; each is moved a bounded number of times, however small the pieces are. Not thread safe.
 class InputBuffer {
  public:
@@ -31,7 +31,7 @@ class InputBuffer {
   void make_room(std::size_t count);
 
   std::vector<char> bytes_;
-  // How many of these have been taken.
+  // How many of these bytes have been taken off the front.
   std::size_t taken_ = 0;
 };
 

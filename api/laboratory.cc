@@ -89,7 +89,8 @@ SELECT json_build_object(
  WHERE users.email = $1
 )sql"};
 
-// The lease has run out then, and the key counts as abandoned; the ride and its charge are not older.
+// Makes the key two hours older. Then its lease has run out, and the key counts as abandoned. The ride and
+// its charge keep their age.
 constexpr pg::Statement kHurry{"lab_hurry", R"sql(
 UPDATE idempotency_keys
    SET created_at = created_at - interval '2 hours', last_run_at = last_run_at - interval '2 hours',
@@ -185,7 +186,8 @@ asio::awaitable<HttpResponse> Laboratory::answer_hurry(pg::Lane& lane, const Req
   co_return json_response(R"({"message":"Two hours have passed for this key."})");
 }
 
-// The request is stored and compared as any POST /rides, so whoever comes next takes it from where it stands.
+// The request is stored and compared like any POST /rides, so whoever makes the next attempt continues from
+// its recovery point.
 asio::awaitable<HttpResponse> Laboratory::answer_faulty_ride(pg::Lane& lane,
                                                              const RequestContext& context) const {
   const auto fault = payments::fault_named(context.variables.front());

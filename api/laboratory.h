@@ -18,17 +18,17 @@
 namespace rocket::api {
 
 struct LaboratoryOptions {
-  // Requests may be made to fail: only where no real provider is charged.
+  // Whether requests may be made to fail. Allowed only where no real provider is charged.
   bool with_faults = false;
-  // The mock provider's; empty when it keeps none.
+  // The ledger of the mock provider. Empty when it keeps none.
   std::string ledger;
   endpoints::RideOptions rides;
   MutationOptions mutations;
 };
 
-// What the page /lab shows and does: all that is under way, whoever asked for it, and faults for requests of
-// one's own. For developers, and never for the public. It has a lane to itself, and all viewers together
-// cause one query a second, and each who watches a request of theirs another.
+// Serves the page /lab. It shows all requests that are under way, whoever sent them, and makes the viewer's
+// own requests fail on demand. For developers, never for the public. It has its own lane. Viewers share one
+// query a second. Each watched request adds one.
 class Laboratory {
  public:
   // Everything passed must outlive the laboratory.
@@ -40,11 +40,11 @@ class Laboratory {
     std::string path;
     std::function<asio::awaitable<HttpResponse>(pg::Lane&, const RequestContext&)> answer;
   };
-  // Each runs on the lane below, and lets database errors through.
+  // Each experiment runs on the lane of lanes(), and lets database errors through.
   std::vector<Experiment> experiments();
   pg::Lanes& lanes() { return lanes_; }
 
-  // As of lanes.
+  // Stops the lanes; see pg::Lanes::stop().
   void stop() { lanes_.stop(); }
 
  private:
@@ -62,7 +62,7 @@ class Laboratory {
   std::string board_;
   Clock::time_point board_is_of_{};
   bool asking_ = false;
-  // Last, so that its thread is gone before what it uses.
+  // Declared last, so that its thread ends before what the thread uses is destroyed.
   pg::Lanes lanes_;
 };
 

@@ -25,12 +25,13 @@ namespace {
 
 using namespace rocket;
 
-// For requests to end when told to stop; the leases of what is left are released then.
+// The time that requests have to end when the process is told to stop. Then the leases of unfinished requests
+// are released.
 constexpr std::chrono::seconds kDrainTime{6};
 
 struct Options {
   LogOptions log;
-  // While the database is away, a client is to know within two seconds.
+  // While the database is away, a client gets an answer within two seconds.
   process::DatabaseSettings database{.url = {}, .timeout = std::chrono::milliseconds(1200), .lanes = 2};
   api::ServerOptions server;
   std::int64_t port = 5000;
@@ -166,8 +167,8 @@ void serve(const Options& options, process::StopSignal& stop) {
   api::Readiness readiness(api::statements_of(endpoints), log);
   readiness.check_at_start(lanes.at(0));
   api::Service service(lanes, engine, endpoints, provider, readiness, laboratory.get(), log, options.service);
-  // What runs on the lanes ends before what it uses, also when the server cannot begin: its port may be
-  // taken.
+  // Stops the lanes before anything that runs on them loses what it uses, also when the server cannot start,
+  // for example because its port is taken.
   const std::unique_ptr<pg::Lanes, void (*)(pg::Lanes*)> stopped_first(&lanes,
                                                                        [](pg::Lanes* each) { each->stop(); });
   api::Server server(
@@ -189,7 +190,7 @@ void serve(const Options& options, process::StopSignal& stop) {
            "stopping: no new requests; those under way, " + std::to_string(server.unfinished()) + ", have " +
                std::to_string(kDrainTime.count()) + " s to end");
   const bool is_drained = server.drain(kDrainTime);
-  // Also keys whose requests have ended without an answer, and that are still to be released.
+  // This includes keys whose requests have ended without an answer and that are still to be released.
   process::release_leases(engine, lanes.enter().lane(), log);
   if (laboratory) laboratory->stop();
   lanes.stop();

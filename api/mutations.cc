@@ -40,7 +40,7 @@ Failure failure_of_refusal(idempotency::RefusalKind kind, MutationOptions option
   return {};
 }
 
-// The key, or what is wrong with it. Requests that need none get one nobody else can name.
+// The key, or what is wrong with it. A request that needs no key gets one that nobody else can guess.
 Expected<std::string> key_for(const HttpRequest& request, KeyRule rule) {
   auto read = read_idempotency_key(request);
   if (!read) return Unexpected(std::move(read.error()));
@@ -49,7 +49,7 @@ Expected<std::string> key_for(const HttpRequest& request, KeyRule rule) {
   return Unexpected(failure("idempotency_key_missing"));
 }
 
-// Each names something by its id, which has one spelling: 7 is an id, and 07 is not.
+// Each variable is an id. An id has one spelling: 7 is an id, and 07 is not.
 std::optional<Failure> wrong_variable(const Endpoint& endpoint, const RequestContext& context) {
   for (std::size_t i = 0; i < endpoint.variables.size(); ++i) {
     if (!is_id(context.variables.at(i))) return failure(endpoint.variables[i].not_found);
@@ -84,8 +84,8 @@ Expected<idempotency::Request> accept(const Endpoint& endpoint, const RequestCon
                               .caller = context.caller};
 }
 
-// The answer is our own: what it is about comes with its id first. Parsing all of it would cost each ride
-// some microseconds.
+// Finds the id in an answer of our own, where the object `name` begins with its id. Parsing the whole answer
+// would cost each ride some microseconds.
 std::string id_in(std::string_view answer, const std::string& name) {
   const std::string start = '"' + name + R"(":{"id":)";
   const auto found = answer.find(start);
@@ -94,7 +94,7 @@ std::string id_in(std::string_view answer, const std::string& name) {
   return std::string(id.substr(0, id.find_first_of(",}")));
 }
 
-// Where to see what was made.
+// The path of the resource that was created.
 std::string location_in(std::string_view answer, const Endpoint& endpoint, const RequestContext& context) {
   const auto& own = endpoint.path.variables();
   std::vector<std::string> values;
@@ -117,7 +117,8 @@ asio::awaitable<HttpResponse> answer_mutation(pg::Lane& lane, const idempotency:
 
   auto accepted = accept(endpoint, context, user_email);
   if (!accepted) {
-    // The claim would have noticed a stranger; without one we must ask, since credentials come first.
+    // The claim would have noticed an unknown user. Without a claim we must ask, since credentials are
+    // checked first.
     const bool known = co_await user_exists(lane, user_email, context.caller);
     co_return render(known ? accepted.error() : unknown_user(), context.as_problem);
   }

@@ -11,7 +11,7 @@ constexpr std::string_view kFolder = "/web/";
 
 constexpr std::string_view kNotFound = "not_found.html";
 
-// Names that are pages of their own.
+// Files that have a path of their own.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kPaths{
     {{"ride.html", "/"},
      {"deposits.html", "/deposits"},
@@ -27,14 +27,14 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kTypes{
      {".svg", "image/svg+xml"},
      {".yaml", "application/yaml"}}};
 
-// Everything comes from here and nothing is made from text: with Trusted Types, no script can turn a string
-// into markup, even by mistake.
+// Pages load files from this server only. Trusted Types keep scripts from turning a string into markup, even
+// by mistake.
 constexpr const char* kContentSecurityPolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'";
 
-// What stands between these in a page is about the laboratory.
+// The text between these two marks in a page is about the laboratory.
 constexpr std::string_view kLaboratoryBegins = "<!--laboratory-->";
 constexpr std::string_view kLaboratoryEnds = "<!--/laboratory-->";
 
@@ -61,7 +61,7 @@ std::string_view type_of(std::string_view name) {
   return "text/plain; charset=utf-8";
 }
 
-// RFC 9110, section 13.1.2: a list of entity tags, or "*". Ours hold no comma.
+// RFC 9110, section 13.1.2: a list of entity tags, or "*". Our tags hold no comma.
 bool has_tag(std::string_view list, std::string_view etag) {
   while (!list.empty()) {
     const auto end = list.find(',');

@@ -19,21 +19,21 @@ struct WebFile {
 };
 std::span<const WebFile> web_files();
 
-// What people and their browsers read: pages, and what pages need. Browsers keep them and ask each time
-// whether they have changed. Never changes; thread safe.
+// The pages for people, and the files that these pages need. Browsers keep them, and ask each time whether
+// they have changed. Immutable, so thread safe.
 class Pages {
  public:
   // Without the laboratory its page is not there, and no other page mentions it.
   explicit Pages(bool with_laboratory);
 
-  // The paths at which pages are, but for those below /web/.
+  // The paths of all pages, except those below /web/.
   std::vector<std::string> paths() const;
 
-  // The answer to GET, or to GET with conditions, of one of these paths or of /web/NAME.
-  // Nothing: there is no such file.
+  // The answer to GET, with or without conditions, for one of these paths or for /web/NAME.
+  // Returns nullopt when there is no such file.
   std::optional<HttpResponse> find(const HttpRequest& request) const;
 
-  // 404, for people.
+  // The page for people with status 404.
   const HttpResponse& not_found() const { return not_found_; }
 
  private:

@@ -23,8 +23,8 @@ std::optional<std::int64_t> position_of(const std::string& cursor) {
   return id;
 }
 
-// A query is part of the URI, so a mistake in it is one of the request (400) and not of what a body says
-// (422).
+// A query is part of the URI. So a mistake in it is a mistake in the request (400), not in the content of a
+// body (422).
 Unexpected invalid(std::string error) {
   return Unexpected(Failure{400, "parameter_invalid", std::move(error), {}});
 }

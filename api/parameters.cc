@@ -13,8 +13,8 @@ namespace {
 
 using nlohmann::json;
 
-// Far more than any request here has. Parsing is paid for before anybody knows who asks, and what is small on
-// the wire can be large to parse.
+// Far more than any request here has. A body is parsed before its sender is known to be a user, and a small
+// body can be expensive to parse.
 constexpr std::size_t kMaxValues = 256;
 constexpr std::size_t kMaxDepth = 16;
 
@@ -31,12 +31,12 @@ Unexpected invalid(const std::string& name, const std::string& rule) {
       Failure{422, "parameter_invalid", "The parameter " + name + " must be " + rule + ".", {}});
 }
 
-// What a body may be, with 415 (RFC 9110, section 15.5.16).
+// The fields that tell which bodies are accepted, for an answer with 415 (RFC 9110, section 15.5.16).
 std::vector<std::pair<std::string, std::string>> accepted() {
   return {{"Accept", "application/x-www-form-urlencoded, application/json"}, {"Accept-Encoding", "identity"}};
 }
 
-// Compressed bodies are not unpacked: a small one can be large.
+// Compressed bodies are not unpacked, because a small one can become large.
 bool is_encoded(const HttpRequest& request) {
   const auto coding = request.header("content-encoding");
   return coding && (request.count("content-encoding") > 1 || lower_case(*coding) != "identity");
@@ -60,7 +60,8 @@ bool is_utf8_without_nul(const std::string& text) {
   }
 }
 
-// -12.5, 007, .5, 1e3: what a person would type as a decimal number, and nothing else that a C library takes.
+// Takes what a person would type as a decimal number (-12.5, 007, .5, 1e3), and nothing else that a C library
+// takes.
 std::optional<double> parse_decimal(std::string_view text) {
   if (text.empty() || text.size() > 64 ||
       text.find_first_not_of("0123456789.-eE+") != std::string_view::npos) {
@@ -113,7 +114,7 @@ Expected<json> parse_form(std::string_view body) {
   return values;
 }
 
-// Stops at the first value too many, or too deep. The text need not be JSON.
+// Stops at the first value or level that is too many. The text need not be JSON.
 bool is_larger_than_allowed(std::string_view text) {
   std::size_t values = 1;
   std::size_t depth = 0;
@@ -133,12 +134,13 @@ bool is_larger_than_allowed(std::string_view text) {
 }
 
 Expected<json> parse_json(const std::string& body) {
-  // The library takes a NUL for the end of the text. JSON has none, and what follows it could be another
+  // The library takes a NUL for the end of the text. JSON has no NUL, and the bytes after it could be another
   // request.
   if (body.find('\0') != std::string::npos) return malformed("The body is not a JSON object.");
   if (is_larger_than_allowed(body))
     return malformed("The JSON is nested too deeply, or holds too many values.");
-  // The library would keep the last of two equal names; a client that sends both means neither.
+  // The library would keep the last of two equal names without an error. But nobody knows which one the
+  // client meant.
   std::set<std::string> names;
   bool repeated = false;
   const auto watch = [&](int depth, json::parse_event_t event, json& parsed) {
@@ -179,7 +181,7 @@ Expected<Parameters> Parameters::parse(const HttpRequest& request) {
   const std::string type = media_type(request.header("content-type").value_or(""));
   Parameters parameters;
   parameters.is_form_ = type == "application/x-www-form-urlencoded";
-  // An empty body is no body, whatever type a client gives it: there are no parameters.
+  // An empty body has no parameters, whatever its type is.
   if (request.body.empty()) return parameters;
   if (is_encoded(request)) {
     return Unexpected(
@@ -251,7 +253,7 @@ Parameters::Value Parameters::value(const std::string& name, const json& given,
                                     const endpoints::Integer& rule) const {
   std::optional<std::int64_t> number;
   if (is_form_) number = parse_integer(given.get_ref<const std::string&>());
-  // 20.0 and 2e1 are integers too, as in JSON Schema. The range comes first, so that the conversion is
+  // 20.0 and 2e1 are integers too, as in JSON Schema. The range is checked first, so that the conversion is
   // defined.
   if (given.is_number_float()) {
     const double decimal = given.get<double>();
@@ -259,7 +261,7 @@ Parameters::Value Parameters::value(const std::string& name, const json& given,
         decimal >= static_cast<double>(rule.least) && decimal <= static_cast<double>(rule.most);
     if (in_range && decimal == std::trunc(decimal)) number = static_cast<std::int64_t>(decimal);
   }
-  // Larger ones are stored as unsigned, and are too large in any case.
+  // Integers beyond INT64_MAX are stored as unsigned, and are too large in any case.
   if (given.is_number_integer() && !(given.is_number_unsigned() && given.get<std::uint64_t>() > INT64_MAX)) {
     number = given.get<std::int64_t>();
   }
@@ -272,7 +274,7 @@ Parameters::Value Parameters::value(const std::string& name, const json& given,
 
 Parameters::Value Parameters::value(const std::string& name, const json& given,
                                     const endpoints::Text& rule) const {
-  // The characters of UTF-8 are those bytes that do not continue one. PostgreSQL stores no NUL.
+  // Counts the characters of UTF-8: the bytes that do not continue a character. PostgreSQL stores no NUL.
   const auto* text = given.get_ptr<const std::string*>();
   const auto characters =
       text == nullptr ? 0

@@ -20,12 +20,12 @@ class Parameters {
   // given twice, JSON that is no object).
   static Expected<Parameters> parse(const HttpRequest& request);
 
-  // What an endpoint declares, in that order: an object with their values, for the key to store and compare.
-  // Failures: 422 parameter_missing, parameter_invalid; the first there is.
+  // Returns an object with the values of the declared parameters, in that order, for the key to store and
+  // compare. Failures: 422 parameter_missing or parameter_invalid, for the first wrong parameter.
   Expected<nlohmann::ordered_json> read(const std::vector<endpoints::Parameter>& declared) const;
-  // Those behind the "?" of a URI. Failure: 400 parameter_invalid.
+  // Parses the parameters after the "?" of a URI. Failure: 400 parameter_invalid.
   static Expected<Parameters> parse_query(std::string_view query);
-  // Missing: false.
+  // Returns false if the parameter is missing.
   Expected<bool> flag(const std::string& name) const;
 
  private:
@@ -35,12 +35,13 @@ class Parameters {
   Value value(const std::string& name, const nlohmann::json& given, const endpoints::Text& rule) const;
   Value value(const std::string& name, const nlohmann::json& given, const endpoints::Flag& rule) const;
 
-  // Form values are strings; JSON values are what they are.
+  // Form values are strings; JSON values keep their types.
   nlohmann::json values_ = nlohmann::json::object();
   bool is_form_ = false;
 };
 
-// Decodes %XX and "+" (https://url.spec.whatwg.org/#urlencoded-parsing). Nothing: an escape is broken.
+// Decodes %XX and "+" (https://url.spec.whatwg.org/#urlencoded-parsing). Returns nullopt if an escape is
+// broken.
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space);
 
 }  // namespace rocket::api

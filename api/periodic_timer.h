@@ -14,7 +14,7 @@ class PeriodicTimer {
   PeriodicTimer& operator=(const PeriodicTimer&) = delete;
 
   int descriptor() const { return timer_; }
-  // It cannot be read until the next interval ends. Does not block.
+  // Makes the descriptor unreadable until the next interval ends. Does not block.
   void acknowledge() const;
 
  private:

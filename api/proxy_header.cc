@@ -11,7 +11,7 @@ namespace {
 using Result = ProxyHeader::Result;
 
 constexpr std::string_view kText = "PROXY ";
-// Its line end included.
+// Includes the line end.
 constexpr std::size_t kMaxTextBytes = 107;
 constexpr std::string_view kSignature("\r\n\r\n\0\r\nQUIT\n", 12);
 // Signature, version and command, family and protocol, length of the rest.
@@ -45,7 +45,7 @@ Result read_text(std::string_view bytes) {
     return ProxyHeader::NeedsMore{};
   }
   std::string_view line = bytes.substr(kText.size(), end - kText.size());
-  // Another reader might take one of them for the end of the line.
+  // Another reader might take a single CR or LF for the end of the line.
   if (line.find_first_of("\r\n") != std::string_view::npos) return ProxyHeader::Malformed{};
   const std::size_t size = end + 2;
   const auto next_word = [&line] {
@@ -61,7 +61,7 @@ Result read_text(std::string_view bytes) {
   const auto source = address_of(next_word(), is_ipv6);
   const auto destination = address_of(next_word(), is_ipv6);
   const bool source_port = is_port(next_word());
-  // The last word has nothing behind it, not even a space.
+  // Nothing may follow the last word, not even a space.
   if (!source || !destination || !source_port || !is_port(line)) return ProxyHeader::Malformed{};
   return ProxyHeader{source, size};
 }
@@ -79,10 +79,10 @@ Result read_binary(std::string_view bytes) {
   const std::size_t length = byte_at(bytes, 14) * std::size_t{256} + byte_at(bytes, 15);
   const std::size_t size = kBinaryStart + length;
   if (size > ProxyHeader::kMaxBytes) return ProxyHeader::Malformed{};
-  // Unspecified, IPv4, IPv6, Unix; unspecified, stream, datagram.
+  // Families: unspecified, IPv4, IPv6, Unix. Protocols: unspecified, stream, datagram.
   if (!is_local && (family > 3 || protocol > 2)) return ProxyHeader::Malformed{};
   const bool has_address = !is_local && protocol == 1 && (family == 1 || family == 2);
-  // Source and destination, and a port of each.
+  // Needs the source and the destination, with a port for each.
   const std::size_t address_size = family == 1 ? 4 : 16;
   if (has_address && length < 2 * address_size + 4) return ProxyHeader::Malformed{};
   if (bytes.size() < size) return ProxyHeader::NeedsMore{};

@@ -9,26 +9,28 @@
 
 namespace rocket::api {
 
-// What a proxy says of a connection before anything else is sent on it: the header of the PROXY protocol,
-// version 1 or 2 (https://www.haproxy.org/download/2.6/doc/proxy-protocol.txt).
+// The header of the PROXY protocol, version 1 or 2. A proxy sends it first on each connection, to name the
+// client (https://www.haproxy.org/download/2.6/doc/proxy-protocol.txt).
 struct ProxyHeader {
-  // The client whose connection it is. Nothing: the proxy's own, such as a health check, or of a kind that
-  // has no address here.
+  // The client's address. nullopt if the connection is the proxy's own, such as a health check, or of a kind
+  // that has no address here.
   std::optional<IpAddress> client;
-  // The header's, in bytes.
+  // The size of the header, in bytes.
   std::size_t size = 0;
 
-  // All of it has not come yet.
+  // The header has not come completely yet.
   struct NeedsMore {};
-  // It is none, or not as the specification says. Nobody guesses then: the connection is to be closed.
+  // The bytes are no header, or the header breaks the specification. Close the connection; do not guess.
   struct Malformed {};
   using Result = std::variant<NeedsMore, Malformed, ProxyHeader>;
 
-  // The longest that is taken. The specification's own fit 232 bytes; proxies add what they know of TLS.
+  // The longest header that is taken, in bytes. Without additions a header fits 232 bytes; proxies add what
+  // they know about TLS.
   static constexpr std::size_t kMaxBytes = 2048;
 
-  // Reads the header at the front of `bytes`, the first of a connection. What follows it is not looked at.
-  // Additions to a header of version 2 (type, length, value) are skipped, the checksum among them.
+  // Reads the header at the front of `bytes`, which are the first of a connection. What follows the header is
+  // not looked at. Additions to a header of version 2 (type, length, value) are skipped, including the
+  // checksum.
   static Result read(std::string_view bytes);
 };
 

@@ -25,9 +25,9 @@ constexpr auto joined(const char (&... parts)[sizes]) {
   return whole;
 }
 
-// Rides `r` as they are shown. What stands between the two are the rides. Each refund and key is looked up by
-// its own index: LATERAL with LIMIT leaves the planner no other way, however many rides it expects, and keeps
-// their order.
+// Shows rides `r`. The query for the rides stands between these two texts. Each refund and key is looked up
+// by its own index: LATERAL with LIMIT leaves the planner no other way, however many rides it expects, and
+// keeps the order of the rides.
 constexpr char kShow[] = R"sql(
 SELECT r.id, r.origin_lat, r.origin_lon, r.target_lat, r.target_lon, r.stripe_charge_id, r.created_at,
        CASE WHEN own.id IS NOT NULL THEN 'unfinished'
@@ -44,16 +44,17 @@ constexpr char kWithState[] = R"sql() r
                       WHERE id = r.idempotency_key_id AND finished_at IS NULL LIMIT 1) own ON true
 )sql";
 
-// One row for a user who exists, with NULL where the ride is not there or not theirs.
+// One row if the user exists, with NULL if the ride does not exist or is not theirs.
 constexpr auto kFindRideSql =
     joined("SELECT (SELECT to_json(answer) FROM (SELECT to_json(ride) AS ride FROM (", kShow,
            "SELECT * FROM rides WHERE id = $2::bigint AND user_id = users.id", kWithState,
            ") ride) answer) AS answer FROM users WHERE email = $1");
 constexpr pg::Statement kFindRide{"find_ride", kFindRideSql.data()};
 
-// The $3 latest of a user's rides that are older than $2, and where to go on. One more is read, to know
-// whether there are others. The range says user_id = users.id in words that only the index of both columns
-// can serve: where few users have most rides, the planner would walk through the others' rides instead.
+// A user's latest rides with an id below $2, at most $3, and the cursor of the next page. One more ride is
+// read, to know whether there is a next page. The range means user_id = users.id, but only the index of both
+// columns can serve it in this form. With the plain form, the planner would walk through other users' rides
+// where few users have most rides.
 constexpr auto kListRidesSql = joined(R"sql(
 SELECT (SELECT to_json(answer) FROM
          (SELECT coalesce(json_agg(ride) FILTER (WHERE place <= $3::int), '[]') AS rides,
@@ -92,7 +93,7 @@ SELECT (SELECT to_json(answer) FROM
   FROM users WHERE email = $1
 )sql"};
 
-// The answer of a query above: no row is no such user, NULL is no such thing.
+// Answers with the result of a query above. No row means no such user. NULL means no such thing.
 asio::awaitable<HttpResponse> find(pg::Lane& lane, const RequestContext& context,
                                    const pg::Statement& statement, pg::Params params, Failure not_found) {
   const auto credentials = read_credentials(context.request);
@@ -116,7 +117,7 @@ Failure database_not_ready(const std::vector<std::string>& missing) {
   return failure;
 }
 
-// As it is usually called.
+// The usual name of the state.
 const char* name_of(payments::CircuitState circuit) {
   switch (circuit) {
     case payments::CircuitState::kClosed:
@@ -146,7 +147,7 @@ asio::awaitable<bool> user_exists(pg::Lane& lane, const std::string& email, cons
 }
 
 asio::awaitable<HttpResponse> answer_ride(pg::Lane& lane, const RequestContext& context) {
-  // No ride has an id below one: what cannot be an id finds nothing.
+  // Text that cannot be an id becomes 0 and finds nothing, because ids begin with 1.
   const std::string& id = context.variables.front();
   pg::Params params{is_id(id) ? id : "0"};
   co_return co_await find(lane, context, kFindRide, std::move(params), failure("ride_not_found"));
@@ -156,7 +157,7 @@ asio::awaitable<HttpResponse> answer_rides(pg::Lane& lane, const RequestContext&
   const auto credentials = read_credentials(context.request);
   const auto page = read_page(context.request.query);
   if (!page && credentials) {
-    // The query below would have noticed a stranger; credentials come first.
+    // The query below would have noticed an unknown user. Credentials are checked first, so ask here.
     const bool known = co_await user_exists(lane, *credentials, context.caller);
     co_return render(known ? page.error() : unknown_user(), context.as_problem);
   }

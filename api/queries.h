@@ -14,13 +14,13 @@
 // The requests that change nothing. All let database errors through.
 namespace rocket::api {
 
-// One query in a transaction that it shares with others of its kind; `caller` as in pg::Unit.
+// Runs one query in a transaction that it shares with others of its kind. `caller` is as in pg::Unit.
 asio::awaitable<pg::Result> run(pg::Lane& lane, pg::Query query, std::string caller = {});
 
 asio::awaitable<bool> user_exists(pg::Lane& lane, const std::string& email, const std::string& caller);
 
-// GET /rides/{id}: the owner's ride, and its state: "unfinished" while its own request is, then "not_charged"
-// or "charged"; "cancelling" until its refund is certain, then "cancelled".
+// GET /rides/{id}: the owner's ride, and its state: "unfinished" while its own request is unfinished, then
+// "not_charged" or "charged"; "cancelling" until its refund is certain, then "cancelled".
 asio::awaitable<HttpResponse> answer_ride(pg::Lane& lane, const RequestContext& context);
 
 // GET /rides: the owner's rides, newest first, a page at a time.
@@ -34,13 +34,13 @@ asio::awaitable<HttpResponse> answer_key(pg::Lane& lane, const RequestContext& c
 // GET /account: {"balance": whole dollars, "currency": "usd"}.
 asio::awaitable<HttpResponse> answer_account(pg::Lane& lane, const RequestContext& context);
 
-// GET /readyz: 200 while the database answers and has what this process needs, and whether the payment
-// provider answers, by the circuit before it. Without the provider the service still replays what is stored,
-// and takes deposits.
+// GET /readyz: 200 while the database answers and has what this process needs. The body also tells whether
+// the payment provider answers, by the state of its circuit breaker. Without the provider the service still
+// replays what is stored, and takes deposits.
 asio::awaitable<HttpResponse> answer_ready(pg::Lane& lane, const RequestContext& context,
                                            Readiness& readiness, payments::CircuitState circuit);
 
-// All statements of the above.
+// The statements of all these queries.
 std::vector<pg::Statement> query_statements();
 
 }  // namespace rocket::api

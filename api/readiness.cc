@@ -82,7 +82,7 @@ asio::awaitable<Readiness::Verdict> Readiness::wait_for_verdict() {
   return asio::async_initiate<decltype(asio::use_awaitable), void(Verdict)>(
       [this](auto handler) {
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-        // Each goes on where it came from, which may be another thread.
+        // Each waiting caller continues on its own executor, which may be on another thread.
         const auto go_on = [shared](const Verdict& verdict) {
           asio::post(asio::get_associated_executor(*shared),
                      [shared, verdict] { std::move (*shared)(verdict); });
@@ -106,7 +106,7 @@ Readiness::Verdict Readiness::settle(Verdict verdict) {
     if (verdict.is_undecided && is_known_) verdict = verdict_;
     is_known_ = !verdict.error;
     verdict_ = verdict;
-    // One lane's bad luck is not the others'.
+    // An error on one lane says nothing about the others, so it does not hold.
     const bool holds = !verdict.error && !is_forgotten_;
     good_until_ = holds ? Clock::now() + kHolds : Clock::time_point{};
     is_under_way_ = false;

@@ -16,18 +16,19 @@
 
 namespace rocket::api {
 
-// Whether the database has what this process needs. Logs when that changes. Thread safe.
+// Tells whether the database has what this process needs. Logs when that changes. Thread safe.
 //
-// However many ask, one check is under way at a time, and what it finds out holds for a second.
+// Only one check is under way at a time, however many callers ask. Its result holds for a second.
 class Readiness {
  public:
-  // `log` must outlive it; it must go before the lanes that it is used on do, and after they have stopped.
+  // `log` must outlive this object. Destroy this object after the lanes that it is used on have stopped, and
+  // before they are destroyed.
   Readiness(const std::vector<pg::Statement>& statements, const Log& log);
 
-  // What is missing, one sentence each; empty: ready. Runs on the lane's executor. Throws as Lane::commit
-  // when the database is away.
+  // Returns what is missing, one sentence each; empty if the database is ready. Runs on the lane's executor.
+  // Throws like Lane::commit when the database is away.
   asio::awaitable<std::vector<std::string>> find_missing(pg::Lane& lane);
-  // The next to ask causes a new check.
+  // Makes the next caller start a new check.
   void forget();
   // Checks once the database can be reached, so that the log tells what is missing before anybody asks.
   void check_at_start(pg::Lane& lane);
@@ -38,7 +39,7 @@ class Readiness {
     std::vector<std::string> missing;
     // Set when the check came to no result.
     std::exception_ptr error;
-    // Something held a lock for long: what was known before still holds.
+    // The check waited too long for a lock. The verdict before it still holds.
     bool is_undecided = false;
   };
 
@@ -50,18 +51,18 @@ class Readiness {
   pg::Requirements requirements_;
   const Log& log_;
   std::mutex mutex_;
-  // What follows, under the mutex.
+  // The mutex guards the members below.
   Verdict verdict_;
   bool is_known_ = false;
   Clock::time_point good_until_{};
   bool is_under_way_ = false;
   bool is_forgotten_ = false;
   std::vector<std::function<void(const Verdict&)>> waiting_;
-  // What the log knows.
+  // What was logged as missing the last time.
   std::vector<std::string> logged_;
 };
 
-// What a process needs that answers requests with these flows.
+// The statements that a process needs to answer requests to these endpoints.
 std::vector<pg::Statement> statements_of(const endpoints::Endpoints& endpoints);
 
 }  // namespace rocket::api

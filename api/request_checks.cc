@@ -18,7 +18,7 @@ Failure unauthorized(std::string code, std::string error) {
 
 bool is_printable(char c) { return c >= ' ' && c <= '~'; }
 
-// RFC 8941, section 4.2.5: the text inside the quotes, or nothing when it is no such string.
+// RFC 8941, section 4.2.5: the text inside the quotes, or nullopt if it is no such string.
 std::optional<std::string> unquote(std::string_view text) {
   if (text.size() < 2 || text.front() != '"' || text.back() != '"') return std::nullopt;
   text = text.substr(1, text.size() - 2);

@@ -8,23 +8,24 @@
 
 namespace rocket::api {
 
-// The e-mail address in Authorization; whether such a user exists is for the database to say.
+// Returns the e-mail address in Authorization. Only the database knows whether such a user exists.
 // Failures: 401 credentials_missing, credentials_invalid.
 Expected<std::string> read_credentials(const HttpRequest& request);
 
-// There is no such user: 401 credentials_invalid.
+// The failure for an unknown user: 401 credentials_invalid.
 Failure unknown_user();
 
-// Whether a variable of a path can be the id of something; no other finds anything. Each id has one spelling:
-// 7 is one, and 07 is not.
+// Whether a variable of a path can be an id. Other text finds nothing. Each id has one spelling: 7 is an id,
+// and 07 is not.
 bool is_id(std::string_view text);
 
 // The key in Idempotency-Key: 20 to 255 printable ASCII characters, plain or as an RFC 8941 string, which
-// means the same. Nothing: there is none. Failure: 400 idempotency_key_invalid.
+// means the same. Returns nullopt if there is none. Failure: 400 idempotency_key_invalid.
 // See draft-ietf-httpapi-idempotency-key-header.
 Expected<std::optional<std::string>> read_idempotency_key(const HttpRequest& request);
 
-// The same rules for a key that stands elsewhere, such as in a path. Nothing: it is no key.
+// Applies the same rules to a key that stands elsewhere, such as in a path. Returns nullopt if the text is no
+// key.
 std::optional<std::string> normalize_idempotency_key(std::string_view text);
 
 // The caller's X-Request-Id if it is sane, else a new one.

@@ -13,12 +13,12 @@ struct RequestContext {
   std::string request_id;
   // The client prefers application/problem+json for failures.
   bool as_problem = false;
-  // Whom the work counts for: a user, or the address of somebody who is not known yet.
+  // Who the work is counted for: a user, or the address of a caller who is not known yet.
   std::string caller;
-  // False while the payment provider is slow and enough requests wait for it: then only what is stored is
-  // answered.
+  // False while the payment provider is slow and enough requests wait for it. Then only stored answers are
+  // given.
   bool may_call_provider = true;
-  // What stands in the path where its route has variables, decoded; empty where an escape is broken.
+  // The values of the route's variables in the path, decoded. A value with a broken escape is empty.
   std::vector<std::string> variables;
 };
 

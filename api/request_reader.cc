@@ -13,7 +13,7 @@ constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
 constexpr std::size_t kUsualHeaders = 8;
 
-// How much of a head's end has come, at the end of these bytes.
+// Returns how many bytes of a head's end stand at the end of `bytes`.
 std::size_t end_begun(std::string_view bytes) {
   std::size_t begun = kHeadEnd.size() - 1;
   while (!bytes.ends_with(kHeadEnd.substr(0, begun))) --begun;
@@ -43,11 +43,12 @@ HttpRequest RequestReader::begun(const InputBuffer& buffer) const {
   return request;
 }
 
-// Takes a whole head off the buffer and leaves it in pending_. Does nothing while it has not come.
+// Takes a whole head off the buffer and leaves it in pending_. Does nothing until the whole head has come.
 std::optional<RequestReader::ProtocolError> RequestReader::look_for_head(InputBuffer& buffer) {
   drop_empty_lines(buffer);
   const std::string_view bytes = buffer.view();
-  // A TLS client, for one, sends what cannot become a request, and then waits for an answer.
+  // Bytes that cannot become a request are refused early: a TLS client, for example, sends them and waits for
+  // an answer.
   if (!bytes.empty() && !is_token_character(bytes.front()) && bytes != kLineEnd.substr(0, 1)) {
     return malformed("The request line is malformed. This port speaks HTTP/1.1, without TLS.");
   }
@@ -92,7 +93,7 @@ RequestReader::Result RequestReader::read_chunks(InputBuffer& buffer) {
       break;
   }
   chunks_.reset();
-  // What is handed on has one framing (RFC 9112, section 7.1.3).
+  // The request that is handed on has only one framing (RFC 9112, section 7.1.3).
   std::erase_if(pending_->headers, [](const auto& field) { return field.first == "transfer-encoding"; });
   pending_->headers.emplace_back("content-length", std::to_string(pending_->body.size()));
   return *std::exchange(pending_, std::nullopt);
@@ -102,7 +103,7 @@ RequestReader::ProtocolError RequestReader::body_too_large() const {
   return {413, "body_too_large", "The body is larger than " + std::to_string(limits_.body_bytes) + " bytes."};
 }
 
-// An empty line before a request is to be ignored (RFC 9112, section 2.2).
+// Empty lines before a request are ignored (RFC 9112, section 2.2).
 void RequestReader::drop_empty_lines(InputBuffer& buffer) {
   const std::string_view bytes = buffer.view();
   std::size_t empty = 0;
@@ -148,7 +149,7 @@ std::optional<RequestReader::ProtocolError> RequestReader::read_request_line(std
   if (target.size() > limits_.target_bytes) return ProtocolError{414, "uri_too_long", "The URI is too long."};
   const bool visible =
       std::all_of(target.begin(), target.end(), [](char c) { return c > ' ' && c < '\x7f'; });
-  // The absolute form is to be accepted (RFC 9112, section 3.2.2); its authority does not matter to us.
+  // The absolute form must be accepted (RFC 9112, section 3.2.2); we ignore its authority.
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (!target.starts_with(scheme)) continue;
     const auto path = target.find_first_of("/?", scheme.size());
@@ -175,7 +176,7 @@ std::optional<RequestReader::ProtocolError> RequestReader::read_header_line(std:
   return std::nullopt;
 }
 
-// Where the body ends, and whether the connection goes on after it.
+// Finds out where the body ends, and whether the connection stays open after it.
 std::optional<RequestReader::ProtocolError> RequestReader::read_framing() {
   HttpRequest& request = *pending_;
   if (request.count("host") > 1 || (request.count("host") == 0 && !request.http_1_0)) {

@@ -47,11 +47,12 @@ class RequestReader {
   // however the bytes come.
   Result next(InputBuffer& buffer);
 
-  // A head has been read, and its body has not come yet: a request has begun even when `buffer` is empty.
+  // A head has been read, and its body has not come yet. Then a request has begun even if the buffer is
+  // empty.
   bool awaits_body() const { return pending_.has_value(); }
 
-  // The request that has begun, or that was refused, with no more than its fields as far as they have come;
-  // `buffer` is what next() left.
+  // Returns the request that has begun or was refused, with only the fields that have come so far. `buffer`
+  // must be as next() left it.
   HttpRequest begun(const InputBuffer& buffer) const;
 
   // Forgets the request that has begun.
@@ -60,7 +61,7 @@ class RequestReader {
   // The memory, roughly and in bytes, of a head whose body has not come yet and of the body decoded so far.
   std::size_t held_bytes() const { return pending_ ? pending_->size_in_memory() : 0; }
 
-  // The most that `buffer` need ever hold.
+  // The largest size that `buffer` ever needs, in bytes.
   std::size_t buffer_limit() const { return limits_.head_bytes + limits_.body_bytes; }
 
  private:
@@ -79,10 +80,10 @@ class RequestReader {
   // The request whose head has been read and whose body is awaited.
   std::optional<HttpRequest> pending_;
   std::size_t body_length_ = 0;
-  // Instead of the length, while a chunked body is awaited.
+  // Used instead of the length while a chunked body is awaited.
   std::optional<ChunkedBody> chunks_;
   bool expects_continue_ = false;
-  // How much of the buffer is known to hold no end of a head.
+  // How many bytes at the front of the buffer are known to hold no end of a head.
   std::size_t scanned_ = 0;
 };
 

@@ -28,7 +28,7 @@ void ResponseQueue::post(Entry entry) {
 void ResponseQueue::wake() { ::eventfd_write(event_, 1); }
 
 std::vector<ResponseQueue::Entry> ResponseQueue::take() {
-  // Not blocking; whether there was anything to read does not matter.
+  // Does not block. Whether there was anything to read does not matter.
   eventfd_t count = 0;
   ::eventfd_read(event_, &count);
   const std::lock_guard lock(mutex_);

@@ -19,7 +19,7 @@ struct SerializedResponse {
   bool close_after = false;
 };
 
-// Where any thread leaves an answer for the reactor thread that owns the connection.
+// Takes answers from any thread for the reactor thread that owns the connection.
 class ResponseQueue {
  public:
   struct Entry {

@@ -19,7 +19,7 @@ void allow_many_descriptors() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// Descriptors are given from the lowest number on, so that the next one tells how many are open.
+// The kernel gives the lowest free descriptor, so the next one tells how many are open.
 std::size_t descriptors_in_use() {
   const int next = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (next < 0) return 0;
@@ -28,16 +28,17 @@ std::size_t descriptors_in_use() {
 }
 
 std::size_t connections_allowed(const ServerOptions& options) {
-  // What is opened later: sessions of the database, reactor threads, files that are open for a moment.
+  // Descriptors that are opened later: sessions of the database, reactor threads, files that are open for a
+  // moment.
   const std::size_t opened_later = 24 + 8 * options.threads;
-  // The socket of a call, and one that was kept open for the next or looks up a name.
+  // Each call has a socket, and a second one that was kept open for the next call or looks up a name.
   constexpr std::size_t kForACall = 2;
   const std::size_t wanted = options.connections.max_connections;
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
   const std::size_t taken = descriptors_in_use() + opened_later;
   const std::size_t left = limit.rlim_cur > taken ? limit.rlim_cur - taken : 0;
-  // A connection has one request at a time, and so one call at most.
+  // A connection has one request at a time, so it has one call at most.
   const std::size_t calls = std::min(left / (1 + kForACall), options.calls_at_once);
   return std::clamp(left - calls * kForACall, std::size_t{1}, std::max(wanted, std::size_t{1}));
 }

@@ -21,7 +21,7 @@ struct ServerOptions {
   ConnectionLimits connections;
   // The proxies whose connections begin with the header of the PROXY protocol.
   TrustedProxies proxies;
-  // Requests that may be with the payment provider at once, each with a socket of its own.
+  // How many requests may call the payment provider at once. Each has its own socket.
   std::size_t calls_at_once = 1536;
   TransportOptions transport;
 };
@@ -29,31 +29,31 @@ struct ServerOptions {
 // The HTTP side of the process: listens, reads requests, sends answers.
 class Server {
  public:
-  // Accepts connections from now on: as many as the options allow, or fewer, so that calls and the database
-  // have descriptors left whatever clients do. Make it after what opens files for good. Throws
-  // std::runtime_error when the address cannot be bound.
+  // Starts to accept connections: as many as the options allow, or fewer, so that calls to the provider and
+  // the database always have descriptors left. Create the server after everything that keeps files open.
+  // Throws std::runtime_error when the address cannot be bound.
   Server(const ServerOptions& options, RequestHandler on_request, RefusalRenderer render);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
   std::uint16_t port() const { return acceptor_.port(); }
-  // Open at once; a surplus one is closed.
+  // How many connections may be open at once. Further ones are closed.
   std::size_t max_connections() const { return max_connections_; }
 
-  // Requests that wait for their answers, or whose answer is not in the kernel's hands yet.
+  // How many requests wait for their answers, or have an answer that is not in the kernel's hands yet.
   std::int64_t unfinished() const { return state_->unfinished.load(); }
 
-  // New requests are still handed on, so that they can be refused politely; their connections close after
-  // the answer. Idle connections close. Returns when every request is answered, or after the time limit;
-  // true for the former.
+  // New requests are still handed on, so that they can be refused with an answer; their connections close
+  // after the answer. Idle connections close. Returns true once every request is answered, or false after the
+  // time limit.
   bool drain(std::chrono::milliseconds time_limit);
 
  private:
   std::shared_ptr<TransportState> state_;
   std::size_t max_connections_;
   Pistache::Aio::Reactor reactor_;
-  // Last, so that it hands on nothing while the others end.
+  // Declared last, so that it hands on no connection while the other members are destroyed.
   Acceptor acceptor_;
 };
 

@@ -23,7 +23,7 @@ HttpResponse alive() {
   return response;
 }
 
-// For people who read the log.
+// A sentence for people who read the log.
 std::string sentence_of(const HttpResponse& response) {
   const bool is_replay = std::any_of(response.headers.begin(), response.headers.end(),
                                      [](const auto& field) { return field.first == "Idempotent-Replayed"; });
@@ -66,11 +66,11 @@ struct Service::Answering {
   RequestContext context;
   ConnectionId from;
   std::shared_ptr<ResponseQueue> responses;
-  // For the log: what a client writes into a path is not ours to keep.
+  // For the log. The path is not logged, because a client may write something private into it.
   std::string_view route = "unknown";
   // The lane of a request that needs the database.
   std::optional<pg::Lanes::Slot> on_lane{};
-  // Its slot in the line, unless it stands outside.
+  // Its slot in the line, unless its route needs none.
   std::optional<Admission::Slot> in_line{};
   Caller caller{};
   std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
@@ -189,20 +189,20 @@ asio::awaitable<void> Service::answer(pg::Lane& lane, const Route& route,
     const Failure failure = failure_of_exception(error, log_, answering->context.request_id);
     response = render(failure, answering->context.as_problem);
   }
-  // Perhaps the database is not what it was a moment ago.
+  // The database may have changed, so the next readiness check must ask it again.
   if (response.status >= 500 && !route.outside_line) readiness_.forget();
-  // Credentials are checked first, so any answer but these means that they belong to a user.
+  // Credentials are checked first, so any status but 401 and 5xx means that they belong to a user.
   const bool is_user = response.status != 401 && response.status < 500;
   if (is_user && answering->in_line && answering->in_line->is_strangers() && !route.in_laboratory) {
     admission_.know(answering->caller.credentials);
   }
-  // Before the client can send the next one.
+  // Give the slots back before the client can send its next request.
   answering->in_line.reset();
   answering->on_lane.reset();
   answering->responses->post({answering->from, finish(*answering, response)});
 }
 
-// For people who follow a link, a page. Programs do not ask for HTML alone.
+// Answers 404 with a page to people who follow a link. Programs do not ask for HTML alone.
 HttpResponse Service::nothing_here(const RequestContext& context) const {
   const std::string& method = context.request.method;
   const auto accept = context.request.header("accept").value_or("");

@@ -35,29 +35,30 @@ struct ServiceOptions {
   AdmissionOptions admission;
   TrustedProxies proxies;
   CorsPolicy cors;
-  // Must be what the reaper uses, for the expiry that clients are shown.
+  // Must be the same as for the reaper, because clients are shown when their keys expire.
   std::chrono::seconds key_retention{std::chrono::hours(72)};
   MutationOptions mutations;
 };
 
-// Which code answers which request.
+// Decides which code answers which request.
 class Service {
  public:
-  // Everything passed must outlive the service, and the service every request that it was given.
+  // Everything passed must outlive the service. The service must outlive every request that it was given.
   // `laboratory` may be null: then there is none.
   Service(pg::Lanes& lanes, const idempotency::Engine& engine, const endpoints::Endpoints& endpoints,
           const payments::CircuitBreaker& provider, Readiness& readiness, Laboratory* laboratory,
           const Log& log, const ServiceOptions& options);
 
-  // What needs no database is answered at once. Otherwise nothing is returned, and the answer goes to the
-  // responses. Thread safe, does not block, does not throw.
+  // Returns the answer if the request needs no database. Otherwise returns nullopt, and posts the answer to
+  // `responses` later. Thread safe, does not block, does not throw.
   std::optional<SerializedResponse> handle(HttpRequest request, ConnectionId from,
                                            std::shared_ptr<ResponseQueue> responses);
 
-  // The answer to bytes that are no request, or no whole one: to its fields, as far as they have come.
+  // The answer to bytes that are no request, or only a part of one. `begun` has the fields that have come so
+  // far.
   SerializedResponse refuse(const RequestReader::ProtocolError& refused, const HttpRequest& begun) const;
 
-  // From now on everything is refused with 503.
+  // From now on every request that needs the database is refused with 503.
   void stop() { stopping_ = true; }
 
  private:
@@ -66,11 +67,11 @@ class Service {
     std::string method;
     http::PathPattern path;
     Handler handler;
-    // Instead of a handler, for what needs no database: the answer at once. Nothing: there is no such thing.
+    // Used instead of a handler if no database is needed. Returns nullopt if there is nothing at the path.
     std::function<std::optional<HttpResponse>(const HttpRequest&)> answer_at_once{};
-    // Runs on the laboratory's lane, so that it takes nothing from the others.
+    // Runs on the laboratory's lane, so that it takes no time from the other lanes.
     bool in_laboratory = false;
-    // Needs no place in the line.
+    // Needs no slot in the line.
     bool outside_line = false;
     bool calls_provider = false;
   };
@@ -89,7 +90,8 @@ class Service {
   Pages pages_;
   std::vector<Route> routes_;
   Admission admission_;
-  // Each plain and as a problem; made once, because refusing must cost little when there is too much to do.
+  // Each answer plain and as a problem. They are rendered once, because refusing must cost little under
+  // overload.
   std::array<HttpResponse, 2> overloaded_;
   std::array<HttpResponse, 2> too_many_requests_;
   std::atomic<bool> stopping_{false};

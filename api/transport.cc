@@ -56,11 +56,12 @@ void Transport::onReady(const Pistache::Aio::FdSet& events) {
     try {
       on_event(event);
     } catch (const std::exception&) {
-      // Also "unknown fd", of one closed earlier in this round. What left here would end the process.
+      // An exception that left here would end the process. One cause is "unknown fd", for a connection that
+      // was closed earlier in this round.
     }
   }
   for (const ConnectionId& id : turns) take_turn(id);
-  // Edge-triggered: what waits in their sockets would not be told again.
+  // Sockets are edge-triggered, so epoll does not report again what waits in them.
   if (!turns_.empty()) responses_->wake();
 }
 
@@ -72,13 +73,13 @@ void Transport::on_event(const Pistache::Aio::FdSet::Entry& event) {
   if (found == connections_.end()) return pass_to_base(event);
   Connection& connection = found->second;
   guarded(connection, [&] {
-    // Both may be true of one event; a write that closes ends the matter.
+    // One event may be both readable and writable. Stop if write() has closed the connection.
     if (event.isWritable() && !write(connection)) return;
     if (!connection.awaits_turn && read(connection)) serve(connection);
   });
 }
 
-// Out of memory at worst: then this connection pays for it, not the others.
+// At worst there is no memory left. Then only this connection is closed.
 template <typename Work>
 void Transport::guarded(const Connection& connection, const Work& work) {
   const ConnectionId id = connection.id;
@@ -137,7 +138,7 @@ void Transport::deliver(const ResponseQueue::Entry& entry) {
 }
 
 void Transport::answer(Connection& connection, const SerializedResponse& answer) {
-  // What the client sent meanwhile.
+  // Serve what the client has sent meanwhile.
   if (send(connection, answer)) serve(connection);
 }
 
@@ -190,7 +191,7 @@ bool Transport::read(Connection& connection) {
   const bool answer_is_due = connection.phase == Phase::kWorking || connection.phase == Phase::kAnswering ||
                              (connection.phase == Phase::kReading && connection.holds_part_of_a_request());
   if (received == Connection::Received::kEnd && answer_is_due) {
-    // It may have closed only its half, and still wait for the answer.
+    // The client may have closed only its side, and may still wait for the answer.
     connection.input_ended = true;
   } else if (received == Connection::Received::kEnd || received == Connection::Received::kBrokenOff) {
     close(connection);
@@ -213,12 +214,12 @@ void Transport::serve(Connection& connection) {
     std::optional<SerializedResponse> at_once;
     try {
       at_once = on_request_(std::move(*request), connection.id, responses_);
-      // Who sends many requests at once must not keep the others waiting: they come first.
+      // A client that sends many requests at once lets the others go first.
       if (at_once && (!connection.input.empty() || connection.input_waits || connection.awaits_turn)) {
         responses_->post({connection.id, *std::exchange(at_once, std::nullopt)});
       }
     } catch (...) {
-      // No answer will come that could be counted.
+      // No answer will come that could be counted later.
       --state_->unfinished;
       throw;
     }
@@ -287,7 +288,7 @@ void Transport::watch_writable(Connection& connection, bool wanted) {
 }
 
 void Transport::close(Connection& connection) {
-  // The answer to a request that is still being worked on is counted when it comes.
+  // A request that is still being worked on is counted when its answer comes.
   if (connection.phase == Phase::kAnswering) --state_->unfinished;
   memory_.change(connection.id, connection.counted, {});
   const auto peer = connection.peer;

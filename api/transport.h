@@ -23,44 +23,46 @@ namespace rocket::api {
 
 struct TransportOptions {
   RequestLimits limits;
-  // In bytes, for the unfinished requests of all connections of all threads, and for answers that clients do
-  // not take.
+  // The memory, in bytes, for the unfinished requests of all connections of all threads, and for answers that
+  // clients have not taken yet.
   std::size_t request_memory = std::size_t{48} << 20U;
-  // From the first byte of a request to its last.
+  // The time from the first byte of a request to its last.
   std::chrono::milliseconds request_timeout{10'000};
-  // Between requests.
+  // The time between two requests.
   std::chrono::milliseconds idle_timeout{75'000};
-  // For a client to take an answer.
+  // The time for a client to take an answer.
   std::chrono::milliseconds write_timeout{10'000};
 };
 
-// What the server as a whole knows of its transports; shared by all threads.
+// The state that all transports of a server share, on all threads.
 struct TransportState {
   std::atomic<bool> draining{false};
-  // Requests whose answer is not in the kernel's hands yet.
+  // How many requests have no answer in the kernel's hands yet.
   std::atomic<std::int64_t> unfinished{0};
-  // What unfinished requests hold, in bytes.
+  // The memory that unfinished requests hold, in bytes.
   std::atomic<std::size_t> held{0};
 };
 
-// Answers a complete request at once, or, with nothing returned, by way of the responses. Called on a reactor
-// thread: must not block.
+// Answers a complete request. Returns the answer, or returns nullopt and posts the answer to the responses
+// later. Called on a reactor thread, so it must not block.
 using RequestHandler = std::function<std::optional<SerializedResponse>(
     HttpRequest, ConnectionId, const std::shared_ptr<ResponseQueue>&)>;
-// What is answered to bytes that are no request, or no whole one, given its fields as far as they have come.
+// Renders the answer to bytes that are no request, or only a part of one. `begun` has the fields that have
+// come so far.
 using RefusalRenderer =
     std::function<SerializedResponse(const RequestReader::ProtocolError&, const HttpRequest& begun)>;
 
 // Reads requests from and writes answers to the connections of one reactor thread.
 //
 // Pistache runs the event loop, and Acceptor accepts the connections. Pistache's own reading and writing are
-// not used: they address answers by descriptor number, so that the answer to a client that has gone may reach
-// a stranger who was given the same number. Here only the reactor thread touches a connection, and an answer
-// finds it by a serial number. One request at a time per connection; pipelined ones wait in the buffer, in
-// order.
+// not used: they address answers by descriptor number, so the answer to a client that has gone may reach
+// another client that was given the same number. Here only the reactor thread touches a connection, and an
+// answer finds it by a serial number. A connection has one request at a time; pipelined ones wait in the
+// buffer, in order.
 //
-// A round is what one call of epoll_wait returns. In each, a connection reads a bounded number of bytes and
-// begins one request. One that has more to read goes on in the next round, after all others.
+// A round handles the events of one call of epoll_wait. In each round, a connection reads a bounded number of
+// bytes and begins one request. A connection that has more to read continues in the next round, after all
+// others.
 class Transport : public Pistache::Tcp::Transport {
  public:
   Transport(TransportOptions options, RequestHandler on_request, RefusalRenderer render,
@@ -73,7 +75,7 @@ class Transport : public Pistache::Tcp::Transport {
   void registerPoller(Pistache::Polling::Epoll& poller) override;
   void onReady(const Pistache::Aio::FdSet& events) override;
 
-  // A connection was accepted; from the reactor thread.
+  // Takes over an accepted connection. Call it on the reactor thread.
   void opened(const std::shared_ptr<ClientPeer>& peer);
 
  private:
@@ -85,7 +87,7 @@ class Transport : public Pistache::Tcp::Transport {
   void on_event(const Pistache::Aio::FdSet::Entry& event);
   template <typename Work>
   void guarded(const Connection& connection, const Work& work);
-  // Null when it has gone.
+  // Returns null when the connection has gone.
   Connection* find(const ConnectionId& id);
   void count_memory(Connection& connection);
   void give_up(Connection& connection);
@@ -100,7 +102,7 @@ class Transport : public Pistache::Tcp::Transport {
   void refuse(Connection& connection, const RequestReader::ProtocolError& refused);
   void watch_writable(Connection& connection, bool wanted);
   void close(Connection& connection);
-  // These return false when they had to close the connection, which is gone then.
+  // These return false when they have closed the connection. Then it does not exist any more.
   bool read(Connection& connection);
   bool send(Connection& connection, const SerializedResponse& answer);
   bool write(Connection& connection);
@@ -114,7 +116,7 @@ class Transport : public Pistache::Tcp::Transport {
   PeriodicTimer sweep_timer_{kSweepInterval};
   std::unordered_map<int, Connection> connections_;
   std::uint64_t next_serial_ = 1;
-  // Those that read on in the next round.
+  // The connections that continue to read in the next round.
   std::vector<ConnectionId> turns_;
 };
 

@@ -1,5 +1,6 @@
--- Yardstick (a), for pgbench: the classic way, each phase a SERIALIZABLE transaction of several statements. pgbench
--- repeats a script whose transaction failed to serialize from its beginning, so it goes on from its recovery point.
+-- Yardstick (a), for pgbench: the classic way, each phase a SERIALIZABLE transaction of several statements. If a
+-- transaction fails to serialize, pgbench repeats the script from its beginning. The script then goes on from its
+-- recovery point.
 \set first random(1000000000000000, 9223372036854775806)
 \set second random(1000000000000000, 9223372036854775806)
 \set key_id 0

@@ -1,21 +1,22 @@
 # shellcheck shell=bash
-# What bin/bench measures with: a PostgreSQL of its own, the processes, and the loads. bin/bench sets $work (a
-# directory), $bin (the executables), $seconds (of each measurement), $port, $redis_port and
-# $rabbitmq_port (and the two after it).
+# What bin/bench needs to measure: a PostgreSQL of its own, the processes, and the loads. bin/bench sets $work (a
+# directory), $bin (the executables), $seconds (of each measurement), $port, $redis_port and $rabbitmq_port (and the two
+# after it).
 # shellcheck disable=SC2034,SC2154
 
 pgbench=/usr/lib/postgresql/15/bin/pgbench
-# As docs/operations.md recommends, and a quarter of the memory; the same for what is compared.
+# As docs/operations.md recommends, with a quarter of the memory for shared_buffers. The yardsticks use the same server.
 server_settings=(fsync=on synchronous_commit=on
   shared_buffers="$(awk '/MemTotal/ { print int($2 / 4096) }' /proc/meminfo)MB" max_wal_size=16GB min_wal_size=4GB
   wal_compression=lz4 checkpoint_timeout=30min)
 declare -A running=()
-# What keeps the service, and the load generator, to some processors; nothing usually.
+# Command prefixes that keep the service and the load generator on certain processors. Usually empty.
 serving=() generating=()
 
 sql() { "$psql" -X -q -A -t -v ON_ERROR_STOP=1 -d "$DATABASE_URL" "$@"; }
 
-# With segments of its log to use again, as a server has that has run for a while: making one of 16 MB is slow.
+# Makes segments of the write-ahead log that the server can use again. A server that has run for a while has them, and
+# making one of 16 MB is slow.
 start_server() {
   maintenance=$("$private_postgres" start "$work/postgres" "${server_settings[@]}")
   "$psql" -X -q -d "$maintenance" -c CHECKPOINT -c "
@@ -30,7 +31,7 @@ start_server() {
 }
 
 # keep_apart: from now on the service and its server work on one processor, and the load generator on another.
-# share_all: as before.
+# share_all: undoes that.
 keep_apart() {
   serving=(taskset -c 0) generating=(taskset -c 1)
   server_on 0
@@ -45,7 +46,7 @@ server_on() {
   for pid in $postmaster $(pgrep -P "${postmaster// /}"); do taskset -acp "$1" "$pid" >/dev/null; done
 }
 
-# A new database with a thousand riders, and a function that makes ids as the api does: ordered by time.
+# Makes a new database with a thousand riders, and a function that makes time-ordered ids as the api does.
 fresh_database() {
   "$psql" -X -q -d "$maintenance" -c 'DROP DATABASE IF EXISTS bench' -c 'CREATE DATABASE bench' 2>/dev/null
   sql -f "$root/schema.sql" >/dev/null
@@ -76,7 +77,8 @@ stop() {
   wait "$1" 2>/dev/null || true
 }
 
-# start_redis: one that keeps what it is given, as docs/operations.md recommends. Its pid is then in $started.
+# start_redis: starts a Redis that writes to the disk what it is given, as docs/operations.md recommends. Its pid is
+# then in $started.
 start_redis() {
   redis-server --port "$redis_port" --bind 127.0.0.1 --dir "$work" --save '' --appendonly yes >"$work/redis.log" &
   started=$!
@@ -87,13 +89,13 @@ start_redis() {
   done
 }
 
-# lpush_rate COUNT: pushes/s of so many values, each about as long as a job, by redis-benchmark's 50 clients.
+# lpush_rate COUNT: prints the pushes/s of so many values, each about as long as a job, by redis-benchmark's 50 clients.
 lpush_rate() {
   redis-benchmark -p "$redis_port" -t lpush -n "$1" -d 250 --csv | sed -n 's/^"LPUSH","\([0-9]*\).*/\1/p'
 }
 
-# start_rabbitmq: as it comes, with the queue "default". The pids of it and of Erlang's port mapper are then in
-# $rabbitmq and $mapper.
+# start_rabbitmq: starts a RabbitMQ with its default settings and the queue "default". The pids of RabbitMQ and of
+# Erlang's port mapper are then in $rabbitmq and $mapper.
 start_rabbitmq() {
   local variables=(HOME="$work" ERL_EPMD_PORT=$((rabbitmq_port + 2)) ERL_EPMD_ADDRESS=127.0.0.1
     RABBITMQ_CONF_ENV_FILE=/dev/null RABBITMQ_CONFIG_FILE="$work/rabbitmq.conf" RABBITMQ_ENABLED_PLUGINS_FILE="$work/plugins"
@@ -135,14 +137,14 @@ start_api() {
 
 api_memory() { awk '/VmHWM/ { printf "%.0f", $2 / 1024 }' "/proc/$api/status"; }
 
-# ride_load CONNECTIONS: rides/s, p50, p99, p99.9 and failures, tab-separated.
+# ride_load CONNECTIONS: prints rides/s, p50, p99, p99.9 and failures, tab-separated.
 ride_load() {
   "${generating[@]}" wrk -t1 -c"$1" -d"$seconds" --timeout 10s -s "$root/bench/rides.lua" "http://127.0.0.1:$port" |
     sed -n 's/^figures\t//p'
 }
 
-# processor_time: how many hundredths of a second processors have worked, for the load generators that have ended, for
-# the api, and for all others (PostgreSQL), tab-separated.
+# processor_time: prints how long the processors have worked so far, in hundredths of a second, tab-separated: for the
+# load generators that have ended, for the api, and for all others (PostgreSQL).
 processor_time() {
   local busy generator serving
   busy=$(awk '/^cpu / { print $2 + $3 + $4 + $7 + $8 }' /proc/stat)
@@ -151,7 +153,7 @@ processor_time() {
   printf '%d\t%d\t%d\n' "$generator" "$serving" $((busy - generator - serving))
 }
 
-# pgbench_load SCRIPT CLIENTS: transactions (rides) a second and average latency in ms, tab-separated.
+# pgbench_load SCRIPT CLIENTS: prints transactions (rides) a second and average latency in ms, tab-separated.
 pgbench_load() {
   "$pgbench" -n -M prepared --max-tries=1000 -c "$2" -j 1 -T "$seconds" -f "$root/bench/$1.sql" "$DATABASE_URL" \
     2>"$work/pgbench.log" | awk '/^latency average/ { latency = $4 } /^tps/ { rate = $3 }
@@ -159,8 +161,8 @@ pgbench_load() {
   ! grep 'error' "$work/pgbench.log" || die "pgbench failed"
 }
 
-# store_keys COUNT: so many finished keys, as a day of traffic leaves them. Both of the key's indexes end up with
-# keys from all over their range, but are filled from one end to the other, which is faster.
+# store_keys COUNT: stores so many finished keys, as a day of traffic leaves them. Both indexes of the key then have
+# keys from their whole range, but they are filled from one end to the other, which is faster.
 store_keys() {
   sql -c "
     INSERT INTO idempotency_keys (id, user_id, idempotency_key, request_method, request_path, request_params,
@@ -177,7 +179,7 @@ store_keys() {
   sql -c 'VACUUM ANALYZE idempotency_keys' -c 'CHECKPOINT'
 }
 
-# stage_jobs COUNT: so many receipts, and nothing else.
+# stage_jobs COUNT: stages so many receipts and removes all other jobs.
 stage_jobs() {
   sql -c "TRUNCATE staged_jobs" -c "
     INSERT INTO staged_jobs (job_name, job_args)
@@ -185,7 +187,7 @@ stage_jobs() {
       FROM generate_series(1, $1) i"
 }
 
-# drain_rate WORKER COUNT LEFT [VARIABLE=value...]: rows a second until the query LEFT says false.
+# drain_rate WORKER COUNT LEFT [VARIABLE=value...]: prints the rows/s of the worker until the query LEFT returns false.
 drain_rate() {
   local worker=$1 count=$2 left=$3 since
   shift 3

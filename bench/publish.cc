@@ -1,6 +1,6 @@
-// The yardstick for the enqueuer's pace into RabbitMQ: publishes messages to a queue as fast as one
-// connection can with librabbitmq, none of them more than a thousand ahead of what RabbitMQ has confirmed,
-// and prints messages/s.
+// The yardstick for the enqueuer's rate into RabbitMQ. Publishes messages to a queue as fast as one
+// connection can with librabbitmq, with at most a thousand messages that RabbitMQ has not confirmed yet.
+// Prints messages/s.
 //   publish PORT QUEUE COUNT
 
 #include <amqp.h>
@@ -29,7 +29,8 @@ bool answered(amqp_connection_state_t state) {
   return amqp_get_rpc_reply(state).reply_type == AMQP_RESPONSE_NORMAL;
 }
 
-// The number of a message that is confirmed, and with it all before: one queue confirms nearly in order.
+// Waits for a confirm and returns the number of its message. All messages before it count as confirmed too,
+// because one queue confirms nearly in order.
 std::uint64_t wait_for_confirm(amqp_connection_state_t state) {
   amqp_frame_t frame{};
   check(amqp_simple_wait_frame(state, &frame) == AMQP_STATUS_OK, "read");

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# What bin/bench says: a table for the eye, and docs/performance.md with its plots. Reads $results, tab-separated:
-# section, x, rate, and for rides p50, p99 and p99.9 in ms and the number of failures.
+# The output of bin/bench: a table for the terminal, and docs/performance.md with its plots. Reads $results,
+# tab-separated: section, x, rate, and for rides p50, p99 and p99.9 in ms and the number of failures.
 # shellcheck disable=SC2154
 
-# figure SECTION X [COLUMN]: one figure; column 3 is the rate.
+# figure SECTION X [COLUMN]: prints one figure. Column 3, the default, is the rate.
 figure() { awk -F'\t' -v s="$1" -v x="$2" -v c="${3:-3}" '$1 == s && $2 == x { print $c; exit }' "$results"; }
-# best SECTION: the highest rate of a section.
+# best SECTION: prints the highest rate of a section.
 best() { awk -F'\t' -v s="$1" '$1 == s && $3 > m { m = $3 } END { print m + 0 }' "$results"; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf (a / b < 10 ? "%.2f" : "%.1f"), a / b }'; }
 
@@ -24,7 +24,7 @@ bound_name() {
   esac
 }
 
-# What is compared with what: name, figure, unit, and the ratio with what it is a ratio to.
+# Prints one row per comparison: the name with its unit, the figure, and the ratio to what it is compared with.
 comparisons() {
   local two classic peak alone
   two=$(best two-statements)
@@ -74,7 +74,7 @@ report() {
   { echo '| what | measured | compared |'; comparisons; } | column -t -s'|' -o'|'
 }
 
-# table SECTION HEADING: the rides of a section.
+# table SECTION HEADING: prints a table of the rides of a section.
 table() {
   printf '| %s | rides/s | × (b) | p50 ms | p99 ms | p99.9 ms |\n|---:|---:|---:|---:|---:|---:|\n' "$2"
   awk -F'\t' -v s="$1" -v b="$(best two-statements)" \
@@ -92,7 +92,8 @@ overload_table() {
   done
 }
 
-# share BOUND LOAD COLUMN: of all processors, in percent, during the first (without overload) or second load.
+# share BOUND LOAD COLUMN: prints the share of all processors, in percent, during the first load (without overload) or
+# the second.
 share() {
   awk -v a="$(figure processor_time "$1-$(($2 - 1))" "$3")" -v b="$(figure processor_time "$1-$2" "$3")" \
     -v all="$((seconds * $(nproc)))" 'BEGIN { printf "%.0f", (b - a) / all }'
@@ -107,8 +108,8 @@ processors_table() {
   done
 }
 
-# refusal_cost COLUMN: µs that the generator (3) or the api (4) takes for a refused request: what it took during the
-# overload but for the rides, which cost as much as before.
+# refusal_cost COLUMN: prints the µs that the generator (3) or the api (4) needs for a refused request. That is its time
+# during the overload without the time for the accepted rides, each of which costs as much as before.
 refusal_cost() {
   awk -v start="$(figure processor_time processors-0 "$1")" -v between="$(figure processor_time processors-1 "$1")" \
     -v end="$(figure processor_time processors-2 "$1")" -v rides="$(figure before_overload processors)" \
@@ -116,7 +117,8 @@ refusal_cost() {
     'BEGIN { printf "%.1f", (end - between - (between - start) * accepted / rides) * 10000 / (refused * seconds) }'
 }
 
-# cost_allowed BOUND PROCESSORS: µs that a refusal may take where at five times the rate before 80 % of it are made.
+# cost_allowed BOUND PROCESSORS: prints the µs that a refusal may take if, at five times the rate before, rides must
+# still be made at 80 % of that rate.
 cost_allowed() { awk -v n="$2" -v r="$(figure before_overload "$1")" 'BEGIN { printf "%.1f", n * 0.2 * 1e6 / (4.2 * r) }'; }
 
 one_processor_text() {
@@ -155,7 +157,7 @@ $(printf '%s\n' "$@")
 GNUPLOT
 }
 
-# data SECTION: a section's rows, as gnuplot names a file.
+# data SECTION: writes a section's rows to a file, and prints its name as gnuplot wants it.
 data() {
   awk -F'\t' -v s="$1" '$1 == s' "$results" >"$work/$1.tsv"
   printf '"%s"' "$work/$1.tsv"

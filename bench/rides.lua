@@ -1,10 +1,11 @@
 -- wrk script: POST /rides, every request with a key of its own. Prints one line of tab-separated figures: rides a
 -- second, the median, 99th and 99.9th percentile of latency in ms, and how many requests failed.
 --
--- BENCH_USERS is the number of users that take turns; BENCH_EMAIL the only one instead. With BENCH_PAUSE_MS, each
--- connection waits so long on average before each of its requests, and the line has the accepted rides a second, the
--- refused ones, the median of latency, the 99th percentile of the accepted or more (as slow as the slowest hundredth as
--- many of all answers), and how many requests got no answer.
+-- BENCH_USERS is the number of users that take turns. BENCH_EMAIL is the only user, if it is set. With BENCH_PAUSE_MS,
+-- each connection waits so long on average before each of its requests. The line then has the accepted rides a second,
+-- the refused rides a second, the median of latency, an upper bound for the 99th percentile of the accepted rides, and
+-- how many requests got no answer. The bound is the latency that N of all answers exceed, where N is 1 % of the number
+-- of accepted rides.
 local threads = 0
 
 function setup(thread)
@@ -16,7 +17,7 @@ function init()
   math.randomseed(os.time() * 1000 + number)
   local email = os.getenv("BENCH_EMAIL")
   sent = 0
-  -- A request but for its key, for each user: made once, so that the generator takes little from what it measures.
+  -- For each user, a request without its key. It is made once, so that the generator uses little of the processors.
   before_key = {}
   after_key = {}
   for user = 1, tonumber(os.getenv("BENCH_USERS") or "1") do

@@ -5,9 +5,9 @@
 namespace rocket::completer {
 namespace {
 
-// In both statements: $1 grace, $2 pause, $3 longest pause, $4 lease time, $5 most completions, $6 batch. In
-// the second one: $7 token. Materialized: with the LIMIT in a subquery that the planner may run again, more
-// rows than that could go.
+// Both statements: $1 grace, $2 pause, $3 longest pause, $4 lease time, $5 most completions, $6 batch. The
+// second statement also has $7 token. MATERIALIZED, because the planner may run a plain subquery twice and
+// exceed the LIMIT.
 constexpr pg::Statement kParkHopeless{"park_hopeless_keys", R"sql(
 WITH hopeless AS MATERIALIZED (
   SELECT id FROM idempotency_keys
@@ -48,7 +48,7 @@ RETURNING k.id, k.lease, users.email, k.idempotency_key, k.request_method, k.req
           k.attempts
 )sql"};
 
-// Nobody has worked on them, so that attempt does not count.
+// Nobody has worked on these keys, so the attempt does not count.
 constexpr pg::Statement kGiveBackTaken{"give_back_taken_keys", R"sql(
 WITH taken AS MATERIALIZED (
   SELECT id FROM idempotency_keys
@@ -70,7 +70,7 @@ SELECT k.id, users.email, k.request_method, k.request_path, k.recovery_point, k.
  ORDER BY k.parked_at
 )sql"};
 
-// The last run is moved back so that no pause is left; the creation is as early as it can be.
+// Moves last_run_at back, so that no pause is left. created_at is the earliest time that it can have.
 constexpr pg::Statement kResumeParked{"resume_parked_key", R"sql(
 UPDATE idempotency_keys
    SET parked_at = NULL, resumed_at = now(), completions = 0, last_run_at = created_at

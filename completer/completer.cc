@@ -13,7 +13,7 @@
 namespace rocket::completer {
 namespace {
 
-// Time to end what is under way when told to stop; the leases of what is left are released then.
+// How long attempts may go on after a stop signal. Then the leases of unfinished ones are released.
 constexpr std::chrono::seconds kStopTime{6};
 constexpr std::chrono::milliseconds kGlance{100};
 
@@ -71,7 +71,7 @@ asio::awaitable<std::size_t> Completer::release_leases(pg::Lane& lane) const {
   co_return static_cast<std::size_t>(taken) + held;
 }
 
-// Only a program that knows this endpoint could go on.
+// Parks a key whose endpoint this program does not know. Only a program that knows it could go on.
 asio::awaitable<void> Completer::park(pg::Lanes::Slot slot, AbandonedKey key) {
   pg::Lane& lane = slot.lane();
   pg::Unit unit;

@@ -14,21 +14,21 @@
 
 namespace rocket::completer {
 
-// Pushes abandoned requests to their end, through the same engine that answers clients.
+// Finishes abandoned requests with the same engine that answers clients.
 class Completer {
  public:
   // Everything passed by reference must outlive the completer.
   Completer(pg::Lanes& lanes, const idempotency::Engine& engine, const endpoints::Endpoints& endpoints,
             const Log& log, AbandonmentPolicy policy, std::int64_t batch);
 
-  // Takes up to one batch of abandoned keys and works on all of them at once; returns how many those were,
-  // when the last one has ended, one way or another, or when the process has to stop and cannot wait longer.
-  // Must be run off the lanes' threads. Throws database errors of the taking alone; keys that it has taken
-  // without knowing are given back by the next runs.
+  // Takes up to one batch of abandoned keys and works on all of them at once. Returns the number of keys
+  // taken, once all attempts have ended, or earlier if the process has to stop and cannot wait longer. Must
+  // be run off the lanes' threads. Throws database errors of the taking only. If a taking is in doubt, the
+  // next runs release its keys.
   std::int64_t run_once(const process::StopSignal& stop);
 
-  // For a process that must stop now: gives back all keys that it holds, or may hold. Returns how many;
-  // throws database errors. Not while run_once() runs.
+  // For a process that must stop now: releases all keys that it holds or may hold. Returns their number;
+  // throws database errors. Must not be called while run_once() runs.
   asio::awaitable<std::size_t> release_leases(pg::Lane& lane) const;
 
  private:

@@ -46,7 +46,8 @@ asio::awaitable<std::vector<AbandonedKey>> KeyTaker::take_with(pg::Lane& lane, s
   pg::Unit unit;
   unit.queries.push_back(park_hopeless(policy_, batch_));
   unit.queries.push_back(take_abandoned(policy_, batch_, token));
-  // It locks keys in another order than the phases do, though it waits for none.
+  // Exclusive, because it locks keys in another order than the phases do. It skips locked keys and waits for
+  // none.
   unit.exclusive = true;
   const std::vector<pg::Result> results = co_await lane.commit(std::move(unit));
   if (const auto parked = results[0].affected(); parked > 0) {

@@ -12,20 +12,20 @@
 
 namespace rocket::completer {
 
-// Takes abandoned keys. If the commit of a taking is in doubt, its keys may be held by a lease that nobody
-// works under. So each taking has a token of its own that is known before, and keys with such a token are
-// given back. That commit may still be under way in the server: so they are looked for until the lease would
-// have run out.
+// Takes abandoned keys. If the commit of a taking is in doubt, its keys may have a lease that nobody works
+// under. So each taking chooses its own token before it starts, and keys with the token of a taking in doubt
+// are released later. That commit may still be under way in the server, so the search for such keys goes on
+// until the lease would have run out.
 //
-// One call at a time.
+// Only one call at a time is allowed.
 class KeyTaker {
  public:
-  // What is passed by reference must outlive it.
+  // Everything passed by reference must outlive the taker.
   KeyTaker(pg::Lanes& lanes, const Log& log, AbandonmentPolicy policy, std::int64_t batch);
 
-  // At most one batch. Must be run off the lanes' threads. Throws database errors.
+  // Takes at most one batch. Must be run off the lanes' threads. Throws database errors.
   std::vector<AbandonedKey> take();
-  // Gives back what it has taken without knowing. Returns how many keys; throws database errors.
+  // Releases the keys of takings that are in doubt. Returns their number; throws database errors.
   asio::awaitable<std::int64_t> give_back(pg::Lane& lane) const;
 
  private:

@@ -22,7 +22,7 @@ struct Options {
   LogOptions log;
   process::DatabaseSettings database;
   jobs::QueueOptions queue;
-  // A job is to be seen within a second of its commit.
+  // A job must be seen within a second of its commit.
   process::WorkerLoop loop{.full_batch = 1000, .idle = std::chrono::milliseconds(500)};
   bool create_queue = false;
 };
@@ -41,7 +41,7 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
   options.log.add_to(settings);
   settings.require([&]() -> std::optional<std::string> {
     const jobs::BrokerOptions& broker = options.queue.broker;
-    // The transaction waits for the broker, and the server ends it after that time.
+    // The transaction waits for the broker, and the server ends it after DATABASE_TIMEOUT_MS.
     if (options.queue.target == "log" || broker.connect_timeout + broker.timeout < options.database.timeout) {
       return std::nullopt;
     }

@@ -3,7 +3,7 @@
 namespace rocket::reaper {
 namespace {
 
-// Materialized: with the LIMIT in a subquery that the planner may run again, more rows than that could go.
+// MATERIALIZED, because the planner may run a plain subquery twice and exceed the LIMIT.
 constexpr pg::Statement kReapKeys{"reap_keys", R"sql(
 WITH old AS MATERIALIZED (
   SELECT id FROM idempotency_keys

@@ -42,7 +42,7 @@ std::optional<Caller::Reply> Caller::send(Errand& errand, const Attempt& attempt
     return reply;
   }
   const auto& answer = std::get<HttpAnswer>(reply);
-  // A failure that was asked for is none of the api's.
+  // The client asked for this failure, so it is no failure of the api.
   const bool as_asked = attempt.raise_error && answer.status == 500;
   stage_.statistics.add(answer, as_asked ? "raise_error" : code_of(answer));
   result.status = answer.status;
@@ -79,7 +79,7 @@ CallResult Caller::insist(Errand& errand, const Attempt& attempt) {
     if (!reply) break;
     const auto* answer = std::get_if<HttpAnswer>(&*reply);
     if (answer != nullptr && meaning_of(*answer) != Meaning::kRetry) return result;
-    // Without a key, only what certainly was not sent may be sent again.
+    // Without a key, a request may be sent again only if it certainly was not sent.
     const bool was_sent = answer != nullptr || std::get<Silence>(*reply) != Silence::kNotConnected;
     if (!errand.may_be_repeated() && was_sent) {
       result.ending = Ending::kUnknown;

@@ -15,51 +15,51 @@
 
 namespace rocket::simulator {
 
-// What all callers share; each must outlive them.
+// What all callers share. Every object that it refers to must outlive the callers.
 struct Stage {
   Pacer& pacer;
   Statistics& statistics;
   Witness& witness;
   Reachability& reachability;
   std::stop_token stop;
-  // Begins every request id of this run, so that ids of two runs differ.
+  // The beginning of every request id of this run, so that the ids of two runs differ.
   std::string run_name;
 };
 
-// One plan on its way: its key, fresh in every run, and what is known of it.
+// A plan that is being carried out: its key, which is new in every run, and what the client knows of the key.
 struct Errand {
   const Plan& plan;
-  // Empty: sent without a key.
+  // Empty if the request is sent without a key.
   std::string key;
   KeyHistory history;
 
-  // A ride is cancelled once, key or not.
+  // A cancellation may be repeated without a key, because a ride is cancelled only once.
   bool may_be_repeated() const { return !key.empty() || plan.is_cancellation(); }
 };
 
 struct CallResult {
   Ending ending = Ending::kStopped;
-  // Of the last answer; 0 when there was none.
+  // The status of the last answer; 0 if there was none.
   int status = 0;
-  // Requests sent.
+  // Number of requests sent.
   int attempts = 0;
 };
 
-// A client that behaves, with a connection of its own. Not thread safe; two callers may work on one errand.
+// A well-behaved client with its own connection. Not thread safe, but two callers may work on one errand.
 class Caller {
  public:
   Caller(HttpClient client, const Stage& stage) : client_(std::move(client)), stage_(stage) {}
 
   // Sends once.
   CallResult try_once(Errand& errand, const Attempt& attempt);
-  // Sends until there is a final answer, or none to be had: again after failures for which the contract says
-  // so, with growing pauses, a bounded number of times.
+  // Sends until there is a final answer, or until none can be expected. Sends again only after failures for
+  // which the contract says so, with growing pauses, and at most kMaxAttempts times.
   CallResult insist(Errand& errand, const Attempt& attempt);
 
  private:
   using Reply = std::variant<HttpAnswer, Silence>;
 
-  // nullopt: told to stop before it was sent.
+  // Returns nullopt if told to stop before the request was sent.
   std::optional<Reply> send(Errand& errand, const Attempt& attempt, CallResult& result);
 
   HttpClient client_;

@@ -19,7 +19,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kFirstBackoff{100};
 constexpr milliseconds kLongestBackoff{2000};
-// A check may read whole tables, so it may take long; a stop signal is noticed in between.
+// A check may read whole tables and so take long. A stop signal is noticed while it runs.
 constexpr std::chrono::minutes kLongestQuery{30};
 constexpr milliseconds kStopNoticed{100};
 constexpr const char* kUndefinedTable = "42P01";
@@ -62,7 +62,7 @@ std::optional<pg::Result> Database::run(const pg::Query& query) {
       if (was_away && result) log_.info("database is back");
       return result;
     } catch (const pg::StatementFailed& failed) {
-      // Whoever sets the database up may be slower than we are.
+      // A table may be missing because the set-up of the database is slower than we are.
       const bool passes = failed.may_pass_when_repeated() || failed.is_temporary();
       if (!passes && failed.sqlstate() != kUndefinedTable) throw;
       mistake = failed.what();
@@ -79,7 +79,7 @@ std::optional<pg::Result> Database::run(const pg::Query& query) {
 }
 
 std::optional<pg::Result> Database::run_once(const pg::Query& query) {
-  // Shared: after a stop, the query is abandoned while it runs.
+  // Shared with the query, which may still be running when this function returns after a stop.
   const auto answer = std::make_shared<Answer>();
   asio::co_spawn(context_, ask(session_, query, answer), [answer](std::exception_ptr error) {
     answer->error = std::move(error);

@@ -12,15 +12,15 @@
 
 namespace rocket::simulator {
 
-// One connection, used from one thread at a time, for the simulator's own questions.
+// The simulator's own connection to the database. Must be used from one thread at a time.
 class Database {
  public:
   // `log` and `stop` must outlive it.
   Database(const std::string& url, const Log& log, process::StopSignal& stop);
 
-  // Runs one query in a transaction of its own. Waits, with growing pauses, for a database that is away or
-  // not yet set up, and then runs it again: it must be safe to repeat. nullopt: the process was told to stop
-  // first. Throws pg::StatementFailed.
+  // Runs one query in a transaction of its own. If the database is away or not yet set up, waits with growing
+  // pauses and runs the query again, so the query must be safe to repeat. Returns nullopt if the process was
+  // told to stop first. Throws pg::StatementFailed.
   std::optional<pg::Result> run(const pg::Query& query);
 
  private:

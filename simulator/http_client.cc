@@ -52,7 +52,7 @@ std::size_t on_header(char* data, std::size_t size, std::size_t count, void* con
   return line.size();
 }
 
-// Called while something moves, and about once per second while nothing does. Anything but 0 cuts the
+// libcurl calls this while data moves, and otherwise about once per second. A result other than 0 closes the
 // connection.
 int on_progress(void* context, curl_off_t, curl_off_t, curl_off_t, curl_off_t sent) {
   auto* transfer = static_cast<Transfer*>(context);
@@ -93,11 +93,11 @@ HttpClient::HttpClient(std::string url, std::chrono::seconds request_timeout,
   curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, kConnectTimeoutMs);
   curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(request_timeout.count() * 1000));
-  // Timeouts by signal are not for programs with threads.
+  // libcurl must not use signals for timeouts, because this program has threads.
   curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
-  // Whoever gives up while the host is looked up does not wait for that.
+  // Giving up must not wait until a lookup of the host has ended.
   curl_easy_setopt(handle, CURLOPT_QUICK_EXIT, 1L);
-  // The traffic is for this api, whatever http_proxy says.
+  // The traffic goes directly to this api, whatever http_proxy says.
   curl_easy_setopt(handle, CURLOPT_PROXY, "");
   curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, &on_body);
   curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, &on_header);

@@ -14,15 +14,15 @@ namespace rocket::simulator {
 
 struct HttpRequest {
   std::string method = "POST";
-  // Behind the client's address; starts with a slash.
+  // Appended to the client's address; starts with a slash.
   std::string path;
   // Whole lines, "Name: value".
   std::vector<std::string> headers;
   std::string body;
   // Close the connection as soon as everything is sent.
   bool hang_up = false;
-  // libcurl sends again by itself when a kept-open connection turns out to be dead. Whoever must not send
-  // twice asks for a new connection.
+  // On a kept-open connection that turns out to be dead, libcurl sends the request again by itself. A request
+  // that must not be sent twice needs a new connection.
   bool new_connection = false;
 };
 
@@ -30,7 +30,7 @@ struct HttpAnswer {
   int status = 0;
   std::string body;
   std::optional<std::chrono::seconds> retry_after;
-  // The value of Idempotent-Replayed, and of X-Request-Id; empty without them.
+  // The values of Idempotent-Replayed and X-Request-Id; empty if the answer has no such header.
   std::string replayed;
   std::string request_id;
   std::chrono::steady_clock::duration duration{};
@@ -38,15 +38,15 @@ struct HttpAnswer {
 
 enum class Silence {
   kNotConnected,  // nothing was sent
-  kLost,          // sent, or partly so: the request may have been worked on
-  kHungUp,        // as was asked for
-  kGateway,       // something in front of the api said that it has no answer of the api's (502, 503, 504)
+  kLost,          // sent at least in part: the api may have worked on the request
+  kHungUp,        // closed by this client, because the request asked for it
+  kGateway,       // a proxy in front of the api answered that it has no answer from the api (502, 503, 504)
 };
 
 // Sends to one address, over one connection that is kept open. One request at a time; not thread safe.
 class HttpClient {
  public:
-  // `give_up`, when it becomes true, ends a request under way within about a second; it must outlive the
+  // When `give_up` becomes true, a request under way ends within about a second. `give_up` must outlive the
   // client.
   HttpClient(std::string url, std::chrono::seconds request_timeout, const std::atomic<bool>& give_up);
 

@@ -23,7 +23,7 @@ Ledger Ledger::read(const std::string& path) {
     }
     Calls& calls = ledger.rides_[ride_id];
     if (cents.starts_with('-')) {
-      // Then the first two are the refund key and the charge.
+      // In the line of a refund, the first two words are the refund key and the charge id.
       calls.refund_keys.insert(charge_key);
       calls.refunded_charges.insert(customer);
       calls.refunds.insert(outcome);
@@ -62,7 +62,7 @@ std::vector<std::string> Ledger::inconsistent_refunds() const {
     if (calls.refunds.empty()) continue;
     const bool one_of_each =
         calls.refund_keys.size() == 1 && calls.refunds.size() == 1 && uses.at(*calls.refunds.begin()) == 1;
-    // A declined card is no charge.
+    // After a declined card there is no charge, so a refund is wrong.
     if (!one_of_each || calls.refunded_charges != calls.outcomes) rides.push_back("ride " + ride_id);
   }
   return rides;

@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kPage = 10'000;
 
-// $1 the last id of the page before, $2 rides per page.
+// $1: the last id of the previous page. $2: rides per page.
 constexpr pg::Statement kRides{"ledger_rides", R"sql(
 SELECT ride.id, ride.charge_key, ride.stripe_charge_id, key.response_code, refund.refund_key, refund.stripe_refund_id
   FROM rides ride
@@ -32,9 +32,9 @@ struct Ride {
 };
 
 struct Comparison {
-  // The provider is called after the ride is committed and before its charge is. So, while traffic goes on,
-  // what an earlier reading of the ledger names must be in the database, and what the database names must be
-  // in a later reading.
+  // The provider is called after the ride is committed, and before the charge is committed. So, while traffic
+  // goes on, what is in an earlier reading of the ledger must be in the database, and what is in the database
+  // must be in a later reading of the ledger.
   Ledger earlier;
   std::unordered_set<std::string> seen;
   std::vector<Ride> charged;

@@ -1,4 +1,4 @@
-// Sends random traffic to the api, and checks what comes of it.
+// Sends random traffic to the api, and checks the results.
 
 #include <optional>
 #include <stop_token>
@@ -39,7 +39,7 @@ VerificationOptions verification_options(const Options& options) {
           .ledger = options.ledger};
 }
 
-// Prints what came back so far, again and again for as long as the thread lives, and once at its end.
+// Prints the progress again and again while the thread lives, and once at its end.
 std::jthread print_progress(const Options& options, const Statistics& statistics, const Log& report) {
   if (options.progress.count() == 0) return {};
   return std::jthread([&options, &statistics, &report](const std::stop_token& stop) {
@@ -52,7 +52,7 @@ void send(const Options& options, Database* database, const Log& log, const Log&
           process::StopSignal& stop) {
   if (database == nullptr) log.info("no users of our own: DATABASE_URL is not set");
   const Users users = database != nullptr ? create_users(*database, options.users) : standard_users();
-  // While it waited for the database, for example.
+  // The stop may have come while create_users waited for the database, for example.
   if (stop.requested()) return;
   log.info("started", {{"url", options.url},
                        {"seed", options.seed},
@@ -68,11 +68,11 @@ void send(const Options& options, Database* database, const Log& log, const Log&
   report.info("violations", {{"count", witness.violations()}});
 }
 
-// The exit status.
+// Returns the exit status.
 int simulate(const Options& options, process::StopSignal& stop) {
   const http::Library http;
   const Log log("simulator", options.log);
-  // The result of a run is what it was for: shown whatever the level of the log.
+  // The result of a run is always shown, whatever the log level.
   const Log report = log.with_info();
   std::optional<Database> database;
   if (!options.database_url.empty()) database.emplace(options.database_url, log, stop);

@@ -16,13 +16,13 @@ using std::chrono::seconds;
 
 constexpr seconds kYear{366 * 86400};
 
-// The place of the api, apart from its path.
+// The address and port of an api on this machine.
 struct Address {
   std::string api_bind = "127.0.0.1";
   std::int64_t api_port = 5000;
 
   std::string url() const {
-    // An api that listens on all addresses is found on any.
+    // An api that listens on all addresses can be reached at the loopback address.
     std::string host = api_bind;
     if (host == "0.0.0.0") host = "127.0.0.1";
     if (host == "::" || host == "[::]") host = "::1";
@@ -87,7 +87,7 @@ void add_verification(Settings& settings, Options& options) {
 
 std::int64_t random_seed() {
   std::random_device entropy;
-  // Small enough to be typed again.
+  // Small enough for a person to type it again.
   return std::uniform_int_distribution<std::int64_t>(1, 999'999'999)(entropy);
 }
 
@@ -122,7 +122,8 @@ std::optional<int> read_options(int argc, const char* const* argv, Options& opti
     return process::database_url_mistake(options.database_url, options.allow_plaintext);
   });
   settings.require([&]() -> std::optional<std::string> {
-    // A stop signal must end the process soon; there would be no moment at which to verify.
+    // Without a duration, only a stop signal ends the traffic. The process must then end soon and has no time
+    // to verify.
     if (!options.verify || options.verify_only || options.duration.count() > 0) return std::nullopt;
     return "--verify needs a --duration to end; to check without traffic, use --verify-only";
   });

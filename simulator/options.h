@@ -18,13 +18,13 @@ struct Options {
   double rate = 1;
   // Scenarios under way at once, each on a thread of its own.
   std::int64_t concurrency = 4;
-  // 0: until stopped.
+  // How long to send. 0: until stopped.
   std::chrono::seconds duration{0};
   std::int64_t users = 50;
-  // Read as 0 when none was chosen; see read_options.
+  // If no seed is given, read_options chooses one.
   std::int64_t seed = 0;
   std::chrono::seconds request_timeout{10};
-  // 0: not before the end.
+  // Time between two progress lines. 0: none before the end.
   std::chrono::milliseconds progress{0};
   // Empty: no database.
   std::string database_url;
@@ -40,14 +40,14 @@ struct Options {
   std::chrono::seconds completer_pause{60};
   std::chrono::seconds completer_longest_pause{3600};
   std::chrono::seconds key_retention{std::chrono::hours(72)};
-  // Empty: not checked.
+  // Empty: the ledger is not checked.
   std::string ledger;
 
   bool verifies() const { return verify || verify_only; }
 };
 
-// nullopt: go on, with an address and a seed chosen where none was given. Otherwise end with the returned
-// status, as Settings::read.
+// Returns nullopt if the program must go on. An address and a seed that were not given are chosen then.
+// Otherwise the program must end with the returned status, as after Settings::read.
 std::optional<int> read_options(int argc, const char* const* argv, Options& options);
 
 }  // namespace rocket::simulator

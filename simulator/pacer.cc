@@ -23,7 +23,7 @@ bool Pacer::wait_turn(const std::stop_token& stop) {
   Clock::time_point turn;
   {
     const std::lock_guard lock(mutex_);
-    // Turns that nobody took are gone: after an outage there is no flood. One interval late is not missed.
+    // Turns that nobody took are lost, so that no flood follows an outage. A turn may be one interval late.
     turn = std::max(next_, Clock::now() - interval_);
     next_ = turn + interval_;
   }

@@ -6,7 +6,7 @@
 
 namespace rocket::simulator {
 
-// Sleeps; returns false at once when told to stop.
+// Sleeps for this time. Returns false at once if told to stop.
 bool pause(const std::stop_token& stop, std::chrono::steady_clock::duration duration);
 
 // Spreads the requests of all threads evenly over time. Thread safe.
@@ -15,7 +15,7 @@ class Pacer {
   // Requests per second; 0: no waiting.
   explicit Pacer(double rate);
 
-  // Returns when the next request may be sent; false when told to stop.
+  // Returns when the next request may be sent. Returns false if told to stop.
   bool wait_turn(const std::stop_token& stop);
 
  private:

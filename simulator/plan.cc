@@ -94,7 +94,7 @@ ordered_json spoiled_ride(ordered_json parameters, Dice& dice) {
     case 2:
       parameters["origin_lat"] = 90.5;
       break;
-    // What C's strtod and other lenient readers would take.
+    // Lenient readers, such as C's strtod, would accept these values.
     case 3:
       parameters["origin_lon"] = "0x1A";
       break;

@@ -12,13 +12,13 @@ namespace rocket::simulator {
 
 enum class Scenario {
   kRide,              // succeeds at once
-  kSimulatedFailure,  // raise_error, then a retry or none
+  kSimulatedFailure,  // raise_error, then perhaps a retry
   kDeclined,          // a card that is declined
   kReplay,            // the client asks again after its answer
   kDuplicate,         // two equal requests at the same moment
   kDeposit,           // with a key, and sent again
-  kKeylessDeposit,    // without one, sent once
-  kBadRequest,        // a wrong parameter, then a right one or none
+  kKeylessDeposit,    // without a key, sent once
+  kBadRequest,        // a wrong parameter, then perhaps the right one
   kHangUp,            // the client goes away right after sending
   kCancellation,      // a ride that is cancelled after its answer
 };
@@ -28,7 +28,7 @@ inline constexpr std::array<Scenario, kScenarios> kAllScenarios{
     Scenario::kDuplicate, Scenario::kDeposit,          Scenario::kKeylessDeposit, Scenario::kBadRequest,
     Scenario::kHangUp,    Scenario::kCancellation};
 
-// As logs call it.
+// The name of the scenario in logs.
 std::string_view name_of(Scenario scenario);
 
 enum class Encoding { kForm, kJson };
@@ -40,19 +40,19 @@ struct Plan {
   Scenario scenario = Scenario::kRide;
   User user;
   std::string method = "POST";
-  // "/rides" or "/deposits", or of one ride.
+  // "/rides", "/deposits", or the path of one ride.
   std::string path;
   nlohmann::ordered_json parameters;
-  // For kBadRequest: what is sent first.
+  // For kBadRequest: the parameters that are sent first.
   nlohmann::ordered_json bad_parameters;
   Encoding first_encoding = Encoding::kForm;
-  // Of retries: the same request may come in the other encoding.
+  // The encoding of retries: the same request may come in the other encoding.
   Encoding later_encoding = Encoding::kForm;
   // After a failure or hang-up: whether the client tries again, or leaves the rest to the completer.
   bool comes_back = true;
   // How often the client asks again after its final answer.
   int replays = 0;
-  // For kCancellation: whether it has a key, and whether another one is sent at the same moment.
+  // For kCancellation: whether the cancellation has a key, and whether a second one is sent at the same time.
   bool cancels_with_key = true;
   bool cancels_twice_at_once = false;
 
@@ -60,13 +60,13 @@ struct Plan {
   bool is_cancellation() const { return method == "DELETE"; }
 };
 
-// The same arguments give the same plan: that is how a run is replayed.
+// The same arguments give the same plan, so that a run can be repeated.
 Plan make_plan(std::int64_t seed, std::uint64_t number, const Users& users);
 
-// What follows in a kCancellation, once the ride has been answered with this id.
+// For kCancellation: the plan that cancels the ride, once an answer has given its id.
 Plan cancellation_of(const Plan& plan, const std::string& ride_id);
 
-// Numbers, switches and texts without special characters, as a body.
+// Encodes parameters as a body. They must be numbers, booleans or texts without special characters.
 std::string encode(const nlohmann::ordered_json& parameters, Encoding encoding);
 std::string_view media_type(Encoding encoding);
 

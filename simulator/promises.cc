@@ -2,8 +2,8 @@
 
 #include <string>
 
-// When a completer may take an unfinished key: see completer/abandoned_keys.cc. A macro, because literals can
-// be joined by nothing else. $1 lease time, $2 grace, $3 pause, $4 longest pause.
+// The time from which a completer may take an unfinished key; see completer/abandoned_keys.cc. It is a macro
+// because the compiler joins only literals. $1 lease time, $2 grace, $3 pause, $4 longest pause.
 #define ROCKET_DUE_SINCE                                                      \
   "greatest(key.created_at + make_interval(secs => $2::bigint),"              \
   " key.last_run_at + make_interval(secs =>"                                  \
@@ -13,8 +13,8 @@
 namespace rocket::simulator {
 namespace {
 
-// The checks below use no unique index, and read tables as a whole: they must work, and end, when the very
-// constraint that they check is missing.
+// The checks below read whole tables and use no unique index. So they work, and end, even if the constraint
+// that they check is missing.
 
 constexpr pg::Statement kOneRowPerKey{"promise_one_row_per_key", R"sql(
 SELECT id AS offender
@@ -26,7 +26,8 @@ constexpr pg::Statement kOneRidePerKey{"promise_one_ride_per_key", R"sql(
 SELECT idempotency_key_id AS offender FROM rides GROUP BY idempotency_key_id HAVING count(*) > 1
 )sql"};
 
-// Regular expressions instead of a cast: a body that is no JSON has to be named, not to end the check.
+// Uses regular expressions instead of a cast: a body that is not JSON must be reported and must not end the
+// check.
 constexpr pg::Statement kFinishedRideIsCharged{"promise_finished_ride_is_charged", R"sql(
 SELECT key.id AS offender
   FROM idempotency_keys key
@@ -81,7 +82,7 @@ SELECT id AS offender FROM idempotency_keys
         AND recovery_point NOT IN ('started', 'refund_prepared', 'refund_created', 'finished'))
 )sql"};
 
-// Receipts that the enqueuer has delivered are gone from here; those that wait must be one per ride.
+// The enqueuer removes the receipts that it delivers. Each ride may have only one receipt that still waits.
 constexpr pg::Statement kOneReceiptPerRide{"promise_one_receipt_per_ride", R"sql(
 SELECT coalesce(ride.idempotency_key_id::text, 'ride ' || coalesce(receipt.ride_id, '(none)')) AS offender
   FROM (SELECT job_args->>'ride_id' AS ride_id FROM staged_jobs WHERE job_name = 'send_ride_receipt'
@@ -102,7 +103,7 @@ constexpr pg::Statement kJobIdsDiffer{"promise_job_ids_differ", R"sql(
 SELECT 'job ' || job_id AS offender FROM staged_jobs GROUP BY job_id HAVING count(*) > 1
 )sql"};
 
-// $5: for how long.
+// $5: how long a request may be due.
 constexpr const char* kOverdueSql =
     "SELECT key.id AS offender FROM idempotency_keys key"
     " WHERE key.finished_at IS NULL AND key.parked_at IS NULL"
@@ -115,7 +116,8 @@ constexpr const char* kOverdueWithChargeSql =
     "   AND " ROCKET_DUE_SINCE " < now() - make_interval(secs => $5::bigint)";
 constexpr pg::Statement kNoChargeLost{"promise_no_charge_lost", kOverdueWithChargeSql};
 
-// Keys are reaped long after they finish. What they made stays, and shows which of them went too early.
+// Keys are reaped long after they finish. The rides, refunds and deposits that they made stay, and show which
+// keys were removed too early.
 constexpr pg::Statement kNoKeyDropped{"promise_no_key_dropped", R"sql(
 SELECT made.idempotency_key_id AS offender
   FROM (SELECT idempotency_key_id, created_at FROM rides

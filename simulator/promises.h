@@ -7,34 +7,35 @@
 
 namespace rocket::simulator {
 
-// What the other processes run with, and from when on an unfinished request counts as lost.
+// Settings of the other processes, and the time after which an unfinished request counts as lost.
 struct Limits {
   std::chrono::seconds lease_time;
   std::chrono::seconds completer_grace;
   std::chrono::seconds completer_pause;
   std::chrono::seconds completer_longest_pause;
   std::chrono::seconds key_retention;
-  // How long a request may be due before somebody works on it: with a charge, and in general.
+  // How long a request may be due before it counts as lost: a request with a charge, and any request.
   std::chrono::seconds due_with_charge;
   std::chrono::seconds due;
 };
 
-// Something of the contract that can be read off the database at any moment, traffic or not.
+// A part of the contract that can be checked in the database at any moment, also during traffic.
 struct Promise {
   const char* name;
-  // Rows with one column, `offender`: the id of a key, or, where there is none, what breaks the promise.
+  // Returns one row per offender, with one column, `offender`: the id of a key or, if there is none, what
+  // breaks the promise.
   pg::Statement offenders;
-  // What is bound to it: $1, $2, …
+  // The parameters of the statement: $1, $2, …
   std::vector<std::chrono::seconds Limits::*> parameters;
 
   pg::Query query(const Limits& limits) const;
 };
 
-// Lives as long as the program, as queries require of their statements.
+// The result lives as long as the program, because queries refer to its statements.
 const std::vector<Promise>& promises();
 
-// One row with the columns leased, waiting, due, parked: how many unfinished keys are in which state. Waiting
-// are those that completers leave alone for now.
+// Returns one row with the columns leased, waiting, due and parked: the number of unfinished keys in each
+// state. Completers leave waiting keys alone for now.
 pg::Query count_unfinished(const Limits& limits);
 
 }  // namespace rocket::simulator

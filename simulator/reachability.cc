@@ -8,7 +8,7 @@ void Reachability::note(const std::variant<HttpAnswer, Silence>& reply) {
   const auto* silence = std::get_if<Silence>(&reply);
   const bool answered = silence == nullptr;
   const bool away = !answered && (*silence == Silence::kNotConnected || *silence == Silence::kGateway);
-  // A connection that broke, or that we cut, tells neither.
+  // A connection that broke, or that we closed, does not show whether the api can be reached.
   if (!answered && !away) return;
   {
     const std::lock_guard lock(mutex_);

@@ -10,13 +10,13 @@
 
 namespace rocket::simulator {
 
-// Says once that the api cannot be reached, and once that it can be again. Thread safe.
+// Logs once that the api cannot be reached, and once that it can be reached again. Thread safe.
 class Reachability {
  public:
   // `log` must outlive this.
   Reachability(std::string url, const Log& log) : url_(std::move(url)), log_(log) {}
 
-  // What came of a request.
+  // Must be called with the result of each request.
   void note(const std::variant<HttpAnswer, Silence>& reply);
 
  private:

@@ -11,7 +11,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kFirstPause{100};
 constexpr milliseconds kLongestPause{5000};
-// What a server asks for beyond this is not waited for.
+// If a server asks for a longer pause, the client waits only for this time.
 constexpr std::chrono::seconds kLongestRetryAfter{60};
 
 }  // namespace

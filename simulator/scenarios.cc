@@ -10,21 +10,21 @@
 namespace rocket::simulator {
 namespace {
 
-// The result of doing one thing after another.
+// The joint result of two calls, of which `after` was the later one.
 CallResult both(const CallResult& before, CallResult after) {
   after.attempts += before.attempts;
   if (after.status == 0) after.status = before.status;
   return after;
 }
 
-// Of two endings, the one that is not as it should be says more.
+// The joint result of two calls. An ending other than kAnswered says more, so it is kept.
 CallResult worse_of(const CallResult& one, const CallResult& two) {
   return one.ending == Ending::kAnswered ? both(one, two) : both(two, one);
 }
 
 CallResult fail_then_return(Errand& errand, Caller& caller, const Attempt& failing) {
   const CallResult failed = caller.try_once(errand, failing);
-  // What was to fail may have been answered, by mistake or because the hang-up came too late.
+  // The attempt that had to fail may have been answered, by mistake or because the hang-up came too late.
   if (failed.ending != Ending::kLeft || !errand.plan.comes_back) return failed;
   return both(failed, caller.insist(errand, {.encoding = errand.plan.later_encoding}));
 }
@@ -32,7 +32,7 @@ CallResult fail_then_return(Errand& errand, Caller& caller, const Attempt& faili
 CallResult correct_the_mistake(Errand& errand, Caller& caller) {
   const CallResult refused = caller.insist(errand, {.encoding = errand.plan.first_encoding, .bad = true});
   if (refused.ending != Ending::kAnswered || !errand.plan.comes_back) return refused;
-  // The key was not used up by the mistake.
+  // The mistake did not use up the key, so the same key is sent again.
   return both(refused, caller.insist(errand, {.encoding = errand.plan.later_encoding}));
 }
 
@@ -50,7 +50,7 @@ CallResult ask_again(Errand& errand, Caller& caller, CallResult result) {
   return result;
 }
 
-// The id of the ride in a 201; empty when there is none.
+// The id of the ride in a 201; empty if there is none.
 std::string ride_id_in(const std::optional<Acknowledged>& answer) {
   if (!answer || answer->status != 201) return {};
   const auto body = nlohmann::json::parse(answer->body, nullptr, false);
@@ -68,7 +68,8 @@ CallResult ride_and_cancel(Errand& errand, Caller& first, Caller& second) {
     const CallResult cancelled = first.insist(cancellation, {.encoding = plan.first_encoding});
     return both(ridden, ask_again(cancellation, first, cancelled));
   }
-  // By another key: what one does, the other finds done, or does for it.
+  // The second cancellation has another key. Each of the two may finish what the other has begun, or find it
+  // done.
   Errand other{plan, random_uuid(), {}};
   std::future<CallResult> at_once =
       std::async(std::launch::async, [&] { return second.insist(other, {.encoding = plan.later_encoding}); });

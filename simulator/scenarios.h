@@ -4,8 +4,7 @@
 
 namespace rocket::simulator {
 
-// Carries a plan out, with a fresh key. `second` is needed by plans that send two requests at the same
-// moment.
+// Carries out a plan with a new key. Plans that send two requests at the same moment need `second`.
 CallResult play(const Plan& plan, Caller& first, Caller& second);
 
 }  // namespace rocket::simulator

@@ -59,7 +59,7 @@ double Statistics::latency_ms(double share) const {
   auto left = static_cast<std::int64_t>(std::ceil(share * static_cast<double>(answers_)));
   for (std::size_t bucket = 0; bucket < kBuckets; ++bucket) {
     left -= latencies_[bucket];
-    // The middle of the bucket, in three digits at most.
+    // The middle of the bucket, rounded to 0.01 ms.
     if (left <= 0 && answers_ > 0) {
       const double ms = kShortestMs * std::pow(kGrowth, static_cast<double>(bucket) + 0.5);
       return std::round(ms * 100) / 100;

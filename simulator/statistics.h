@@ -17,11 +17,11 @@ namespace rocket::simulator {
 
 // How a scenario ended.
 enum class Ending {
-  kAnswered,  // with a final answer, or with the refusal it was made for
-  kLeft,      // unfinished: it is the completer's now
+  kAnswered,  // with a final answer, or with the refusal that the scenario asks for
+  kLeft,      // unfinished: left to the completer
   kParked,    // waits for a person
-  kUnknown,   // sent without a key and not answered: nobody can tell what came of it
-  kRefused,   // with an answer that should not have been
+  kUnknown,   // sent without a key and not answered: nobody knows the result
+  kRefused,   // with a refusal that the contract does not allow
   kStopped,   // we were told to stop
 };
 
@@ -30,14 +30,14 @@ std::string_view name_of(Ending ending);
 // Counts what was sent and what came back. Thread safe.
 class Statistics {
  public:
-  // `code` tells answers with the same status apart; may be empty.
+  // `code` distinguishes answers with the same status; may be empty.
   void add(const HttpAnswer& answer, const std::string& code);
   void add(Silence silence);
   void add(Scenario scenario, Ending ending);
 
-  // One line per scenario and status seen, and one for the whole.
+  // Prints one line per scenario and ending, one per status and code, and a summary.
   void print(const Log& log) const;
-  // One line: how often each answer, or none, was seen so far.
+  // Prints one line: how often each answer, or no answer, was seen so far.
   void print_progress(const Log& log) const;
 
  private:

@@ -17,7 +17,7 @@
 namespace rocket::simulator {
 namespace {
 
-// Less than the 10 s that a process has to end, with room for libcurl to notice.
+// Less than the 10 s in which a process must end, because libcurl needs some time to notice.
 constexpr std::chrono::seconds kEndTime{8};
 
 // What the worker threads share.
@@ -141,7 +141,7 @@ void send_traffic(const Options& options, const Users& users, const Log& log, pr
       workers.push_back(std::async(std::launch::async, [&traffic] { work(traffic); }));
     }
   } catch (...) {
-    // The threads that could be had must not keep us from saying so.
+    // A thread could not be started. Those that run must end, so that the error can be reported.
     ending.request_stop();
     traffic.give_up = true;
     throw;

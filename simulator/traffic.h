@@ -11,8 +11,8 @@
 
 namespace rocket::simulator {
 
-// Sends random traffic until its duration is over or `stop` is requested, and then ends what is in flight
-// within 10 seconds. Never throws because of the api or its absence.
+// Sends random traffic until its duration is over or `stop` is requested, and then ends the requests in
+// flight within 10 seconds. Never throws because of the api or its absence.
 void send_traffic(const Options& options, const Users& users, const Log& log, process::StopSignal& stop,
                   Statistics& statistics, Witness& witness);
 

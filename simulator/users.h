@@ -8,11 +8,11 @@
 
 namespace rocket::simulator {
 
-// Whom requests are sent as.
+// The user on whose behalf a request is sent.
 struct User {
-  // What the api takes as credentials: not for logs.
+  // The api takes it as credentials, so it must not be logged.
   std::string email;
-  // What logs call the user.
+  // The name of the user in logs.
   std::string label;
 };
 
@@ -22,12 +22,12 @@ struct Users {
   User declined;
 };
 
-// The two that schema.sql creates.
+// The two users that schema.sql creates.
 Users standard_users();
 
-// `count` users of the simulator's own, created unless they exist; the standard one pays when count is 0.
-// Told to stop before the database could be reached, it returns them all the same: nothing will be sent.
-// Throws pg::StatementFailed.
+// Returns `count` users of the simulator's own, and creates those that do not exist. If count is 0, the
+// paying user is the standard one. If told to stop before the database could be reached, it returns all users
+// anyway, because nothing will be sent. Throws pg::StatementFailed.
 Users create_users(Database& database, std::int64_t count);
 
 }  // namespace rocket::simulator

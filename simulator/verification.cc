@@ -14,8 +14,8 @@ constexpr std::chrono::milliseconds kSettlePause{500};
 constexpr std::size_t kAnswersPerQuery = 1000;
 constexpr std::size_t kMaxNamed = 10;
 
-// $1 answers that clients got, with their age in seconds by a clock that only counts; $2 how long keys are
-// kept.
+// $1: answers that clients got, with their age in seconds by the steady clock. $2: how long keys are kept, in
+// seconds.
 constexpr pg::Statement kLostAnswers{"promise_answers_last", R"sql(
 SELECT coalesce(key.id::text, 'an answer for user ' || coalesce(users.id::text, '(gone)') || ' whose key is gone')
          AS offender

@@ -21,25 +21,25 @@ struct VerificationOptions {
   std::string ledger;
 };
 
-// Holds the contract's promises against the database, and against what clients were told. Changes nothing,
-// and may run while others work.
+// Checks the contract's promises in the database, and the answers that clients got. Changes nothing, and may
+// run while others work.
 class Verification {
  public:
   // Prints to `report`, one line per promise. Everything passed by reference must outlive it.
   Verification(Database& database, VerificationOptions options, const Log& report, process::StopSignal& stop);
 
-  // How many promises are broken, where one that cannot be checked counts as broken; nullopt when told to
-  // stop before the end.
+  // Returns the number of broken promises. A promise that cannot be checked counts as broken. Returns nullopt
+  // if told to stop before the end.
   std::optional<int> run(const std::vector<Acknowledged>& acknowledged);
 
  private:
   using Offenders = std::optional<std::vector<std::string>>;
 
-  // Waits until no unfinished key is leased or due, or the time is over. False when told to stop.
+  // Waits until no unfinished key is leased or due, or the time is over. Returns false if told to stop.
   bool settle();
   Offenders offenders_of(const pg::Query& query);
   Offenders lost_answers(const std::vector<Acknowledged>& acknowledged);
-  // Both false when told to stop.
+  // Both return false if told to stop.
   bool check(const char* promise, const std::function<Offenders()>& find_offenders);
   bool check_ledger();
   void report(const char* promise, const std::vector<std::string>& offenders);

@@ -7,10 +7,11 @@
 namespace rocket::simulator {
 namespace {
 
-// A run without end must not grow without end.
+// A bound, because a run without end must not use memory without end.
 constexpr std::size_t kMaxOwners = 500'000;
 
-// Whether the api may answer this attempt so, whatever the key has seen before.
+// What is wrong with this answer to this attempt, whatever the key was answered before. nullopt if nothing
+// is.
 std::optional<std::string> unexpected(const Witness::Asked& asked, const HttpAnswer& answer) {
   const Meaning meaning = meaning_of(answer);
   if (meaning == Meaning::kRetry || meaning == Meaning::kParked) return std::nullopt;
@@ -58,7 +59,7 @@ bool Witness::judge(const Asked& asked, KeyHistory& history, const HttpAnswer& a
   if (answer.request_id != asked.request_id) {
     violation = "the answer carries the request id of another request";
   } else if ((violation = unexpected(asked, answer))) {
-    // Found.
+    // The violation is found.
   } else if (is_final) {
     violation = judge_final(asked, history, answer);
   } else if (asked.was_final && answer.status < 500) {
@@ -99,7 +100,7 @@ Witness::Violation Witness::judge_final(const Asked& asked, KeyHistory& history,
   return std::nullopt;
 }
 
-// The answer must be about what was asked for, and nobody else may have got the same ride or charge.
+// The answer must match the request, and no other plan may have got the same ride or charge.
 Witness::Violation Witness::judge_first(const Asked& asked, const HttpAnswer& answer) {
   if (answer.status >= 300) return std::nullopt;
   if (asked.plan.is_cancellation()) return judge_cancelled(asked, answer);
@@ -135,7 +136,7 @@ Witness::Violation Witness::judge_cancelled(const Asked& asked, const HttpAnswer
 Witness::Violation Witness::claim_thing(const std::string& name, std::uint64_t owner) {
   const std::lock_guard lock(mutex_);
   const auto [found, is_new] = owners_.emplace(name, owner);
-  // Of its own, for two cancellations of one ride name one refund.
+  // A plan may claim its own thing again, because two cancellations of one ride name one refund.
   if (!is_new && found->second == owner) return std::nullopt;
   if (!is_new) return "two keys share " + name + "; the other is number " + std::to_string(found->second);
   owned_in_order_.push_back(name);

@@ -17,7 +17,7 @@
 
 namespace rocket::simulator {
 
-// One request as it goes out: a plan's, in one of several forms.
+// One request of a plan, in one of several forms.
 struct Attempt {
   Encoding encoding = Encoding::kForm;
   bool raise_error = false;
@@ -26,7 +26,7 @@ struct Attempt {
   bool hang_up = false;
 };
 
-// A final answer: after it, the key has to give the same for ever.
+// A final answer. After it, every request with this key must get the same answer.
 struct Acknowledged {
   std::string user_email;
   std::string key;
@@ -40,9 +40,9 @@ class KeyHistory {
  public:
   // The final answer known so far, if any.
   std::optional<Acknowledged> final_answer() const;
-  // True when there was none before.
+  // Keeps this answer and returns true, unless there is one already.
   bool keep(const Acknowledged& answer);
-  // Number of the request, from 1.
+  // The number of the next request. The first one is 1.
   int next_request();
 
  private:
@@ -55,8 +55,8 @@ class KeyHistory {
 // safe.
 class Witness {
  public:
-  // `log` must outlive the witness. Keeps at most `remembered_answers` final answers for a later look into
-  // the database, the latest ones.
+  // `log` must outlive the witness. Keeps the latest `remembered_answers` final answers, so that they can be
+  // compared with the database later.
   Witness(const Log& log, std::size_t remembered_answers);
 
   struct Asked {
@@ -65,10 +65,10 @@ class Witness {
     // Empty for a request without a key.
     std::string_view key;
     std::string_view request_id;
-    // The key had its final answer before this request was sent.
+    // True if the key had its final answer before this request was sent.
     bool was_final = false;
   };
-  // False when the answer is one that should not have been.
+  // Returns false if the contract does not allow this answer.
   bool judge(const Asked& asked, KeyHistory& history, const HttpAnswer& answer);
 
   std::int64_t violations() const;

@@ -1,15 +1,15 @@
-// Amounts as people type them. A text that could mean two things is refused, never guessed: 1,000 and 1.000 are a
-// thousand for some and one for others.
+// Reads amounts as people type them. A text that could mean two things is refused, never guessed: some people read
+// 1,000 and 1.000 as a thousand, others as one.
 
 const kMost = 100_000;
 
-// '25' for ' 25 '; null if the text is not one whole number.
+// Returns '25' for ' 25 ', or null if the text is not one whole number.
 export function wholeDollars(text) {
   const trimmed = text.trim();
   return /^-?\d{1,12}$/.test(trimmed) ? trimmed : null;
 }
 
-// Why the text is no amount; null if it is one.
+// Returns why the text is no amount, or null if it is one.
 export function fault(text) {
   if (text.trim() === '') return 'An amount is missing.';
   const value = wholeDollars(text);

@@ -1,10 +1,10 @@
-// Talking to the service, and what its answers mean for whoever has to decide about a retry.
+// Sends requests to the service, and tells what its answers mean for a retry.
 
 const kPatience = 45_000;
-// In seconds, whatever an answer says. Timers that are too long fire at once.
+// The longest wait that is used, in seconds, whatever an answer says. Timers that are too long fire at once.
 const kLongestWait = 3600;
 
-// Never throws. `silence` is set when there is no answer: then nobody here knows what the service did.
+// Never throws. `silence` is set when there is no answer. Then it is unknown what the service did.
 export async function ask(method, path, { user, key, fields } = {}) {
   const headers = { Accept: 'application/json' };
   if (user) headers.Authorization = user;
@@ -31,7 +31,7 @@ export async function ask(method, path, { user, key, fields } = {}) {
   }
 }
 
-// The object that a JSON text holds, or null: a proxy's page, say.
+// Returns the object that a JSON text holds. Returns null for anything else, such as a proxy's page.
 function parse(text) {
   try {
     const value = JSON.parse(text);
@@ -41,8 +41,8 @@ function parse(text) {
   }
 }
 
-// success and failure are final. parked: a person at the service has to look. unknown: it may have happened
-// or not, so the same request has to be sent again, with the same key.
+// success and failure are final. parked: a person at the service has to look. unknown: the request may have taken
+// effect or not, so it has to be sent again with the same key.
 export function verdict(answer) {
   const code = answer.body?.code;
   if (answer.silence || answer.body === null) return 'unknown';
@@ -53,13 +53,13 @@ export function verdict(answer) {
   return again || code === 'request_in_progress' || !code ? 'unknown' : 'failure';
 }
 
-// What to tell people of an answer that was no success.
+// What to tell people about an answer that was no success.
 export function describe(answer) {
   if (answer.silence) return answer.silence;
   return typeof answer.body?.error === 'string' ? answer.body.error : `an answer that makes no sense (${answer.status})`;
 }
 
-// A random UUID, also where the page was not loaded in a secure context.
+// Returns a random UUID. Works even if the page was not loaded in a secure context.
 export function uuid() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6] & 0x0f) | 0x40;

@@ -1,16 +1,16 @@
-// Coordinates as people type and paste them. A text that could mean two things is refused, never guessed.
+// Reads coordinates as people type and paste them. A text that could mean two things is refused, never guessed.
 
 const kNumber = /^-?(\d+([.,]\d*)?|[.,]\d+)$/;
 const kPointNumber = /^-?\d+\.\d+$/;
 
-// '48,85' and '48.85' as the service takes them ('48.85'); null if the text is not one decimal number.
+// Returns '48.85' for '48,85' and '48.85', as the service takes it. Returns null if the text is not one decimal number.
 export function decimal(text) {
   const trimmed = text.trim();
   return trimmed.length <= 40 && kNumber.test(trimmed) ? trimmed.replace(',', '.') : null;
 }
 
-// Two numbers, latitude first, as the service takes them; null if the text is not clearly a pair. A comma without a
-// space separates only numbers that both have a decimal point, because '48,85' is one number.
+// Returns two numbers, latitude first, as the service takes them. Returns null if the text is not clearly a pair. A
+// comma without a space separates only numbers that both have a decimal point, because '48,85' is one number.
 export function pair(text) {
   const bare = text.trim().replace(/^\((.*)\)$/, '$1').trim();
   const halves = bare.split(/\s*;\s*|\s*,\s+|\s+/);
@@ -22,7 +22,7 @@ export function pair(text) {
   return points.length === 2 && points.every((half) => kPointNumber.test(half)) ? points : null;
 }
 
-// Why the text is no coordinate from -limit to limit; null if it is one.
+// Returns why the text is no coordinate from -limit to limit, or null if it is one.
 export function fault(text, limit) {
   if (text.trim() === '') return 'A number is missing.';
   const value = decimal(text);

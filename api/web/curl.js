@@ -1,6 +1,6 @@
-// A request as a command that can be pasted into a shell and does the same.
+// Writes a request as a command that does the same when it is pasted into a shell.
 
-// Inside of single quotes a shell takes everything for itself, but for the single quote.
+// Inside single quotes a shell takes every character as it is, except the single quote.
 const quoted = (text) => `'${String(text).replaceAll("'", "'\\''")}'`;
 
 // `fields` become a form; curl escapes their values.

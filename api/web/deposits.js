@@ -8,13 +8,13 @@ import { clock, dollars, element, notice } from './view.js';
 
 const $ = (id) => document.getElementById(id);
 
-// Only ever what the service says.
+// The balance that the service told last. Never calculated here.
 let balance = null;
-// What the balance was before the deposit under way.
+// The balance before the deposit that is under way.
 let before = null;
-// null until the form is ready.
+// Whether a deposit with a key is under way. null until the form is ready.
 let sending = null;
-// How many are under way without a key.
+// How many deposits without a key are under way.
 let unkeyed = 0;
 let told = '';
 
@@ -38,7 +38,7 @@ function setBusy(busy) {
   showWork();
 }
 
-// Without a key, deposits may be under way together, and another press makes one more.
+// Without a key, several deposits may be under way at once, and each press of the button makes one more.
 function showWork() {
   const working = sending || unkeyed > 0;
   lockUser('deposit', working);
@@ -83,7 +83,7 @@ async function tellOutcome(answer, keyed) {
 
 // ---- with a key
 
-// When the outcome came that was told last. What was over before this page began is not told.
+// The time of the outcome that was told last. An outcome from before this page was loaded is not told.
 let outcome = null;
 
 async function show(state, busy) {
@@ -117,7 +117,7 @@ function pause({ reason, attempts, offline }) {
 
 const submission = new Submission('deposit', '/deposits', { blank: { amount: '25' }, keepsKey: true, onChange: show, onPause: pause });
 
-// ---- without
+// ---- without a key
 
 async function sendOnce(fields) {
   unkeyed += 1;
@@ -155,7 +155,7 @@ function showFault(reason) {
   $('amount-fault').hidden = !reason;
 }
 
-// The request as a command.
+// Shows the request as a command.
 function preview() {
   const amount = $('amount').value;
   const key = $('keyed').checked ? $('key').textContent : null;

@@ -1,7 +1,7 @@
 import { element } from './view.js';
 import { parseYaml } from './yaml.js';
 
-// openapi.yaml as a page: read here, so that the two can never say different things.
+// Shows openapi.yaml as a page. The page is made from the file, so that the two never differ.
 
 const $ = (id) => document.getElementById(id);
 let description = null;
@@ -11,7 +11,7 @@ const resolved = (node) => {
   return node.$ref.slice(2).split('/').reduce((at, name) => at[name.replaceAll('~1', '/').replaceAll('~0', '~')], description);
 };
 
-// What descriptions hold of Markdown: `code` and links into this service.
+// Formats the Markdown that descriptions use: `code` and links into this service.
 function prose(text = '') {
   return text.split(/(`[^`]+`|\[[^\]]+\]\(\/[^)]*\))/).map((part) => {
     const link = /^\[(.*)\]\((\/[^/].*)\)$/.exec(part);
@@ -44,7 +44,7 @@ function typeOf(schema) {
   return name + of + (schema.format ? ` (${schema.format})` : '') + range(schema) + preset;
 }
 
-// The properties of an object, those of all parts together.
+// The properties of an object, together with those of all its parts.
 function propertiesOf(node) {
   const schema = resolved(node) ?? {};
   const parts = [schema, ...(schema.allOf ?? []).map(propertiesOf)];

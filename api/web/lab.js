@@ -5,14 +5,14 @@ import { beginStory, explain, kSent } from './lab_story.js';
 import { currentUser, onUserChange } from './user.js';
 
 const $ = (id) => document.getElementById(id);
-// With the time that an answer takes, once a second.
+// The pause in milliseconds. With the time that an answer takes, the page asks about once a second.
 const kPace = 900;
 
-// ---- one request of one's own
+// ---- the viewer's own request
 
 // { key, user, fault, fields, tell, unanswered: requests under way, seen: what was last known of it }
 let mine = null;
-// The key and the fields of the one that is sent next.
+// The key and the fields of the next request.
 let next = null;
 
 function prepare() {
@@ -21,14 +21,14 @@ function prepare() {
   preview();
 }
 
-// How a fault is asked for.
+// The path and the fields that ask for a fault.
 function requestWith(fault, fields) {
   if (fault === 'none') return ['/rides', fields];
   if (fault === 'before') return ['/rides', { ...fields, raise_error: 'true' }];
   return [`/lab/rides/${fault}`, fields];
 }
 
-// The next request as a command.
+// Shows the next request as a command.
 function preview() {
   const [path, fields] = requestWith($('form').elements.fault.value, next.fields);
   $('curl').textContent = curl('POST', path, { user: currentUser(), key: next.key, fields });
@@ -128,7 +128,7 @@ async function look() {
 }
 
 async function live() {
-  // Nobody looks at a page in the background.
+  // A page in the background asks for nothing, because nobody looks at it.
   if (!document.hidden) {
     await look();
     if (mine && (mine.unanswered || mine.seen?.state !== 'finished')) await watch();

@@ -1,12 +1,13 @@
 import { code, element } from './view.js';
 
-// The board of the laboratory: everybody's requests on their way, and how fast they go.
+// The board of the laboratory: the requests of all users that are under way, and how fast they go.
 
 const $ = (id) => document.getElementById(id);
 const kSamples = 120;
 
-// Where a request stands: its recovery point, and whether somebody is at work on it. A cancellation prepares a
-// refund where a ride is created, and refunds where that is charged.
+// The station of a request. It depends on the recovery point, and on whether somebody is at work on the request. A
+// cancellation uses the stations of a ride: it prepares its refund where a ride is created, and refunds where a ride is
+// charged.
 export function stationOf(point, leased) {
   const prepared = leased ? 2 : 1;
   return { started: 0, ride_created: prepared, refund_prepared: prepared, charge_created: 3, refund_created: 3, finished: 4 }[point] ?? 0;
@@ -22,7 +23,7 @@ function dot(id) {
     made.style.left = '10%';
     made.style.top = `${4 + (nextRow++ % 11) * 12}px`;
     $('track').append(made);
-    // The viewer shall see where it begins before it moves.
+    // Forces a layout, so that the viewer sees the dot at its start before it moves.
     made.getBoundingClientRect();
     dots.set(id, { made });
   }

@@ -1,13 +1,14 @@
 import { describe, verdict } from './api.js';
 import { clock, element } from './view.js';
 
-// The story of the laboratory: what happened to each request, under a heading of its own, the latest first.
+// The story of the laboratory: what happened to each request. Each request has its own heading, and the latest comes
+// first.
 
 const $ = (id) => document.getElementById(id);
 const kMostRequests = 12;
 let requests = 0;
 
-// A request begins. Returns what tells of it.
+// Adds a request to the story. Returns a function that tells what happens to it.
 export function beginStory(title) {
   requests += 1;
   const told = element('ol', { class: 'log' });
@@ -32,7 +33,7 @@ const kBroken = {
   'answer-lost': 'The provider has charged the card, and nobody here knows. The charge carried a key that was stored before the call: the next attempt sends it again, and the provider answers with the charge that it made.',
 };
 
-// What an answer means. `first`: the answer to the request that was made to fail.
+// Explains what an answer means. `first`: it is the answer to the request that was made to fail.
 export function explain(answer, first, fault) {
   const { status, body, replayed } = answer;
   if (verdict(answer) === 'success') {

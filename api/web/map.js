@@ -10,15 +10,15 @@ export function kilometres(a, b) {
   return 2 * kEarthRadius * Math.asin(Math.sqrt(Math.min(1, half)));
 }
 
-// Where on the earth the map was clicked, as texts for the fields.
+// Returns the place on the earth at which the map was clicked, as texts for the fields.
 export function placeAt(event) {
   const box = $('map').getBoundingClientRect();
   const place = (part, size, degrees) => ((part / size) * degrees - degrees / 2).toFixed(2);
   return { lat: String(-place(event.clientY - box.top, box.height, 180)), lon: place(event.clientX - box.left, box.width, 360) };
 }
 
-// The arc goes the short way around. Where that is across the date line it leaves the map on one side and comes back on
-// the other: it is drawn twice, once for each end, and what is outside of the map is cut off.
+// The arc goes the short way around the earth. Across the date line it leaves the map on one side and comes back on the
+// other. Then it is drawn twice, once for each end, and the parts outside the map are cut off.
 function arc(from, to) {
   const ahead = to.x - from.x;
   const way = ahead - kAround * Math.round(ahead / kAround);

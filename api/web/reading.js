@@ -3,9 +3,9 @@ import { verdict } from './api.js';
 const kFirstPause = 1000;
 const kLongestPause = 30_000;
 
-// Something of the service's that is shown and may change: `ask()` gets it, `show(answer)` shows it or that it is not
-// known. What could not be had is asked for again, until it is there, and at once when the network is back. Returns a
-// function that asks now; it resolves once that was shown, or was overtaken by another call.
+// Shows something that the service knows and that may change. `ask()` gets it. `show(answer)` shows it, or that it is
+// not known. If it is not known, it is asked for again until it is, and at once when the network is back. Returns a
+// function that asks now. Its promise resolves once the answer was shown, or once another call has overtaken this one.
 export function reading(ask, show) {
   let turn = 0;
   let timer = 0;

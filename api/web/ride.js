@@ -42,7 +42,7 @@ function fields() {
   return $('raise_error').checked ? { ...typedIn, raise_error: 'true' } : typedIn;
 }
 
-// What is sent: the numbers as the service takes them.
+// The fields that are sent, with the numbers as the service takes them.
 function request() {
   return { ...fields(), ...Object.fromEntries(names.map((name) => [name, decimal($(name).value)])) };
 }
@@ -67,7 +67,7 @@ function swap() {
   typed();
 }
 
-// What can be seen of what is typed: the map, and the request as a command.
+// Shows what is typed: on the map, and as a command.
 function preview() {
   drawMap(placeOf('origin'), placeOf('target'));
   const ready = !names.map($).some(faultOf);
@@ -92,7 +92,8 @@ function fill(stored) {
   $('raise_error').checked = stored.raise_error === 'true';
 }
 
-// The first field that is not right, with its reason at the field and said aloud; or none.
+// Shows the reason at the first field that is not right. Returns a notice with the reason, or null if all fields are
+// right.
 function mistake() {
   const wrong = names.map($).find(faultOf);
   if (!wrong) return null;
@@ -110,7 +111,7 @@ function send(event) {
   if ($('submit').disabled) return;
   const wrong = mistake();
   if (wrong) return say(wrong);
-  // Before anything else can happen, so that a second click finds nothing to press.
+  // Do this before anything else, so that a second click finds nothing to press.
   acting = true;
   setBusy(true);
   submission.submit(currentUser(), request());
@@ -124,14 +125,14 @@ function setBusy(busy) {
   $('form').setAttribute('aria-busy', busy);
 }
 
-// ---- what is said
+// ---- messages
 
 // This tab sent the request, so the focus may go to its outcome.
 let acting = false;
 let said = '';
 let ticking = 0;
 
-// Says a thing once: screen readers read whatever changes.
+// Shows a message only if it is new, because screen readers read whatever changes.
 function say(...content) {
   const text = content.map((part) => part.textContent).join();
   if (text !== said) $('status').replaceChildren(...content);

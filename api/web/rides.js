@@ -4,12 +4,12 @@ import { Submission } from './submission.js';
 import { currentUser, lockUser, onUserChange } from './user.js';
 import { clock, code, element, notice } from './view.js';
 
-// "My rides": the last ones, as the service says they stand, and how to cancel one of them.
+// "My rides": shows the latest rides with the states that the service told, and cancels them.
 
 const $ = (id) => document.getElementById(id);
 const kRows = 5;
 const kMostRows = 100;
-// While the state of a ride is about to change; longer each time that it has not.
+// The pause in milliseconds while the state of a ride is about to change. It grows each time that nothing has changed.
 const kFirstPace = 2000;
 const kLongestPace = 60_000;
 
@@ -25,7 +25,7 @@ let rides = [];
 let next = null;
 let listeners = [];
 
-// What the service said last of this ride; undefined if it is not among those that are shown.
+// What the service last said about this ride; undefined if the ride is not among those that are shown.
 export const rideKnown = (id) => rides.find((ride) => ride.id === id);
 
 export function onRides(listener) {
@@ -55,7 +55,7 @@ function draw(note) {
   $('rides-note').textContent = note;
   $('rides-note').hidden = note === '';
   $('older').hidden = next === null;
-  // Only what has changed is drawn again: whoever is at a button stays there.
+  // Draw again only after a change, and then keep the focus on the same button.
   if (JSON.stringify(rides) !== drawn) {
     drawn = JSON.stringify(rides);
     const focused = document.activeElement?.dataset?.ride;
@@ -100,12 +100,12 @@ async function older() {
   draw('');
 }
 
-// ---- cancelling one
+// ---- cancelling a ride
 
 let busy = false;
-// This tab asked for it, so the focus may go to its outcome.
+// This tab asked for the cancellation, so the focus may go to its outcome.
 let acting = false;
-// Nothing is told of what was over before this page began.
+// False until a cancellation is under way. An outcome from before this page was loaded is not told.
 let news = false;
 
 const said = {

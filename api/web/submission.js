@@ -1,21 +1,21 @@
 import { ask, describe, uuid, verdict } from './api.js';
 
-// A form whose request takes effect once: however often it is sent, from however many tabs, and whatever
-// happens to the network, the page or the browser on the way.
+// A form whose request takes effect once, however often it is sent, from however many tabs, and whatever
+// happens to the network, the page or the browser meanwhile.
 //
-// Its state is in localStorage, so it survives all of them, and belongs to all tabs together:
-//   draft   being filled in; the key is made already. `failure` tells why the last one was refused.
-//   sent    somebody may have got it. Only an answer ends this, and it is sent again until there is one.
-//   done    there is one.
-//   parked  the service wants a person to look at it. Not to be sent with another key.
-//   stale   sent so long ago that the service may have forgotten its key: sending it again could do it twice.
-// One tab sends at a time; the others wait for its lock, and one of them goes on if it dies.
+// Its state is in localStorage, so it survives all of this, and all tabs share it:
+//   draft   the form is being filled in; the key exists already. `failure` tells why the last request was refused.
+//   sent    the service may have got the request. It is sent again until there is an answer, or it is stale.
+//   done    the request has succeeded, and there is an answer.
+//   parked  the service wants a person to look at the request. Do not send it with another key.
+//   stale   sent so long ago that the service may have forgotten the key. Sending it again could do it twice.
+// One tab sends at a time, and the others wait for its lock. If that tab dies, one of the others continues.
 
 const kLongestAge = 24 * 3600_000;  // the service remembers a key for 72 hours
 const kFirstPause = 700;
 const kLongestPause = 30_000;
 
-// Where locks are not to be had (nor storage, perhaps), the key alone has to do.
+// Some browsers give us no lock, and perhaps no storage. Then only the key prevents a second effect.
 async function withLock(name, work) {
   let begun = false;
   const once = () => {
@@ -37,16 +37,16 @@ export class Submission {
   #onChange;
   #onPause;
   #memory = null;
-  // What could not be stored is in memory alone, and newer than what is stored.
+  // True if the last state could not be stored. Then it is only in memory, and newer than what is stored.
   #unsaved = false;
   #shown = null;
   #busy = false;
   #wake = () => {};
 
-  // onChange(state, busy): show this. onPause({ reason, until }): an attempt failed, the next one is at this time; or
-  // onPause({ offline: true }): the next one is when the network is back. Options: blank: the fields of an empty form.
-  // keepsKey: only renew() changes the key, and what was done may be sent again. firstOnly: a field for the first
-  // attempt alone. method: no POST, and without a body. The path may be a function of the fields.
+  // onChange(state, busy): show this state. onPause({ reason, until }): an attempt failed, the next one is at `until`.
+  // onPause({ offline: true }): the next attempt is when the network is back. The path may be a function of the fields.
+  // Options: blank: the fields of an empty form. keepsKey: only renew() changes the key, and a done request may be
+  // sent again. firstOnly: a field that only the first attempt sends. method: used instead of POST, without a body.
   constructor(name, path, { onChange, onPause, ...options }) {
     this.#place = `rocket-rides.${name}`;
     this.#path = path;
@@ -57,11 +57,11 @@ export class Submission {
       if (event.key === this.#place || event.key === null) this.#adopt();
     });
     window.addEventListener('pageshow', (event) => event.persisted && this.#adopt());
-    // A pause ends with either: whoever is offline is told so, and waits for the network instead.
+    // Both events end a pause. A person who is offline is told so, and the form waits for the network instead.
     for (const change of ['online', 'offline']) window.addEventListener(change, () => this.sendNow());
   }
 
-  // Shows where things stand, and goes on with what was under way.
+  // Shows the stored state, and continues what was under way.
   start() {
     this.#adopt();
   }
@@ -81,14 +81,14 @@ export class Submission {
     });
   }
 
-  // Another request, for which the person asked: a new key.
+  // Begins another request with a new key, because the person asked for it.
   renew(fields = this.#options.blank) {
     if (this.#busy || this.#load().phase === 'sent') return;
     this.#save(this.#draft(fields));
     this.#adopt();
   }
 
-  // The service was told to look again at a parked request: its key may be sent once more.
+  // Sends a parked request once more with its key, after the service was told to look at it again.
   askAgain() {
     const { key } = this.#shown;
     this.#exclusively((stored) =>
@@ -114,7 +114,7 @@ export class Submission {
     if (this.#shown.phase === 'sent') this.#exclusively(() => null);
   }
 
-  // Waits for its turn among the tabs, lets `prepare` say what is to be sent, and sends what is unanswered.
+  // Waits for the turn of this tab, lets `prepare` say what is to be sent, and sends a request that is unanswered.
   async #exclusively(prepare) {
     if (this.#busy) return;
     this.#busy = true;
@@ -164,7 +164,7 @@ export class Submission {
     return Object.fromEntries(Object.entries(fields).filter(([name]) => name !== firstOnly || attempts === 1));
   }
 
-  // Or until the person wants to try.
+  // Waits for the network, or until the person wants to try.
   #untilOnline(attempts) {
     return new Promise((resolve) => {
       this.#wake = resolve;
@@ -172,7 +172,7 @@ export class Submission {
     });
   }
 
-  // Longer each time, and never the same for two clients that began together.
+  // Each pause is longer, and partly random, so that clients that began together do not retry together.
   #pause(attempts, answer) {
     const longest = Math.min(kFirstPause * 2 ** (attempts - 1), kLongestPause);
     const pause = Math.max(longest * (0.5 + Math.random() / 2), (answer.retryAfter ?? 0) * 1000);
@@ -183,13 +183,13 @@ export class Submission {
     });
   }
 
-  // What was stored may be from another version of this page, or from anybody: it is believed only in this shape.
+  // The stored state may be from another version of this page, or from anybody. It is used only if its shape is right.
   #load() {
     let stored = this.#memory;
     try {
       if (!this.#unsaved) stored = JSON.parse(localStorage.getItem(this.#place)) ?? stored;
     } catch {
-      // No storage, or nothing sensible in it.
+      // There is no storage, or no JSON in it.
     }
     return isState(stored) ? stored : this.#save(this.#draft(this.#options.blank));
   }
@@ -200,7 +200,7 @@ export class Submission {
       localStorage.setItem(this.#place, JSON.stringify(state));
       this.#unsaved = false;
     } catch {
-      // Full, or not allowed: this tab remembers.
+      // The storage is full or not allowed. Only this tab remembers the state.
       this.#unsaved = true;
     }
     return state;

@@ -1,4 +1,4 @@
-// Who is asking. The service knows people by their e-mail address alone.
+// The user who asks. The service knows people only by their e-mail address.
 const place = 'rocket-rides.user';
 const chooser = document.querySelector('#user');
 
@@ -7,14 +7,14 @@ function recall() {
   try {
     chosen = localStorage.getItem(place);
   } catch {
-    // Then the choice lasts as long as the page.
+    // Without storage the choice lasts as long as the page.
   }
   if ([...chooser.options].some((option) => option.value === chosen)) chooser.value = chosen;
 }
 
 export const currentUser = () => chooser.value;
 
-// Nobody else can be chosen while something is under way. Each `what` has its own say.
+// No other user can be chosen while something is under way. Each `what` locks and unlocks on its own.
 const locks = new Set();
 export function lockUser(what, locked) {
   if (locked) locks.add(what);
@@ -22,7 +22,7 @@ export function lockUser(what, locked) {
   chooser.disabled = locks.size > 0;
 }
 
-// Calls back whenever somebody else is chosen, in whichever tab.
+// Calls back whenever another user is chosen, in any tab.
 export function onUserChange(callback) {
   chooser.addEventListener('change', () => {
     try {

@@ -1,4 +1,4 @@
-// Everything shown goes in as text, never as markup, wherever it comes from.
+// Everything is inserted as text, never as markup, wherever it comes from.
 
 // element('p', { class: 'quiet' }, 'text', anotherElement)
 export function element(name, attributes = {}, ...children) {
@@ -13,7 +13,7 @@ export function notice(kind, heading, ...children) {
   return element('div', { class: `notice ${kind}` }, element('h2', { tabindex: '-1' }, heading), ...children);
 }
 
-// [[name, value], …] as a list of facts.
+// Returns [[name, value], …] as a list of facts.
 export function facts(pairs) {
   return element('dl', { class: 'facts' }, ...pairs.flatMap(([name, value]) => [
     element('dt', {}, name),

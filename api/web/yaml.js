@@ -1,5 +1,5 @@
-// YAML, as much of it as openapi.yaml uses: maps and lists in blocks or in one line, plain and quoted scalars, and text
-// that goes on below (| and >-). Whatever else there is ends in an error, and in no wrong value.
+// Reads as much of YAML as openapi.yaml uses: maps and lists in blocks or in one line, plain and quoted scalars, and
+// text over several lines (| and >-). Anything else causes an error, and never a wrong value.
 
 export function parseYaml(text) {
   const lines = text.split('\n').map((line) => ({ indent: line.search(/\S|$/), text: line.trim() }));
@@ -23,7 +23,7 @@ export function parseYaml(text) {
         values.push(inline(rest));
         at += 1;
       } else {
-        // A map that begins behind the dash.
+        // A map that begins after the dash.
         lines[at] = { indent: indent + 2, text: rest };
         values.push(map(indent + 2));
       }
@@ -66,7 +66,7 @@ export function parseYaml(text) {
     return paragraphs.join('\n').replace(/([^\n])\n([^\n])/g, '$1 $2').replace(/\n\n/g, '\n');
   }
 
-  // A value within its line.
+  // A value within one line.
   function inline(source) {
     let rest = source;
     const take = (pattern) => {

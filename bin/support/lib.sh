@@ -1,15 +1,15 @@
 # shellcheck shell=bash
-# Functions the scripts share; a script sources this file and is then free to be started from any directory.
-# What is set here is used there.
+# Functions that the scripts share. A script that sources this file can be started from any directory. The scripts use
+# the variables that are set here.
 # shellcheck disable=SC2034
 
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)
 private_postgres=$root/bin/support/private-postgres
-# The full path rather than Debian's wrapper, which looks for system clusters first.
+# The full path, because Debian's wrapper looks for system clusters first.
 psql=/usr/lib/postgresql/15/bin/psql
 
-# in_env_file NAME: its value in .env as foreman reads it: the last line counts, quotes are taken off, and between
-# double ones \n is a new line and another backslash goes. Fails where .env has none.
+# in_env_file NAME: prints the value of NAME in .env as foreman reads it. The last line counts. Quotes are removed;
+# between double quotes, \n is a new line and any other backslash is removed. Fails if .env has no such line.
 in_env_file() {
   local line value='' found=''
   [[ -f $root/.env ]] || return 1
@@ -29,15 +29,15 @@ in_env_file() {
   printf '%s\n' "$value"
 }
 
-# setting NAME: its value as foreman gives it to the processes: what .env says comes first.
+# setting NAME: prints the value as foreman gives it to the processes: .env comes first, then the environment.
 setting() { in_env_file "$1" || printf '%s\n' "${!1:-}"; }
 
-# is_private URL: whether it is one that bin/setup writes, of the private PostgreSQL of this or a copied checkout.
+# is_private URL: succeeds if bin/setup wrote it, for the private PostgreSQL of this or of a copied checkout.
 is_private() {
   [[ $1 =~ ^postgresql://postgres@%2Ftmp%2Frocket-rides-[0-9]+-[0-9a-f]{16}:5432/rocket_rides$ ]]
 }
 
-# given_database: the DATABASE_URL that a person wrote into .env, else that of the environment; empty without either.
+# given_database: prints the DATABASE_URL that a person wrote into .env, else that of the environment, else nothing.
 given_database() {
   local url
   url=$(in_env_file DATABASE_URL) || url=''
@@ -45,8 +45,8 @@ given_database() {
   printf '%s\n' "$url"
 }
 
-# run_psql URL OPTION...: psql for that database. A password in the URL goes by the environment, because command lines
-# are visible to everybody.
+# run_psql URL OPTION...: runs psql on that database. A password in the URL is passed in the environment, because
+# command lines are visible to everybody.
 run_psql() {
   local url=$1 password='' escapes="'([^'\\\\]|\\\\.)*'|([^[:space:]\\\\]|\\\\.)*"
   shift
@@ -81,7 +81,7 @@ as_root() {
   sudo "$@"
 }
 
-# packages SET...: the names listed for these sets.
+# packages SET...: prints the names that packages.txt lists for these sets.
 packages() {
   local set
   for set in "$@"; do awk -v set="$set" '$1 == set { print $2 }' "$root/bin/support/packages.txt"; done
@@ -89,10 +89,10 @@ packages() {
 
 is_installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
 
-# missing_packages SET...: those of them that are not installed.
+# missing_packages SET...: prints the packages of these sets that are not installed.
 missing_packages() {
   local installed
-  # dpkg-query fails when it knows nothing of a package, which is an answer, not an error.
+  # dpkg-query fails if it does not know a package. Here this is an answer, not an error.
   # shellcheck disable=SC2046
   installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $(packages "$@") 2>/dev/null |
     sed -n 's/^installed //p') || true
@@ -112,7 +112,7 @@ install_packages() (
   command -v apt-get >/dev/null || die "this needs Debian 12; install by hand: ${missing[*]}"
   say "installing ${missing[*]}"
   apt_get update || say "apt-get update failed; trying with the package lists at hand"
-  # Debian's packages would create and start servers on the usual ports, which nobody asked for.
+  # Without this, Debian's packages would create and start servers on the usual ports, which nobody asked for.
   trap remove_restraints EXIT
   if [[ " ${missing[*]} " == *" postgresql-15 "* ]]; then
     as_root mkdir -p "${no_cluster%/*}"
@@ -123,7 +123,7 @@ install_packages() (
     [[ " ${missing[*]} " != *" $name "* ]] || servers+=("$name")
   done
   if [[ " ${servers[*]} " == *" rabbitmq-server "* ]]; then
-    # It needs Erlang, and that would start its port mapper.
+    # RabbitMQ needs Erlang, which would start its port mapper.
     is_installed erlang-base || unwanted+=(epmd.socket epmd.service)
   fi
   if ((${#servers[@]})) && [[ ! -e $no_start ]]; then
@@ -131,7 +131,7 @@ install_packages() (
     as_root chmod 0755 "$no_start"
   fi
   apt_get install --no-install-recommends "${missing[@]}"
-  # Nor at the next boot.
+  # The servers must not start at the next boot either.
   for name in "${servers[@]}"; do as_root update-rc.d "$name" disable >&2; done
   if ((${#unwanted[@]})) && command -v systemctl >/dev/null; then
     as_root systemctl --quiet disable "${unwanted[@]}" >&2
@@ -139,7 +139,7 @@ install_packages() (
 )
 
 no_cluster=/etc/postgresql-common/createcluster.d/rocket-rides.conf
-# Asked before any package starts a service; a container's own, or an administrator's, stays as it is.
+# Debian runs this file before a package starts a service. A file of a container or an administrator stays as it is.
 no_start=/usr/sbin/policy-rc.d
 restraint='# Rocket Rides, while it installs packages.'
 remove_restraints() {
@@ -150,8 +150,9 @@ remove_restraints() {
   ! grep -qxF "$restraint" "$no_start" 2>/dev/null || as_root rm -f "$no_start"
 }
 
-# only_one NAME SENTENCE: lets one script at a time go on from here, to its end, in this checkout. Others say the sentence
-# and wait; without a sentence they fail. What outlives the script is to be started with 8>&-.
+# only_one NAME SENTENCE: takes a lock of this checkout, which the script holds until it ends. If another script has the
+# lock, says the sentence and waits; without a sentence, fails. A process that outlives the script must be started with
+# 8>&-.
 only_one() {
   mkdir -p "$root/.local"
   exec 8>"$root/.local/$1.lock"
@@ -170,9 +171,9 @@ blame_full_disk() {
   done
 }
 
-# supervise GRACE COMMAND...: runs the command in a session of its own, so that a terminal's Ctrl-C
-# reaches this script alone; passes INT, TERM and HUP on as one TERM; leaves no process behind.
-# Sets `signalled` to the signal that ended it, if one did; returns the command's status.
+# supervise GRACE COMMAND...: runs the command in a session of its own, so that a terminal's Ctrl-C reaches this script
+# only. Passes INT, TERM and HUP on as one TERM. Leaves no process behind: kills what is left GRACE seconds after the
+# command ended. Sets `signalled` to the signal that ended it, if one did; returns the command's status.
 signalled=''
 child=''
 supervise() {
@@ -189,7 +190,7 @@ supervise() {
   return "$status"
 }
 
-# catch_signals: to be called before the first thing that has to be undone.
+# catch_signals: must be called before the first thing that has to be undone.
 catch_signals() {
   local signal
   for signal in INT TERM HUP; do
@@ -198,11 +199,11 @@ catch_signals() {
   done
 }
 
-# end_session SID SECONDS: ends what is left of a session, politely first.
+# end_session SID SECONDS: ends what is left of a session, with TERM, and after so many seconds with KILL.
 end_session() {
   local pids i
   for ((i = 0; i <= $2 * 10; i++)); do
-    # Zombies are only waiting for init.
+    # Zombies do not count, because they only wait for init.
     pids=$(ps -o pid=,stat= --sid "$1" | awk '$2 !~ /^Z/ { print $1 }') || true
     [[ -n $pids ]] || return 0
     # shellcheck disable=SC2086

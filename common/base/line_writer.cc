@@ -14,14 +14,14 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Lines of the same moment share a write and, above all, one waking of the thread.
+// How long the thread gathers lines, so that they share one write and, above all, one wake-up of the thread.
 constexpr milliseconds kGathering{2};
 constexpr milliseconds kPauseAfterFailure{200};
 constexpr milliseconds kLastWrites{1500};
-// Beyond it a buffer that is empty gives its memory back.
+// An empty buffer with more capacity than this gives its memory back.
 constexpr std::size_t kCapacityKept = 65'536;
 
-// The size of the whole lines at the beginning of `text` that a pipe takes all at once; at least one line.
+// Returns the size of the first lines of `text` that a pipe takes whole in one write; at least one line.
 std::size_t whole_lines(std::string_view text) {
   if (text.size() <= PIPE_BUF) return text.size();
   const auto last = text.substr(0, PIPE_BUF).rfind('\n');
@@ -35,7 +35,7 @@ struct LineWriter::State {
       : descriptor(where), capacity(most), gap_line(std::move(made_by)) {}
 
   void run();
-  // Returns when all of it is written, or when that fails and the writer is closing.
+  // Returns when all is written, or when a write fails while the writer is closing.
   void write_all(std::string_view text);
   bool pause_unless_closing();
 
@@ -47,10 +47,10 @@ struct LineWriter::State {
   std::condition_variable filled;
   std::condition_variable advanced;
   std::string waiting;
-  // Lines behind those in `waiting` that found no room.
+  // Number of lines that came after those in `waiting` and found no room.
   std::uint64_t gap = 0;
   std::uint64_t dropped = 0;
-  // Bytes ever taken into `waiting`, and those of them that have been written.
+  // All bytes taken into `waiting` so far, and how many of them have been written.
   std::uint64_t taken = 0;
   std::uint64_t written = 0;
   bool hurry = false;
@@ -91,7 +91,7 @@ void LineWriter::State::write_all(std::string_view text) {
       if (size >= 0) {
         part.remove_prefix(static_cast<std::size_t>(size));
       } else if (errno == EAGAIN) {
-        // Somebody who shares the descriptor has made it so.
+        // Someone who shares the descriptor has made it non-blocking.
         pollfd watched{descriptor, POLLOUT, 0};
         ::poll(&watched, 1, static_cast<int>(kPauseAfterFailure.count()));
       } else if (errno != EINTR && !pause_unless_closing()) {
@@ -127,7 +127,7 @@ void LineWriter::write(std::string_view line) {
   State& state = *state_;
   std::unique_lock lock(state.mutex);
   const bool was_empty = state.waiting.empty();
-  // One that alone exceeds the capacity fits when nothing else waits. Nothing goes in behind a gap.
+  // A line larger than the capacity fits when nothing else waits. No line is added after a gap.
   if (state.gap > 0 || (!was_empty && state.waiting.size() + line.size() > state.capacity)) {
     ++state.gap;
     ++state.dropped;

@@ -24,14 +24,14 @@ constexpr const char* kTextPattern = "%Y-%m-%dT%H:%M:%S.%eZ %-7l %n: %v";
 constexpr const char* kJsonPattern = R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","process":"%n",%v})";
 
 std::string json_string(std::string_view text) {
-  // Invalid UTF-8 from a stranger must not cost us the line.
+  // Invalid UTF-8 from outside must not make us lose the line.
   return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 bool needs_quotes(std::string_view text) {
   if (text.empty()) return true;
   for (const char c : text) {
-    // Bytes beyond ASCII too: they may not be UTF-8.
+    // Bytes beyond ASCII need quotes too: they may not be valid UTF-8.
     if (c <= ' ' || c == '"' || c == '=' || c == '\x7f') return true;
   }
   return false;
@@ -45,7 +45,7 @@ bool is_plain(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c < '\x7f'; });
 }
 
-// Puts the fields into the sentence. Returns which they were, a bit for each.
+// Puts the fields into the sentence. Returns one bit for each field, set if the sentence has it.
 std::uint32_t append_sentence(std::string& line, std::string_view sentence, Log::Fields fields) {
   std::uint32_t used = 0;
   for (;;) {
@@ -98,7 +98,7 @@ std::string json_line(std::string_view event, Log::Fields fields) {
   return line;
 }
 
-// Formats where the event happens, and has the line written elsewhere.
+// Formats the line on the calling thread. Another thread writes it.
 class LineSink : public spdlog::sinks::base_sink<std::mutex> {
  public:
   explicit LineSink(LineWriter& writer) : writer_(writer) {}
@@ -116,7 +116,7 @@ class LineSink : public spdlog::sinks::base_sink<std::mutex> {
   spdlog::memory_buf_t line_;
 };
 
-// Formats, without a logger, the line that stands for those that are missing.
+// Formats, without a logger, the line that says how many lines are missing.
 LineWriter::GapLine gap_line_of(std::string process, bool json) {
   const auto formatter = std::make_shared<spdlog::pattern_formatter>(json ? kJsonPattern : kTextPattern,
                                                                      spdlog::pattern_time_type::utc);

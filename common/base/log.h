@@ -37,20 +37,21 @@ struct LogField {
       : name(field_name), value(field_value) {}
 
   std::string_view name;
-  // Empty for a decimal, which is written when the format is known: people get one place, programs six.
+  // Empty for a decimal. A decimal is written once the format is known: with one decimal place for people
+  // (text), with six for programs (JSON).
   std::string value{};
   std::optional<double> decimal{};
   bool is_number = false;
 };
 
-// One event, one line, on standard output, as text for people or as JSON for programs. JSON has the event and
-// its fields. Text has a sentence, where there is one, in which {name} stands for the field of that name;
-// then the fields that the sentence leaves out. Without a sentence it has the event in its place. Fields are
-// named the same everywhere: key_id user_id point attempt status duration_ms query sqlstate request_id. Never
-// put credentials, card data or the text of an idempotency key into one. Thread safe.
+// Writes one line per event to standard output, as text for people or as JSON for programs. JSON has the
+// event and its fields. Text has the sentence, in which {name} stands for the field of that name, and then
+// the fields that the sentence leaves out. Without a sentence, text has the event in its place. Fields have
+// the same names everywhere: key_id user_id point attempt status duration_ms query sqlstate request_id. Never
+// put credentials, card data or the text of an idempotency key into a field. Thread safe.
 //
-// Logging never waits for whoever reads the log: see LineWriter. The last Log of a process writes what still
-// waits when it goes, so it must go before main() returns. Copies share what they write to.
+// Logging never waits for the reader of the log: see LineWriter. The last Log of a process writes the lines
+// that still wait when it is destroyed, so destroy it before main() returns. Copies share one writer.
 class Log {
  public:
   using Fields = std::initializer_list<LogField>;
@@ -63,10 +64,11 @@ class Log {
   void warn(std::string_view event, Fields fields = {}, std::string_view sentence = {}) const;
   void error(std::string_view event, Fields fields = {}, std::string_view sentence = {}) const;
 
-  // The same log, which shows info whatever the level: for lines that a program is run for.
+  // The same log, but it shows info at any level: for lines that are the purpose of a program.
   Log with_info() const;
 
-  // Waits until all lines so far have been handed to the operating system; false when that takes longer.
+  // Waits until all lines so far have been handed to the operating system. Returns false if that takes
+  // longer.
   bool flush(std::chrono::milliseconds limit) const;
   // Lines that were dropped since the beginning, because nobody took them.
   std::uint64_t dropped() const;
@@ -77,7 +79,7 @@ class Log {
  private:
   void write(int level, std::string_view event, Fields fields, std::string_view sentence) const;
 
-  // The first, because the logger writes to it.
+  // Declared first, because the logger writes to it.
   std::shared_ptr<LineWriter> writer_;
   std::shared_ptr<spdlog::logger> logger_;
   bool json_ = false;

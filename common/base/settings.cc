@@ -39,7 +39,7 @@ std::string join(const std::vector<std::string>& words, std::string_view separat
   return joined;
 }
 
-// Kubernetes gives a container such a value for each of its services: of one named api, it is API_PORT.
+// Kubernetes sets such a variable in a container for each service. For a service named api it is API_PORT.
 bool is_of_a_kubernetes_service(std::string_view variable, std::string_view value) {
   return variable.ends_with("_PORT") &&
          (value.starts_with("tcp://") || value.starts_with("udp://") || value.starts_with("sctp://"));

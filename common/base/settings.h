@@ -11,8 +11,8 @@
 namespace rocket {
 
 // The configuration of one process: each setting comes from a flag, else from an environment variable, else
-// from the default that its target already holds. An empty variable counts as unset, and so, with a warning
-// on standard error, does a NAME_PORT that Kubernetes sets for a service (tcp://10.0.0.1:80).
+// from the default that its target already holds. An empty variable counts as unset. So does a NAME_PORT that
+// Kubernetes sets for a service (tcp://10.0.0.1:80), with a warning on standard error.
 //
 //   Settings settings("reaper", "removes old idempotency keys");
 //   settings.add("batch", {"REAPER_BATCH"}, "keys", "keys removed per transaction", batch, 1, 100000);
@@ -30,7 +30,7 @@ class Settings {
            std::chrono::milliseconds most);
   void add(std::string flag, std::vector<std::string> variables, std::string unit, std::string help,
            double& target, double least, double most);
-  // `allowed` empty: any non-empty text.
+  // If `allowed` is empty, any non-empty text is allowed.
   void add(std::string flag, std::vector<std::string> variables, std::string help, std::string& target,
            std::vector<std::string> allowed = {});
   // A switch on the command line; 1/true/on/yes or 0/false/off/no in the environment.
@@ -38,12 +38,12 @@ class Settings {
   // A value that may only come from the environment, because command lines are visible to other users.
   void add_secret(std::vector<std::string> variables, std::string help, std::string& target);
 
-  // A mistake that only the caller can see, such as two settings that contradict each other.
-  // Checked by read() once every value is known.
+  // Adds a check for a mistake that only the caller can see, such as two settings that contradict each other.
+  // read() runs it once every value is known.
   void require(std::function<std::optional<std::string>()> check);
 
-  // Fills the targets. nullopt: go on. Otherwise end the process with the returned status: 0 after --help
-  // or --version, 2 after printing every mistake at once to standard error.
+  // Fills the targets. Returns nullopt if the process may go on. Otherwise the process must end with the
+  // returned status: 0 after --help or --version, 2 after printing every mistake at once to standard error.
   [[nodiscard]] std::optional<int> read(int argc, const char* const* argv);
 
  private:

@@ -6,10 +6,10 @@
 
 #include "endpoints/failures.h"
 
-// A ride is refunded at most once because its refund is a row: the first request makes it, with the key that
-// the provider knows the refund by, and every other one, with whatever key or none, finds it and sends that
-// key again or sees that it has been answered. So no request needs to know of another, and none waits for
-// one that crashed.
+// A ride is refunded at most once because its refund is one row. The first request makes the row, with the
+// key by which the provider knows the refund. Every other request, with any idempotency key or with none,
+// finds the row. It then sends the same refund key again, or sees that the refund has been made. So no
+// request needs to know of another, and none waits for one that crashed.
 namespace rocket::endpoints {
 namespace {
 
@@ -17,8 +17,8 @@ using idempotency::ForeignOutcome;
 
 // started → refund_prepared
 //
-// The ride's own request comes first: while that is unfinished, a charge may follow. (Keys are reaped, but
-// unfinished ones never.) Of two requests at once, one waits for the other's row, and then finds it.
+// The ride's own request must finish first: until then, a charge may follow. (Keys are reaped, but never
+// unfinished ones.) If two requests come at once, one waits for the other's row and then finds it.
 constexpr pg::Statement kPrepareRefund{"prepare_refund", R"sql(
 WITH key AS MATERIALIZED (
   SELECT id, user_id, split_part(request_path, '/', 3)::bigint AS ride_id
@@ -36,7 +36,7 @@ WITH key AS MATERIALIZED (
 ), refund AS (
   INSERT INTO refunds (ride_id, idempotency_key_id, stripe_charge_id)
   SELECT ride_id, id, stripe_charge_id FROM verdict WHERE refusal IS NULL
-  -- Of whatever: where two prepare at once, a conflict of rides alone would leave that of their charge an error.
+  -- No conflict target: two requests at once conflict on the ride and on its charge, and neither may fail.
   ON CONFLICT DO NOTHING
 ), prepared AS (
   UPDATE idempotency_keys k SET recovery_point = 'refund_prepared'
@@ -51,7 +51,8 @@ UNION ALL
 SELECT NULL, NULL, NULL, refusal FROM refused
 )sql"};
 
-// What the refund needs. A person who resumes a parked request has made sure that it may be sent again.
+// Reads what the refund needs. The age of the refund key counts from a resume, if there was one: the person
+// who resumed the parked request has made sure that the refund may be sent again.
 constexpr pg::Statement kLoadRefund{"load_refund", R"sql(
 SELECT key.recovery_point, refund.ride_id, refund.refund_key, refund.stripe_charge_id, refund.stripe_refund_id,
        extract(epoch FROM now() - greatest(refund.created_at, key.resumed_at))::bigint AS refund_key_age
@@ -62,7 +63,7 @@ SELECT key.recovery_point, refund.ride_id, refund.refund_key, refund.stripe_char
 
 // refund_prepared → refund_created
 //
-// Several requests may come here for one ride; the receipt is staged by the one that finds the refund open.
+// Several requests may come here for one ride. Only the one that finds the refund open stages the receipt.
 constexpr pg::Statement kRecordRefund{"record_refund", R"sql(
 WITH key AS (
   UPDATE idempotency_keys SET recovery_point = 'refund_created'
@@ -103,7 +104,7 @@ RETURNING k.recovery_point, k.response_code, k.response_body
 
 asio::awaitable<ForeignOutcome> refund(payments::ChargeGateway& gateway, RideOptions options,
                                        const pg::Result& loaded) {
-  // By another request.
+  // Another request has made the refund.
   if (auto refunded = loaded.optional_text(0, "stripe_refund_id")) {
     co_return idempotency::Recorded{std::move(*refunded)};
   }

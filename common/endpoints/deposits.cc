@@ -5,8 +5,8 @@ namespace {
 
 // started → finished
 //
-// Accounts are locked in the order of their users, and only after the keys, so that two batches cannot
-// deadlock. Where a batch has several deposits of one user, each answer tells the balance after its own.
+// Accounts are locked in the order of their user ids, and only after the keys, so that two batches cannot
+// deadlock. If a batch has several deposits of one user, each answer has the balance after its own deposit.
 constexpr pg::SetStatement kDeposit{"deposit", R"sql(
 WITH fenced AS MATERIALIZED (
   SELECT due.n, k.id, k.user_id, k.origin_ip, k.request_params, (k.request_params->>'amount')::bigint AS amount

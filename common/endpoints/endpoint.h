@@ -13,9 +13,9 @@
 #include "http/path_pattern.h"
 #include "idempotency/flow.h"
 
-// An endpoint that changes something says here, once, all that there is to know of it. The api makes its
-// routes and checks of it, the completer finds the phases of an abandoned request in it, and the specs send
-// its example.
+// Everything about an endpoint that changes something is declared here, once. The api makes its routes and
+// checks from it, the completer finds the phases of an abandoned request in it, and the specs send its
+// example.
 namespace rocket::endpoints {
 
 struct Decimal {
@@ -26,24 +26,25 @@ struct Integer {
   std::int64_t least = 0;
   std::int64_t most = 0;
 };
-// In characters of Unicode.
+// The lengths count Unicode characters.
 struct Text {
   std::size_t shortest = 0;
   std::size_t longest = 0;
 };
-// Missing, it is false.
+// True or false. A missing flag counts as false.
 struct Flag {};
 
-// A parameter of the body. The key stores it under its name, and the phases read it from there; a number that
-// is not required and not given is not there. Requests with one key must be equal in it.
+// A parameter of the body. It is stored with the idempotency key under its name, and the phases read it
+// there. A number that is neither required nor given is not stored. Requests with one key must have equal
+// parameters.
 struct Parameter {
   std::string name;
   std::variant<Decimal, Integer, Text, Flag> kind;
   bool required = true;
 };
 
-// A variable of the path, which is the id of something: a positive whole number. Whatever else stands there
-// names nothing, and is answered with this failure.
+// A variable of the path. It is the id of something: a positive whole number. Any other text is answered with
+// the failure `not_found`.
 struct Variable {
   std::string name;
   std::string_view not_found;
@@ -51,20 +52,21 @@ struct Variable {
 
 enum class KeyRule {
   kRequired,
-  // Without a key, each request stands for itself.
+  // A request without a key is never the repeat of another one.
   kOptional,
 };
 
-// A table that has a row for each key which gets so far, and never two; its idempotency_key_id names the key.
+// A table with at most one row for each key. The row appears once a request gets so far, and its column
+// idempotency_key_id names the key.
 struct Effect {
   std::string table;
-  // Where a foreign call moves something for this row: the columns with the key that the call carries, and
-  // with the id of what was moved. No id is there twice.
+  // Set if a foreign call moves something, such as money, for this row: the column with the key that the call
+  // carries, and the column with the id of what was moved. No id occurs twice.
   std::string call_key{};
   std::string call_id{};
 };
 
-// Where an example takes a value from: the answer to the example of another endpoint, which is sent first.
+// Where an example takes a value from: the answer to the example of another endpoint. That one is sent first.
 struct Reference {
   std::string method;
   std::string path;
@@ -76,7 +78,8 @@ struct Reference {
 struct Example {
   // A JSON object.
   std::string parameters;
-  // By the name of a parameter or of a variable of the path, which `parameters` need not have.
+  // The values that come from other answers, by the name of a parameter or of a path variable. `parameters`
+  // need not have these names.
   std::map<std::string, Reference> from{};
 };
 
@@ -86,11 +89,12 @@ struct Endpoint {
   std::vector<Variable> variables{};
   std::vector<Parameter> parameters{};
   KeyRule key = KeyRule::kRequired;
-  // With 201, Location says this. {ride} stands for the id of "ride" in the answer, which must come first
-  // there; a variable of the endpoint's path stands for itself.
+  // The Location header of an answer with status 201. {ride} is replaced by the id of "ride" in the answer,
+  // where the id must come first. A variable of the endpoint's own path is replaced by its value in the
+  // request.
   std::optional<http::PathPattern> location{};
   idempotency::Flow flow;
-  // What a key may cause at most once.
+  // The effects that one key may have at most once.
   std::vector<Effect> effects{};
   Example example;
 };
@@ -100,9 +104,9 @@ class Endpoints {
  public:
   explicit Endpoints(std::vector<Endpoint> all) : all_(std::move(all)) {}
 
-  // The one that is declared with this path. Throws std::out_of_range.
+  // Returns the endpoint that is declared with this path. Throws std::out_of_range.
   const Endpoint& at(std::string_view method, std::string_view path) const;
-  // The one that a request belongs to, or nullptr.
+  // Returns the endpoint that a request belongs to, or nullptr.
   const Endpoint* find(std::string_view method, std::string_view path) const;
   // All statements of all phases.
   std::vector<pg::Statement> statements() const;

@@ -33,7 +33,7 @@ constexpr std::array kFailures{
 std::string body_of(std::string_view code, std::string_view error, std::string_view decline_code) {
   nlohmann::ordered_json body{{"error", error}, {"code", code}};
   if (!decline_code.empty()) body["decline_code"] = decline_code;
-  // What comes from a provider need not be valid UTF-8.
+  // Text from a provider may not be valid UTF-8.
   return body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 

@@ -10,24 +10,24 @@
 namespace rocket::endpoints {
 
 struct KnownFailure {
-  // For programs.
+  // For programs to read.
   std::string_view code;
-  // HTTP's.
+  // The HTTP status.
   int status;
-  // For Retry-After, in seconds; 0 where repeating the request is no use.
+  // Seconds for Retry-After; 0 if it is no use to repeat the request.
   int retry_after;
-  // For people.
+  // For people to read.
   std::string_view error;
 };
 
 // Throws std::out_of_range for a code that the table does not have.
 const KnownFailure& known_failure(std::string_view code);
 
-// A phase refuses the request, which leaves no trace.
+// The answer when a phase refuses the request. Such a request leaves no trace.
 idempotency::Response refused(std::string_view code);
 
-// A foreign call ends the request with this. The provider's own words, if any, take the place of the table's;
-// decline_code is told only where there is one.
+// The outcome of a foreign call that ends the request. `error`, the provider's own words, replaces the
+// table's text unless it is empty. The answer has a decline_code only if there is one.
 idempotency::Ended ended(std::string_view code, std::string_view error = {},
                          std::string_view decline_code = {});
 

@@ -30,8 +30,9 @@ WITH key AS (
 SELECT n, recovery_point, response_code, response_body FROM key
 )sql"};
 
-// What the charge needs. A person who resumes a parked ride has made sure that its charge may be sent again.
-// As a part of the join, the user could be where a young planner begins, with all of their rides.
+// Reads what the charge needs. The age of the charge key counts from a resume, if there was one: the person
+// who resumed the parked ride has made sure that the charge may be sent again. The user is read in a
+// subquery: in a join, a planner without statistics might begin at the user and read all of their rides.
 constexpr pg::SetStatement kLoadRide{"load_rides", R"sql(
 SELECT due.n, key.recovery_point, ride.id AS ride_id, ride.charge_key,
        (SELECT stripe_customer_id FROM users WHERE users.id = ride.user_id) AS stripe_customer_id,

@@ -25,16 +25,16 @@ namespace {
 
 using Descriptor = asio::posix::stream_descriptor;
 
-// Idle ones beyond are closed.
+// Idle connections beyond this number are closed.
 constexpr long kMaxConnectionsKept = 512;
 
 struct FreeMulti {
   void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
 };
 
-// libcurl's transfers of one execution context, driven by it: see
-// https://curl.se/libcurl/c/curl_multi_socket_action.html. Being a service of the context, it goes with it,
-// and so do the coroutines that wait here.
+// libcurl's transfers of one execution context, which drives them: see
+// https://curl.se/libcurl/c/curl_multi_socket_action.html. This is a service of the context, so it is
+// destroyed with the context, and so are the coroutines that wait here.
 class Transfers : public asio::execution_context::service {
  public:
   using key_type = Transfers;
@@ -49,7 +49,7 @@ class Transfers : public asio::execution_context::service {
     curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, kMaxConnectionsKept);
   }
 
-  // Completes on the executor, and not before this returns.
+  // Calls `complete` on the executor, and never before this function returns.
   void begin(const asio::any_io_executor& executor, Call call, std::function<void(Result)> complete) {
     if (!timer_) timer_ = std::make_unique<asio::steady_timer>(executor);
     auto transfer = std::make_unique<Transfer>();
@@ -69,14 +69,14 @@ class Transfers : public asio::execution_context::service {
   }
 
  private:
-  // A socket of libcurl's, and what libcurl waits for.
+  // A socket of libcurl, and the events that libcurl waits for.
   struct Watch {
     Watch(const asio::any_io_executor& executor, curl_socket_t socket) : descriptor(executor, socket) {}
     ~Watch() { end(); }
     Watch(const Watch&) = delete;
     Watch& operator=(const Watch&) = delete;
 
-    // libcurl closes the socket, or goes on with it; Asio must have forgotten it by then.
+    // libcurl closes the socket or goes on using it, so Asio must let go of it first.
     void end() {
       if (descriptor.is_open()) descriptor.release();
     }
@@ -92,7 +92,7 @@ class Transfers : public asio::execution_context::service {
     multi_.reset();
     watches_.clear();
     timer_.reset();
-    // The last, because coroutines end with it.
+    // This comes last, because the coroutines end with their transfers.
     std::exchange(transfers_, {}).clear();
   }
 
@@ -118,8 +118,8 @@ class Transfers : public asio::execution_context::service {
     const auto found = watches_.find(socket);
     if (what == CURL_POLL_REMOVE) {
       if (found == watches_.end()) return;
-      // Now, and not when the event in hand lets go of it: in that event, the socket's number may be used
-      // anew.
+      // Release the socket now. The event that is being handled still holds the watch, and during that event
+      // libcurl may use the number of the socket again.
       found->second->end();
       watches_.erase(found);
       return;
@@ -152,7 +152,7 @@ class Transfers : public asio::execution_context::service {
           (*still).*waiting = false;
           if ((still->wanted & wish) == 0) return;
           act(socket, error ? CURL_CSELECT_ERR : event);
-          // By now libcurl may have done with the socket.
+          // By now libcurl may be done with the socket.
           const auto found = watches_.find(socket);
           if (found != watches_.end() && found->second == still) wait(still);
         });
@@ -177,7 +177,7 @@ class Transfers : public asio::execution_context::service {
     }
   }
 
-  // A callback has failed. libcurl begins anew once it has no transfer left.
+  // A callback has failed. libcurl starts afresh once it has no transfer left.
   void end_all(CURLMcode code) {
     const auto all = std::exchange(transfers_, {});
     for (const auto& [easy, transfer] : all) curl_multi_remove_handle(multi_.get(), easy);

@@ -11,10 +11,10 @@ struct Call {
   std::string url;
   // Whole lines, "Name: value".
   std::vector<std::string> headers;
-  // POST when there is one, else GET.
+  // The method is POST if there is a body, else GET.
   std::optional<std::string> body;
   std::chrono::milliseconds connect_timeout{2000};
-  // From here to the end of the answer.
+  // From the start of the call to the end of the answer.
   std::chrono::milliseconds timeout{10'000};
   // Certificate authorities to trust, instead of the system's.
   std::string ca_file;
@@ -31,7 +31,7 @@ struct Answer {
   std::vector<Header> headers;
   std::string body;
 
-  // The last field of this name; nothing when there is none.
+  // Returns the last field of this name, or nullopt if there is none.
   std::optional<std::string> header(const std::string& lower_name) const;
 };
 

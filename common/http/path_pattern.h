@@ -11,23 +11,24 @@ namespace rocket::http {
 // thread safe.
 class PathPattern {
  public:
-  // Throws std::invalid_argument: the text does not begin with "/", or a brace is not that of a named
-  // segment.
+  // Throws std::invalid_argument if the text does not begin with "/", or if a brace does not belong to a
+  // named segment.
   explicit PathPattern(std::string text);
 
   const std::string& text() const { return text_; }
-  // Their names, from left to right.
+  // The names of the variables, from left to right.
   const std::vector<std::string>& variables() const { return variables_; }
-  // What stands where the variables are, as it is written in the path and never empty. Nothing: the path is
-  // another one.
+  // Returns the values of the variables as the path has them; none is empty. Returns nullopt if the path does
+  // not match.
   std::optional<std::vector<std::string_view>> match(std::string_view path) const;
-  // The path that has these in place of the variables. Throws std::out_of_range if there are too few.
+  // Returns the path with these values in place of the variables. Throws std::out_of_range if there are too
+  // few.
   std::string filled(const std::vector<std::string>& values) const;
 
  private:
   std::string text_;
   std::vector<std::string> variables_;
-  // What stands before, between and behind the variables: one more than there are of them.
+  // The texts before, between and after the variables: one more than there are variables.
   std::vector<std::string> literals_;
 };
 

@@ -23,7 +23,7 @@ std::size_t add_to_body(Answer& answer, std::string_view part) {
 }
 
 std::size_t add_header(Answer& answer, std::string_view line) {
-  // A status line begins anew, after an interim answer.
+  // After an interim answer (1xx) comes another status line, and the headers begin again.
   if (line.starts_with("HTTP/")) answer.headers.clear();
   const auto colon = line.find(':');
   if (colon == std::string_view::npos) return line.size();
@@ -37,7 +37,7 @@ std::size_t add_header(Answer& answer, std::string_view line) {
   return line.size();
 }
 
-// Any other number than that of the bytes ends the call.
+// libcurl ends the call if this returns any other number than that of the bytes.
 template <std::size_t add(Answer&, std::string_view)>
 std::size_t on_bytes(const char* data, std::size_t size, std::size_t count, void* context) {
   Answer& answer = static_cast<Transfer*>(context)->answer;
@@ -62,7 +62,7 @@ void set(CURL* easy, CURLoption option, Value value) {
   if (code != CURLE_OK) throw std::runtime_error(curl_easy_strerror(code));
 }
 
-// Empty when there is none.
+// Returns the host of a URL; empty if there is none.
 std::string host_of(const std::string& url) {
   const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parsed(curl_url(), &curl_url_cleanup);
   char* host = nullptr;
@@ -84,7 +84,7 @@ void prepare(Transfer& transfer) {
   transfer.headers = list_of(call.headers);
   set(easy, CURLOPT_URL, call.url.c_str());
   set(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  // Whatever http_proxy and all_proxy say.
+  // This machine is reached without a proxy, whatever http_proxy and all_proxy say.
   if (is_loopback(host_of(call.url))) set(easy, CURLOPT_PROXY, "");
   set(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
   set(easy, CURLOPT_HTTPHEADER, transfer.headers.get());
@@ -95,10 +95,10 @@ void prepare(Transfer& transfer) {
   if (!call.ca_file.empty()) set(easy, CURLOPT_CAINFO, call.ca_file.c_str());
   set(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(call.connect_timeout.count()));
   set(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(call.timeout.count()));
-  // Timeouts by signal are not for programs with threads.
+  // Programs with threads must not use timeouts by signal.
   set(easy, CURLOPT_NOSIGNAL, 1L);
-  // A call that ends while its host is looked up leaves that thread behind. libcurl would wait for it in our
-  // thread, as long as the name servers say nothing.
+  // If a call ends while its host is still being looked up, the thread of the look-up is left behind.
+  // Otherwise libcurl would block our thread for as long as the name servers do not answer.
   set(easy, CURLOPT_QUICK_EXIT, 1L);
   set(easy, CURLOPT_WRITEFUNCTION, &on_bytes<add_to_body>);
   set(easy, CURLOPT_WRITEDATA, &transfer);

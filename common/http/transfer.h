@@ -31,11 +31,11 @@ struct Transfer {
   std::unique_ptr<CURL, FreeEasy> easy;
 };
 
-// Makes transfer.easy, ready to be added to a multi handle; the transfer must stay where it is. Throws
+// Makes transfer.easy, ready to be added to a multi handle. The transfer must not move afterwards. Throws
 // std::bad_alloc and std::runtime_error.
 void prepare(Transfer& transfer);
 
-// For what libcurl calls: an exception must not pass through it.
+// For functions that libcurl calls: an exception must not pass through libcurl.
 template <typename Work, typename Value>
 Value without_exception(const Work& work, Value if_it_fails) noexcept {
   try {

@@ -16,15 +16,15 @@ namespace rocket::idempotency {
 namespace {
 
 // A claim is repeated when it raced with another one, when its commit was in doubt, or when its lease was
-// lost. More than a few times in a row means that others are at work on the key.
+// lost. If that happens more than a few times in a row, others are at work on the key.
 constexpr int kMaxClaims = 5;
 
 Lease new_lease(const Request& request) {
   return {request.user_email, request.key, time_ordered_uuid(), random_uuid(), {}, request.caller};
 }
 
-// After a commit in doubt or a lost lease. The old token is kept: should it hold the key after all, the next
-// claim takes over from it, and the end of the attempt releases it.
+// For use after a commit in doubt or a lost lease. The old token is kept, because it may hold the key after
+// all. Then the next claim takes over from it, and the end of the attempt releases it.
 void replace_token(Lease& lease) {
   lease.in_doubt_tokens.push_back(std::exchange(lease.token, random_uuid()));
 }
@@ -43,8 +43,8 @@ pg::Unit unit_of(const Lease& lease, pg::Query query) {
   return unit_of(lease, std::move(queries));
 }
 
-// Requests that lock rows of more than one key have transactions of their own, for which all others wait. So
-// each user has one of them in line at a time.
+// A request that locks rows of more than one key has a transaction of its own, and all others wait for it. So
+// each user has only one such request in line at a time.
 pg::Unit unit_of(const Flow& flow, const Lease& lease, std::vector<pg::Query> queries) {
   pg::Unit unit = unit_of(lease, std::move(queries));
   if (flow.locks_shared_rows) unit.lock_key = lease.user_email;
@@ -87,10 +87,10 @@ Failure describe(const std::exception_ptr& error) {
 asio::awaitable<Outcome> Engine::run(pg::Lane& lane, const Flow& flow, Request request) const {
   LeaseRelease left{new_lease(request), {}};
   Lease& lease = left.lease;
-  // Once a claim has taken the key, or may have.
+  // True once a claim has taken the key, or may have taken it.
   bool may_hold = false;
-  // If a lease was lost to a transaction of our own that was cut off and went on behind us, what that one
-  // finished is no replay, so the key keeps the id by which we know it.
+  // True once a commit was in doubt. One of our own in-doubt transactions may have taken the lease. Then keep
+  // the key id, so that its result does not count as a replay.
   bool was_in_doubt = false;
   std::exception_ptr error;
   for (int claims = 0; claims < kMaxClaims; ++claims) {
@@ -114,8 +114,9 @@ asio::awaitable<Outcome> Engine::run(pg::Lane& lane, const Flow& flow, Request r
       co_return std::move(*outcome);
     }
     if (error && !in_doubt) break;
-    // In doubt, claiming again reads the key and tells how far we got. It takes a new token, because what is
-    // still under way in the old one's name may hold another answer than the one that we shall get.
+    // After a commit in doubt, the next claim reads the key and tells how far we got. It takes a new token,
+    // because a transaction still under way under the old token may hold another answer than the one that we
+    // shall get.
     replace_token(lease);
     if (!was_in_doubt) lease.key_id = time_ordered_uuid();
   }
@@ -177,11 +178,11 @@ void Engine::release_later(pg::Lane& lane, LeaseRelease left) const {
                  asio::detached);
 }
 
-// One claim and what follows from it. Nothing: claim again. `claimed` becomes true once the lease is known to
-// be ours.
+// Makes one claim and goes on from there. Returns nullopt when the caller must claim again. `claimed` becomes
+// true once the lease is known to be ours.
 //
-// The claim and the first stretch of a new request travel together: behind a claim that did not make a new
-// key, the stretch finds no row with this id and does nothing.
+// The claim and the first stretch of a new request travel together. If the claim did not make a new key, the
+// stretch finds no row with this id and does nothing.
 asio::awaitable<std::optional<Outcome>> Engine::attempt(pg::Lane& lane, const Flow& flow,
                                                         const Request& request, Lease& lease,
                                                         bool& claimed) const {
@@ -210,7 +211,7 @@ asio::awaitable<std::optional<Outcome>> Engine::attempt(pg::Lane& lane, const Fl
   co_return co_await advance(lane, flow, lease, std::move(*progress), request.raise_error);
 }
 
-// From one foreign call to the next, until there is an answer. Nothing: the lease was lost.
+// Goes from one foreign call to the next until there is an answer. Returns nullopt if the lease was lost.
 asio::awaitable<std::optional<Outcome>> Engine::advance(pg::Lane& lane, const Flow& flow, const Lease& lease,
                                                         Progress progress, bool raise_error) const {
   while (const auto* pending = std::get_if<PendingCall>(&progress.next)) {
@@ -248,8 +249,8 @@ asio::awaitable<std::optional<Outcome>> Engine::advance(pg::Lane& lane, const Fl
   co_return std::get<Response>(std::move(progress.next));
 }
 
-// Ends an attempt that has no answer, and leaves the key at its recovery point for the next one. No error:
-// the lease was lost.
+// Ends an attempt that has no answer, and leaves the key at its recovery point for the next one. `error` is
+// null if the lease was lost.
 asio::awaitable<Outcome> Engine::give_up(pg::Lane& lane, LeaseRelease left, bool may_hold,
                                          std::exception_ptr error) const {
   Failure failure = error ? describe(error) : Failure{RefusalKind::kInProgress, "the lease was lost"};

@@ -19,11 +19,11 @@
 namespace rocket::idempotency {
 
 struct EngineOptions {
-  // How long a claim is honoured without news. Whoever stalls for longer loses the key.
+  // How long a lease lasts after its claim. An attempt that stalls for longer may lose the key.
   std::chrono::seconds lease_time{90};
 };
 
-// Takes a request through the phases of its flow, from wherever its key stands, to an answer.
+// Takes a request through the phases of its flow, from the recovery point of its key to an answer.
 //
 // Used by `api` for requests as they come in, and by `completer` for those that were abandoned. Any number of
 // requests may be under way at once; each runs as a coroutine on the executor of one lane.
@@ -34,24 +34,25 @@ class Engine {
 
   std::chrono::seconds lease_time() const { return options_.lease_time; }
 
-  // Claims the request's key and takes it as far as it goes. Never throws; safe to repeat with the same
-  // request, which then gets the same answer.
+  // Claims the request's key and takes the request as far as it goes. Never throws. Safe to repeat: the same
+  // request then gets the same answer.
   asio::awaitable<Outcome> run(pg::Lane& lane, const Flow& flow, Request request) const;
 
-  // The answer to a request that is finished, or why no attempt may be made, without making one: nothing is
-  // written. Returns nullopt if only an attempt can tell. Throws database errors.
+  // Returns the answer to a finished request, or the reason why no attempt may be made. It makes no attempt
+  // and writes nothing. Returns nullopt if only an attempt can tell. Throws database errors.
   asio::awaitable<std::optional<Outcome>> look_up(pg::Lane& lane, const Request& request) const;
 
   // Goes on with a key whose lease the caller holds already. Never throws.
   asio::awaitable<Outcome> resume(pg::Lane& lane, const Flow& flow, Lease lease,
                                   std::string recovery_point) const;
 
-  // For who holds a lease and cannot work on its key: releases it, now or as soon as the database can be
-  // reached. Never throws.
+  // For a caller that holds a lease and cannot work on its key. Releases the lease, now or as soon as the
+  // database can be reached. Never throws.
   asio::awaitable<void> release_lease(pg::Lane& lane, Lease lease, std::string reason) const;
 
-  // For a process that must stop now: releases every key that is still being worked on or still to be handed
-  // back. Their attempts can write nothing any more. Returns how many were held; throws database errors.
+  // For a process that must stop now. Releases every key that is still worked on or still waits to be
+  // released; the attempts on these keys can write nothing any more. Returns how many keys were held. Throws
+  // database errors.
   asio::awaitable<std::size_t> release_leases(pg::Lane& lane) const;
 
  private:

@@ -12,27 +12,27 @@
 #include "pg/query.h"
 #include "pg/result.h"
 
-// A flow is a table: at each recovery point, the phase that leads to the next one.
+// A flow is a table: for each recovery point, it has the phase that leads to the next one.
 namespace rocket::idempotency {
 
 inline constexpr std::string_view kStarted = "started";
 inline constexpr std::string_view kFinished = "finished";
 
-// One SQL statement, so atomic by construction. It begins by updating (or locking) the key's row, where id is
-// $1, lease is $2 and the recovery point is the phase's own, and everything else it does draws on that row:
-// when the lease is no longer ours, or the phase was done before, nothing matches and nothing happens. It
-// returns that row's recovery_point, response_code and response_body, or no row.
+// One SQL statement, so atomic by construction. It first updates (or locks) the key's row, where id is $1,
+// lease is $2 and the recovery point is the phase's own. Everything else that it does depends on that row: if
+// the lease is no longer ours, or the phase was done before, no row matches and nothing happens. It returns
+// that row's recovery_point, response_code and response_body, or no row.
 //
-// It may end the request before the last phase: by finishing the key, or, when nothing was done so far, by
-// refusing. Then it deletes the key, so that the same request may be sent again, and returns a recovery_point
-// of NULL and, in a column `refusal`, the code of what the flow answers.
+// It may end the request before the last phase by finishing the key. If nothing was done so far, it may also
+// refuse the request. Then it deletes the key, so that the same request may be sent again, and returns a
+// recovery_point of NULL and, in a column `refusal`, the code for Flow::refusal.
 //
-// As a set statement it does so for many keys at once, which costs little more than for one.
+// A set statement does this for many keys at once, which costs little more than for one.
 struct LocalPhase {
   pg::Statement statement;
 };
 
-// The call was answered; $3 of the phase's record statement.
+// The call was answered. The value is $3 of the phase's record statement.
 struct Recorded {
   std::string value;
 };
@@ -41,11 +41,11 @@ struct Ended {
   int status = 0;
   std::string body;
 };
-// No definite answer: the key is released and the call repeated later.
+// There was no definite answer. The key is released, and the call is repeated later.
 struct Unanswered {
   std::string reason;
 };
-// It must not be repeated without a person's decision: the key is parked.
+// The call must not be repeated without a person's decision: the key is parked.
 struct NeedsPerson {
   std::string reason;
 };
@@ -54,11 +54,11 @@ using ForeignOutcome = std::variant<Recorded, Ended, Unanswered, NeedsPerson>;
 // A call to somebody else's system, made while no transaction is open. It must be safe to repeat, and end
 // well within the lease.
 struct ForeignPhase {
-  // $1 key id, $2 lease. Reads what the call needs, in the transaction before it.
+  // Reads what the call needs, in the transaction before the call. $1 is the key id, $2 the lease.
   pg::Statement load;
-  // `loaded` has the one row of `load`. Throwing releases the key.
+  // `loaded` has the one row of `load`. If the call throws, the key is released.
   std::function<asio::awaitable<ForeignOutcome>(const pg::Result& loaded)> call;
-  // A local phase with one more parameter: $3, what the call returned.
+  // A local phase with one more parameter: $3 is what the call returned.
   pg::Statement record;
 };
 

@@ -5,14 +5,14 @@
 namespace rocket::idempotency {
 namespace {
 
-// Atomic under READ COMMITTED: of several claims of one key, the unique index lets one insert; the others
-// wait for its commit and then see its row in DO UPDATE, whose WHERE decides. Different keys touch different
-// rows.
+// Atomic under READ COMMITTED. If several claims of one key come at once, the unique index lets one of them
+// insert. The others wait for its commit and then see its row in DO UPDATE, where the WHERE clause decides.
+// Claims of different keys touch different rows.
 //
-// Where the claim takes nothing, the last part says why. It reads an older snapshot than the insertion, so
-// for a moment it may see no key at all, or a free one: then the caller claims again.
+// If the claim does not get the lease, the last part says why. It reads an older snapshot than the insertion,
+// so for a moment it may see no key at all, or a free one. Then the caller claims again.
 //
-// Time is the database's: the machines that ask need not agree on it.
+// All times are the database's, so the clocks of the processes need not agree.
 constexpr pg::SetStatement kClaim{"claim_keys", R"sql(
 WITH asked AS MATERIALIZED (
   SELECT asked.*, users.id AS user_id
@@ -67,7 +67,7 @@ UPDATE idempotency_keys
 RETURNING recovery_point, response_code, response_body
 )sql"};
 
-// By user and key rather than by id: after a claim in doubt the id may not be known.
+// Finds the row by user and key, not by id: after a claim in doubt the id may not be known.
 constexpr pg::Statement kRelease{"release_key", R"sql(
 UPDATE idempotency_keys
    SET lease = NULL, locked_at = NULL, last_run_at = now(), last_error = left($4, 500)
@@ -120,8 +120,8 @@ ClaimResult read_claim(const pg::Result& result, const Lease& lease) {
     return Claimed{std::string(result.text(0, "id")), std::string(result.text(0, "recovery_point"))};
   }
   if (verdict == "finished") {
-    // A key that this very attempt created was finished by it too: its commit was in doubt, and the client
-    // has not seen the answer.
+    // If the id is ours, this attempt has made or claimed the key before, and its own commit in doubt has
+    // finished it. The client has not seen the answer, so it is no replay.
     const bool replayed = result.text(0, "id") != lease.key_id;
     return Response{static_cast<int>(result.integer(0, "response_code")),
                     std::string(result.text(0, "response_body")), replayed};

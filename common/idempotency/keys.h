@@ -22,7 +22,8 @@ struct Lease {
   std::string key_id;
   // The fencing token: random, so it can never be somebody else's. See docs/design.md.
   std::string token;
-  // Tokens that the same attempt claimed with before, until a commit was in doubt or the lease seemed lost.
+  // Earlier tokens of the same attempt. Each was replaced when a commit was in doubt or the lease seemed
+  // lost.
   std::vector<std::string> in_doubt_tokens{};
   // The request's caller.
   std::string caller{};
@@ -37,16 +38,16 @@ struct Claimed {
 struct ClaimAgain {};
 using ClaimResult = std::variant<Claimed, Response, Refusal, ClaimAgain>;
 
-// Takes the lease of the request's key, creating the key if it is new, and says how far the key got. From
-// an in-doubt token it takes over at once: this is how a commit in doubt is resolved. What may still be under
-// way in that token's name can write nothing afterwards. Repeating it with the same lease is harmless.
+// Takes the lease of the request's key, creates the key if it is new, and says how far the key got. It takes
+// over from an in-doubt token at once: this is how a commit in doubt is resolved. A transaction that is still
+// under way under that token can write nothing afterwards. Repeating a claim with the same lease is harmless.
 pg::Query claim(const Request& request, const Lease& lease, std::chrono::seconds lease_time);
-// The same, but it takes nothing: its result is never Claimed, and ClaimAgain where a claim might succeed.
+// The same, but it takes no lease. Its result is never Claimed; it is ClaimAgain where a claim might succeed.
 pg::Query look_up(const Request& request, std::chrono::seconds lease_time);
 ClaimResult read_claim(const pg::Result& result, const Lease& lease);
 
-// All of these do nothing when the lease is not the key's any more. Only release also takes
-// in-doubt tokens.
+// These do nothing when the lease does not hold the key any more. Only release also works for in-doubt
+// tokens.
 pg::Query finish(const Lease& lease, const std::string& recovery_point, int status, const std::string& body);
 pg::Query release(const Lease& lease, const std::string& error);
 pg::Query park(const Lease& lease, const std::string& error);

@@ -14,11 +14,13 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// While the database is away, a try costs nothing.
+// Pause while the database is away: a try costs nothing then.
 constexpr milliseconds kShortPause{200};
-// Until a claim in doubt is seen, which may have been this attempt's only one.
+// Longest pause while a claim in doubt has not shown up in the database. It may be the only claim of this
+// attempt.
 constexpr milliseconds kPause{1000};
-// Where a person has to mend something first, or the key is free and a late claim is all that could come.
+// Pause if a person has to mend something first, or if the key is free and only a late claim could still
+// come.
 constexpr milliseconds kLongPause{5000};
 
 enum class Release { kDone, kFoundNothing, kIsRefused, kDatabaseIsAway };
@@ -34,7 +36,7 @@ asio::awaitable<Release> release_once(pg::Lane& lane, const LeaseRelease& what) 
   } catch (const pg::StatementFailed& failed) {
     co_return failed.is_temporary() ? Release::kDatabaseIsAway : Release::kIsRefused;
   } catch (const pg::Unavailable&) {
-    // In doubt, too.
+    // This includes a commit in doubt.
     co_return Release::kDatabaseIsAway;
   } catch (const std::exception&) {
     co_return Release::kIsRefused;

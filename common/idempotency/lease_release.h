@@ -14,13 +14,13 @@
 // A key stays held by an attempt only under a token that the attempt has claimed with. So each of its tokens
 // is released, the current one and all earlier ones, until the database has confirmed it. A release that is
 // in doubt, or was sent to a server that is gone, is sent again; releasing twice is harmless. One case needs
-// more: a claim whose commit is in doubt may still be under way in the server, before or behind any release,
+// more: a claim whose commit is in doubt may still be under way in the server, before or after any release,
 // and take the key later. So after such a claim the release is repeated for as long as the lease would last.
 // After that the lease has run out, because it counts from when the claim was sent.
 namespace rocket::idempotency {
 
 struct LeaseRelease {
-  // With every token that the attempt has claimed with.
+  // Has every token that the attempt has claimed with.
   Lease lease;
   // What is stored on the key as its last error.
   std::string reason;

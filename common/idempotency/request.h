@@ -9,7 +9,7 @@ namespace rocket::idempotency {
 
 // What a client asked for, already checked, in the form in which it is stored and compared.
 struct Request {
-  // Who asks. A key belongs to its user.
+  // The user who asks. A key belongs to its user.
   std::string user_email;
   // 20 to 255 printable ASCII characters.
   std::string key;
@@ -21,19 +21,19 @@ struct Request {
   std::optional<std::string> origin_ip;
   // Makes this attempt fail just before its foreign call. Not part of what is stored or compared.
   bool raise_error = false;
-  // Whom the work counts for where many callers wait; see pg::WorkQueue.
+  // The caller that the work counts for when many callers wait; see pg::WorkQueue.
   std::string caller{};
 };
 
-// The final answer, as it is stored on the key and given to every equal request; or a refusal in a phase's
-// own words, after which the key is as unused as before.
+// The final answer, stored on the key and given to every equal request. Or it is the refusal of a phase, in
+// the words of the phase, after which the key counts as unused.
 struct Response {
   int status = 0;
   // JSON.
   std::string body;
-  // An earlier attempt produced it.
+  // True if an earlier attempt produced the answer.
   bool replayed = false;
-  // Of a refusal: after how many seconds another answer may be had.
+  // Only for a refusal: after how many seconds another try may get another answer.
   std::optional<std::int64_t> retry_after{};
 };
 

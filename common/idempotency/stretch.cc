@@ -7,7 +7,7 @@
 namespace rocket::idempotency {
 namespace {
 
-// An answer, where a phase's row has one.
+// Returns the answer in a phase's row, if it has one.
 std::optional<Response> response_in(const Flow& flow, const pg::Result& phase) {
   if (phase.empty()) return std::nullopt;
   if (phase.is_null(0, "recovery_point")) return flow.refusal(phase.text(0, "refusal"));

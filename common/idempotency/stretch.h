@@ -14,11 +14,11 @@
 
 namespace rocket::idempotency {
 
-// The local phases from one step up to the next commit that is needed: the one before a foreign call, whose
-// `load` is then the last query, or the one that finishes the request.
+// The local phases from one step up to the next commit that is needed. That is the commit before a foreign
+// call, and then the last query is the `load` of the call. Or it is the commit that finishes the request.
 //
-// A phase does nothing unless the one before it took effect. So the last result tells how it went, unless a
-// phase before it ended the request.
+// A phase does nothing unless the one before it took effect. So the last result tells how the stretch went,
+// unless an earlier phase ended the request.
 struct Stretch {
   std::vector<pg::Query> queries;
   const ForeignPhase* pending_call = nullptr;
@@ -36,13 +36,13 @@ struct PendingCall {
   pg::Result loaded;
 };
 
-// Where a stretch has led.
+// What a stretch has led to: an answer, or a foreign call.
 struct Progress {
   std::variant<Response, PendingCall> next;
 };
 
-// `results` are those of the stretch's queries, behind others that have no answer. Returns nullopt if the
-// stretch did not take effect: the lease is not ours.
+// `results` are the results of the stretch's queries. Results of other queries may come first, if they hold
+// no answer. Returns nullopt if the stretch did not take effect: the lease is not ours.
 std::optional<Progress> progress_after(const Flow& flow, const Stretch& stretch,
                                        std::vector<pg::Result>& results);
 

@@ -27,7 +27,7 @@ void AmqpFrames::begin(std::uint8_t type, amqp_channel_t channel) {
   begin_ = bytes_.size();
   append_number(bytes_, type);
   append_number(bytes_, channel);
-  // Its size, once that is known.
+  // Room for the size of the frame, which end() fills in.
   append_number(bytes_, std::uint32_t{0});
 }
 
@@ -40,7 +40,7 @@ void AmqpFrames::end() {
 
 template <typename Encode>
 void AmqpFrames::append_encoded(Encode encode) {
-  // More than any of ours needs.
+  // No value of ours needs more.
   constexpr std::size_t kMaxBytes = AMQP_FRAME_MIN_SIZE - kHeaderBytes - kFooterBytes - 12;
   const std::size_t before = bytes_.size();
   bytes_.resize(before + kMaxBytes);
@@ -88,7 +88,7 @@ void AmqpReader::allow(std::size_t most_bytes_of_a_frame) {
 }
 
 const amqp_frame_t* AmqpReader::next() {
-  // Does nothing in the middle of a frame.
+  // This does nothing in the middle of a frame.
   amqp_maybe_release_buffers(state_.get());
   while (!rest_.empty()) {
     const int size = amqp_handle_input(state_.get(), amqp_bytes_of(rest_), &frame_);

@@ -5,15 +5,15 @@
 
 namespace rocket::jobs {
 
-// What is to be said about every broker beside its address.
+// What every broker needs besides its address.
 struct BrokerOptions {
-  // The queue's name there.
+  // The queue's name at the broker.
   std::string queue = "default";
   // Certificate authorities to trust; empty for the system's.
   std::string ca_file;
-  // To connect and log in.
+  // Longest time to connect and log in.
   std::chrono::milliseconds connect_timeout{1500};
-  // To take a batch.
+  // Longest time for the broker to take a batch.
   std::chrono::milliseconds timeout{3000};
 };
 

@@ -20,7 +20,7 @@ std::runtime_error readable(const std::error_code& error) {
   return std::runtime_error(error == asio::error::eof ? "it closed the connection" : error.message());
 }
 
-// While the servers that know names say nothing, the system looks for longer than any deadline of ours.
+// If the name servers do not answer, the look-up of the system takes longer than any deadline of ours.
 BrokerStream::Endpoints look_up(const BrokerUrl& url, BrokerStream::Deadline deadline) {
   try {
     return run_with_deadline(
@@ -58,7 +58,7 @@ asio::awaitable<void> BrokerStream::connect(const BrokerUrl& url, const Endpoint
   if (!tls_) co_return;
   std::error_code not_an_address;
   asio::ip::make_address(url.host, not_an_address);
-  // RFC 6066 wants names only.
+  // RFC 6066 allows names only, no addresses.
   if (not_an_address) SSL_set_tlsext_host_name(stream_.native_handle(), url.host.c_str());
   stream_.set_verify_mode(asio::ssl::verify_peer);
   stream_.set_verify_callback(asio::ssl::host_name_verification(url.host));
@@ -92,7 +92,7 @@ std::size_t BrokerStream::read_at_once(std::span<char> bytes) {
   context_.restart();
   context_.poll();
   if (!context_.stopped()) {
-    // Reading can begin again where this left off.
+    // Cancelling loses no bytes: the next read goes on from here.
     stream_.next_layer().cancel();
     context_.run();
   }

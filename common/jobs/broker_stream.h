@@ -29,11 +29,11 @@ class BrokerStream {
   BrokerStream(const BrokerStream&) = delete;
   BrokerStream& operator=(const BrokerStream&) = delete;
 
-  // All of it.
+  // Writes all of the bytes.
   void write(std::string_view bytes, Deadline deadline);
-  // At least one byte.
+  // Reads at least one byte. Returns how many were read.
   std::size_t read(std::span<char> bytes, Deadline deadline);
-  // What is there already, which may be nothing: then 0.
+  // Reads what is there already. Returns 0 if there is nothing.
   std::size_t read_at_once(std::span<char> bytes);
 
  private:
@@ -41,7 +41,7 @@ class BrokerStream {
   asio::awaitable<std::size_t> write_all(std::string_view bytes);
   asio::awaitable<std::size_t> read_some(std::span<char> bytes);
   void close();
-  // Runs it to its end, which it is driven to when it is late.
+  // Runs the work to its end. If the work is late, closes the connection, which ends the work.
   template <typename T>
   T finish(asio::awaitable<T> work, Deadline deadline);
 

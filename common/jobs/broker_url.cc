@@ -22,14 +22,14 @@ std::string part_of(const Url& url, CURLUPart part, unsigned flags = 0) {
   return text;
 }
 
-// As above, decoded; nullopt when that makes control characters.
+// The same, decoded; nullopt if decoding gives control characters.
 std::optional<std::string> decoded(const Url& url, CURLUPart part) {
   std::string text = part_of(url, part, CURLU_URLDECODE);
   if (text.empty() && !part_of(url, part).empty()) return std::nullopt;
   return text;
 }
 
-// libcurl takes a broken one for what it says.
+// Needed because libcurl takes a broken percent-escape as plain text.
 bool has_broken_escape(const std::string& url) {
   const auto is_digit = [&](std::size_t at) {
     return at < url.size() && std::isxdigit(static_cast<unsigned char>(url[at])) != 0;
@@ -62,7 +62,7 @@ std::variant<BrokerUrl, UrlMistake> broker_url_of(const std::string& url,
                       std::string(schemes[1].name) + "://"};
   }
   if (has_broken_escape(url)) return UrlMistake{"has a broken percent-escape"};
-  // libcurl would take the path for the host.
+  // In such a URL, libcurl would take the path for the host.
   if (url.find(":///") != std::string::npos) return UrlMistake{"names no host"};
   const Url parsed(curl_url(), curl_url_cleanup);
   if (curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), CURLU_NON_SUPPORT_SCHEME | CURLU_PATH_AS_IS) !=

@@ -8,7 +8,7 @@
 
 namespace rocket::jobs {
 
-// What is wrong with a URL, in words that hold nothing of it.
+// What is wrong with a URL. The text holds no part of the URL.
 struct UrlMistake {
   std::string reason;
 };
@@ -20,21 +20,21 @@ struct BrokerUrl {
   // A name or an address, IPv6 without brackets.
   std::string host;
   std::uint16_t port = 0;
-  // Empty: none given.
+  // Empty if none is given.
   std::string user;
   std::string password;
-  // Without its first slash; still percent-encoded, and decoded.
+  // The path without its first slash: raw_path is still percent-encoded, path is decoded.
   std::string raw_path;
   std::string path;
 
-  // For people: host and port.
+  // Host and port, for people to read.
   std::string shown() const;
 };
 
 struct BrokerScheme {
   std::string_view name;
   bool tls;
-  // Where the URL names none.
+  // The port if the URL names none.
   std::uint16_t port;
 };
 

@@ -8,8 +8,8 @@
 namespace rocket::jobs {
 namespace {
 
-// Deletes what it returns; whether that holds is decided by the commit, after the queue has the jobs.
-// Materialized: with the LIMIT in a subquery that the planner may run again, more rows than that could go.
+// Deletes the jobs that it returns. The commit, which makes this final, comes after the queue has the jobs.
+// MATERIALIZED, because the planner may run a plain subquery twice and exceed the LIMIT.
 constexpr pg::Statement kTakeJobs{"take_jobs", R"sql(
 WITH batch AS MATERIALIZED (
   SELECT id FROM staged_jobs ORDER BY id LIMIT $1::bigint FOR UPDATE SKIP LOCKED

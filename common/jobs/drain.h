@@ -11,14 +11,14 @@
 namespace rocket::jobs {
 
 // Moves staged jobs to the queue. Any number of drains may work on one database at once: each locks the jobs
-// it takes, and the others pass them by.
+// that it takes, and the others skip them.
 class Drain {
  public:
   // `queue` must outlive the drain.
   Drain(pg::ConnectionOptions connection, JobQueue& queue, std::int64_t batch);
 
   // Moves at most one batch, oldest first, and returns its size. A job is deleted in the transaction that
-  // locked it, after the queue has it: a crash in between delivers it again, never not at all.
+  // locked it, after the queue has it. So a crash in between delivers the job twice, but never loses it.
   // Throws what the queue throws, and database errors.
   asio::awaitable<std::int64_t> run_once();
   // All statements of the above.

@@ -21,10 +21,10 @@ class JobQueue {
  public:
   virtual ~JobQueue() = default;
 
-  // Returns when the queue has taken responsibility for all of them; throws otherwise, and then the same
-  // jobs come again: at least once. May block for a few seconds.
+  // Returns when the queue has taken responsibility for all of the jobs. Otherwise it throws, and the same
+  // jobs come again: delivery is at least once. May block for a few seconds.
   virtual void push(std::span<const Job> jobs) = 0;
-  // To be called now and then while there is nothing to push.
+  // Call it now and then while there is nothing to push.
   virtual void keep_alive() {}
 };
 

@@ -10,16 +10,18 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// For a batch. Below the longest transaction, which waits for it.
+// Time limit for a batch. It is below the limit of a transaction, because the transaction waits for the
+// batch.
 constexpr std::chrono::seconds kTimeLimit{3};
-// Far fewer than the log has room for.
+// Far fewer bytes than the log has room for.
 constexpr std::size_t kMaxUnflushedBytes = 256U << 10U;
 
 }  // namespace
 
 void LogQueue::push(std::span<const Job> jobs) {
   const auto deadline = Clock::now() + kTimeLimit;
-  // What was not taken before may be these very jobs: no need to write them a second time already.
+  // Lines that still wait may be these same jobs, from a push that failed. If nobody takes them, do not write
+  // the jobs a second time.
   flush(deadline);
   const std::uint64_t dropped = log_.dropped();
   std::size_t unflushed = 0;

@@ -7,8 +7,8 @@
 
 namespace rocket::jobs {
 
-// Writes one log line per job, at any log level, and lets that be all. A job counts as delivered when the
-// operating system has its line: push() throws where nobody takes the lines.
+// Writes one log line per job, at any log level, and does nothing else. A job counts as delivered when the
+// operating system has its line. push() throws if nobody takes the lines.
 class LogQueue : public JobQueue {
  public:
   explicit LogQueue(const Log& log) : log_(log.with_info()) {}

@@ -11,7 +11,7 @@
 namespace rocket::jobs {
 namespace {
 
-// As long as RabbitMQ and AMQP allow.
+// The longest name that RabbitMQ and AMQP allow, in bytes.
 constexpr std::size_t kLongestName = 255;
 
 bool is_plaintext_to_elsewhere(const std::variant<std::monostate, RedisAddress, RabbitMqAddress>& address) {
@@ -38,7 +38,7 @@ void QueueOptions::add_to(Settings& settings) {
   settings.add("queue-ca-file", {"JOB_QUEUE_CA_FILE"},
                "certificate authorities to trust instead of the system's, with rediss:// and amqps://",
                broker.ca_file);
-  // Together they stay below the 10 s in which a process has to stop.
+  // The two timeouts together stay below the 10 s in which a process has to stop.
   settings.add("queue-connect-timeout", {"JOB_QUEUE_CONNECT_TIMEOUT_MS"},
                "to connect and log in to the broker", broker.connect_timeout, milliseconds(10),
                milliseconds(3000));

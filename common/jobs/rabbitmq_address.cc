@@ -8,7 +8,7 @@ namespace rocket::jobs {
 namespace {
 
 constexpr std::array<BrokerScheme, 2> kSchemes{{{"amqp", false, 5672}, {"amqps", true, 5671}}};
-// AMQP writes its length in one byte.
+// AMQP writes the length of a name in one byte.
 constexpr std::size_t kLongestName = 255;
 
 }  // namespace

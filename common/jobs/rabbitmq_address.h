@@ -13,13 +13,13 @@ struct RabbitMqAddress {
   BrokerUrl server;
   std::string virtual_host = "/";
 
-  // For people: without user and password.
+  // For people to read, without user and password.
   std::string shown() const;
 };
 
 // amqp://[user:password@]host[:port][/virtual host], amqps:// for TLS; user, password and virtual host
-// percent-encoded. Without user and password it is guest; without virtual host, or with an empty one, it is
-// /. https://www.rabbitmq.com/uri-spec.html
+// percent-encoded. Without user and password, both are guest. Without virtual host, or with an empty one, the
+// virtual host is /. https://www.rabbitmq.com/uri-spec.html
 std::variant<RabbitMqAddress, UrlMistake> rabbitmq_address_of(const std::string& url);
 
 }  // namespace rocket::jobs

@@ -11,12 +11,12 @@ using std::chrono::steady_clock;
 
 constexpr amqp_channel_t kChannel = 1;
 constexpr std::size_t kLongestName = 255;
-// Written between two looks at what the broker has said meanwhile.
+// How many bytes are written before we read again what the broker has sent meanwhile.
 constexpr std::size_t kBytesAtOnce = std::size_t{1} << 16U;
 constexpr std::uint8_t kPersistent = 2;
 
 amqp_bytes_t short_text(std::string_view text) {
-  // AMQP writes its length in one byte, and librabbitmq does not look.
+  // AMQP writes the length in one byte, and librabbitmq does not check it.
   if (text.size() > kLongestName) throw std::runtime_error("a name of more than 255 bytes");
   return amqp_bytes_of(text);
 }
@@ -60,7 +60,7 @@ amqp_table_t table_of(std::array<amqp_table_entry_t, count>& entries) {
 }  // namespace
 
 void Confirms::settle(std::uint64_t number, bool multiple, bool taken) {
-  // About an earlier batch.
+  // This is about an earlier batch.
   if (number < first_) return;
   const std::size_t last = number - first_;
   if (last >= fates_.size()) throw std::runtime_error("it confirms what it was not sent");
@@ -86,10 +86,10 @@ RabbitMqConnection::RabbitMqConnection(const RabbitMqAddress& address, const std
   send(deadline);
 
   const auto tune = fields_of<amqp_connection_tune_t>(wait_for(AMQP_CONNECTION_TUNE_METHOD, deadline));
-  // Nought is: as you like.
+  // 0 means that the broker leaves the choice to us.
   if (tune.heartbeat != 0) heartbeat_ = std::min(heartbeat_, std::chrono::seconds(tune.heartbeat));
   if (tune.frame_max != 0) max_frame_bytes_ = std::min<std::size_t>(max_frame_bytes_, tune.frame_max);
-  // What comes back may be as large as what was sent.
+  // A message that comes back may be as large as what was sent.
   reader_.allow(max_frame_bytes_);
   amqp_connection_tune_ok_t tune_ok{tune.channel_max, static_cast<std::uint32_t>(max_frame_bytes_),
                                     static_cast<std::uint16_t>(heartbeat_.count())};
@@ -104,7 +104,7 @@ RabbitMqConnection::RabbitMqConnection(const RabbitMqAddress& address, const std
 }
 
 void RabbitMqConnection::log_in(const RabbitMqAddress& address) {
-  // What we understand; without the first, a wrong password is answered by silence.
+  // The extensions that we understand. Without the first, the broker answers a wrong password with silence.
   std::array<amqp_table_entry_t, 4> capabilities{entry("authentication_failure_close", true),
                                                  entry("publisher_confirms", true), entry("basic.nack", true),
                                                  entry("connection.blocked", true)};
@@ -156,11 +156,11 @@ void RabbitMqConnection::publish(const std::string& queue, const std::vector<con
   }
 }
 
-// To the exchange without a name, which has a way to each queue by its name.
+// Publishes to the exchange without a name, which leads to each queue by its name.
 void RabbitMqConnection::add_message(const std::string& queue, const Job& job) {
   amqp_basic_publish_t publish{};
   publish.routing_key = short_text(queue);
-  // What reaches no queue comes back.
+  // A message that reaches no queue comes back.
   publish.mandatory = 1;
   frames_.add_method(kChannel, AMQP_BASIC_PUBLISH_METHOD, &publish);
 
@@ -191,7 +191,7 @@ void RabbitMqConnection::close() noexcept {
          amqp_connection_close_t{AMQP_REPLY_SUCCESS, amqp_bytes_of("done"), 0, 0},
          AMQP_CONNECTION_CLOSE_OK_METHOD, steady_clock::now() + milliseconds(1000));
   } catch (const std::exception&) {
-    // Then it finds out by itself.
+    // Then the broker finds out by itself.
   }
 }
 
@@ -239,7 +239,7 @@ void RabbitMqConnection::read_at_once(Confirms* confirms) {
 }
 
 bool RabbitMqConnection::take(const amqp_frame_t& frame, Confirms* confirms) {
-  // Heartbeats, and the content of what comes back.
+  // Nothing to do for heartbeats and for the content of messages that come back.
   if (frame.frame_type != AMQP_FRAME_METHOD) return true;
   switch (frame.payload.method.id) {
     case AMQP_BASIC_ACK_METHOD: {

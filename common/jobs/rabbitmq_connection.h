@@ -16,8 +16,8 @@
 
 namespace rocket::jobs {
 
-// RabbitMQ is short of memory or disk, and takes nothing until it no longer is. The connection is still good:
-// it will say when that is.
+// RabbitMQ is short of memory or disk, and takes no messages for now. The connection is still good: on it,
+// RabbitMQ will say when it takes messages again.
 class RabbitMqBlocked : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -26,15 +26,15 @@ class RabbitMqBlocked : public std::runtime_error {
 // What became of the jobs of a batch.
 class Confirms {
  public:
-  // None has been published yet.
+  // No job has been published yet.
   Confirms() = default;
-  // The broker numbers what is published on a connection; `first` is the first job's number.
+  // The broker numbers the messages of a connection; `first` is the number of the first job.
   Confirms(std::size_t jobs, std::uint64_t first)
       : fates_(jobs, Fate::kAwaited), awaited_(jobs), first_(first) {}
 
-  // About the job of this number, or, where `multiple`, about all up to it.
+  // Notes the answer to the job of this number or, if `multiple`, to all jobs up to it.
   void settle(std::uint64_t number, bool multiple, bool taken);
-  // Some were taken, and thrown away because of this.
+  // The broker took some of the jobs, and threw them away for this reason.
   void give_back(std::string why) { given_back_ = std::move(why); }
 
   std::size_t awaited() const { return awaited_; }
@@ -57,8 +57,8 @@ class Confirms {
 };
 
 // One connection to a RabbitMQ, with one channel whose messages are confirmed. Calls block; not thread safe.
-// Each throws std::runtime_error when RabbitMQ refuses, is late, or has gone; after that, and unless it was
-// RabbitMqBlocked, throw the connection away.
+// Each throws std::runtime_error when RabbitMQ refuses, is late, or has gone. After that, throw the
+// connection away, unless the error was RabbitMqBlocked.
 class RabbitMqConnection {
  public:
   using Deadline = BrokerStream::Deadline;
@@ -67,20 +67,20 @@ class RabbitMqConnection {
   RabbitMqConnection(const RabbitMqAddress& address, const std::string& ca_file,
                      std::chrono::seconds heartbeat, Deadline deadline);
 
-  // Returns if there is such a queue.
+  // Returns if the queue exists, and throws otherwise.
   void find_queue(const std::string& name, Deadline deadline);
-  // A durable quorum queue. Does nothing when there is such a one already.
+  // Makes a durable quorum queue. Does nothing if the same queue exists already.
   void create_queue(const std::string& name, Deadline deadline);
 
-  // Publishes all and returns once each is confirmed, one way or the other. `confirms` is what came of it,
-  // after an exception too.
+  // Publishes all jobs and returns once each is confirmed or refused. `confirms` has the result, also after
+  // an exception.
   void publish(const std::string& queue, const std::vector<const Job*>& jobs, Confirms& confirms,
                Deadline deadline);
 
-  // To be called now and then between other calls: tells the broker that we live, and finds out whether it
-  // does.
+  // Call it now and then between other calls. It tells the broker that we live, and finds out whether the
+  // broker does.
   void keep_alive();
-  // So that the broker need not wonder where we went.
+  // Tells the broker that we are done.
   void close() noexcept;
 
  private:
@@ -93,9 +93,10 @@ class RabbitMqConnection {
             Deadline deadline);
   const amqp_frame_t& wait_for(amqp_method_number_t method, Deadline deadline);
   const amqp_frame_t& next_frame(Deadline deadline);
-  // Everything that has come already.
+  // Reads everything that has come already.
   void read_at_once(Confirms* confirms);
-  // What the broker says unasked; false for an answer. `confirms` may be nullptr.
+  // Handles a frame that the broker sends unasked. Returns false if it is an answer. `confirms` may be
+  // nullptr.
   bool take(const amqp_frame_t& frame, Confirms* confirms);
 
   BrokerStream stream_;
@@ -105,7 +106,7 @@ class RabbitMqConnection {
   std::array<char, 16384> received_{};
   AmqpFrames frames_;
   std::uint64_t published_ = 0;
-  // Why RabbitMQ takes nothing, while it does not.
+  // Why RabbitMQ takes no messages now; empty while it takes them.
   std::optional<std::string> blocked_;
   std::chrono::steady_clock::time_point last_sent_;
   std::chrono::steady_clock::time_point last_received_;

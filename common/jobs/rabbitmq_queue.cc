@@ -36,7 +36,7 @@ void RabbitMqQueue::push(std::span<const Job> jobs) {
 
 std::optional<std::string> RabbitMqQueue::publish(const std::vector<const Job*>& jobs, Confirms& confirms) {
   if (jobs.empty()) return std::nullopt;
-  // It may have ended since it was last used.
+  // The connection may have ended since it was last used.
   keep_alive();
   try {
     if (!connection_) connection_ = connect();

@@ -31,24 +31,25 @@ class RabbitMqQueue : public JobQueue {
   RabbitMqQueue(const RabbitMqQueue&) = delete;
   RabbitMqQueue& operator=(const RabbitMqQueue&) = delete;
 
-  // Publishes all at once, in order. Throws std::runtime_error unless the broker has confirmed every job;
-  // some may be in the queue even so.
+  // Publishes all at once, in order. Throws std::runtime_error unless the broker has confirmed every job.
+  // Even then, some jobs may be in the queue.
   void push(std::span<const Job> jobs) override;
   void keep_alive() override;
 
-  // Makes the queue, which is never done unasked. Throws std::runtime_error when that fails.
+  // Makes the queue. This is done only when a person asks for it. Throws std::runtime_error when it fails.
   void create() const;
 
  private:
   std::unique_ptr<RabbitMqConnection> connect() const;
   std::runtime_error named(const std::string& reason) const;
-  // What went wrong.
+  // Returns what went wrong, or nullopt.
   std::optional<std::string> publish(const std::vector<const Job*>& jobs, Confirms& confirms);
 
   RabbitMqOptions options_;
   std::unique_ptr<RabbitMqConnection> connection_;
-  // Of the jobs of the last push, those that the broker has, and that would come again because others failed:
-  // a queue with less room than a batch would get the same ones for ever.
+  // Jobs of the last push that the broker has, although the push failed because of others. They will come
+  // again and are then skipped: otherwise a queue with less room than a batch would get the same jobs for
+  // ever.
   std::set<std::string> taken_;
 };
 

@@ -10,11 +10,11 @@ namespace rocket::jobs {
 
 // Where a Redis is, and how to log in there.
 struct RedisAddress {
-  // Without password: without logging in. Without user: Redis's user "default".
+  // Without a password, there is no login. Without a user, it is Redis's user "default".
   BrokerUrl server;
   std::int32_t database = 0;
 
-  // For people: without user and password.
+  // For people to read, without user and password.
   std::string shown() const;
 };
 

@@ -13,7 +13,7 @@ namespace {
 using Reader = std::unique_ptr<redisReader, decltype(&redisReaderFree)>;
 using Reply = std::unique_ptr<redisReply, decltype(&freeReplyObject)>;
 
-// Redis quotes the arguments of a command that it does not know, which may be a password.
+// Removes the arguments from the error for an unknown command: Redis quotes them, and one may be a password.
 std::string without_arguments(const std::string& error) { return error.substr(0, error.find(", with args")); }
 
 // nullptr when no whole reply has arrived yet.
@@ -64,7 +64,7 @@ std::vector<RedisConnection::Refusal> RedisConnection::exchange(const RedisComma
 }
 
 bool RedisConnection::has_ended() {
-  // Nobody asked for anything, so there is nothing to read but the end.
+  // No command was sent, so there is nothing to read but the end of the connection.
   std::array<char, 1> unexpected{};
   try {
     return stream_.read_at_once(unexpected) > 0;

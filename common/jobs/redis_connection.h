@@ -31,16 +31,16 @@ class RedisConnection {
   using Deadline = BrokerStream::Deadline;
 
   // Connects. `ca_file`: certificate authorities to trust; empty for the system's. Throws std::runtime_error
-  // when that fails, or is not done by then.
+  // when that fails, or is not done by the deadline.
   RedisConnection(const RedisAddress& address, const std::string& ca_file, Deadline deadline)
       : stream_(address.server, ca_file, deadline) {}
 
-  // What Redis said to a command where it did not do it, such as "OOM command not allowed when ...".
+  // Redis's error if it did not do a command, such as "OOM command not allowed when ..."; else nullopt.
   using Refusal = std::optional<std::string>;
-  // Sends the commands at once, and returns one entry for each. Throws std::runtime_error when a reply is
-  // missing by then: what was sent may have been done or not.
+  // Sends all commands at once, and returns one entry for each. Throws std::runtime_error if a reply is
+  // missing at the deadline: then the commands may have been done or not.
   std::vector<Refusal> exchange(const RedisCommands& commands, Deadline deadline);
-  // True when Redis has closed it, as far as is known here. Only between exchanges.
+  // True when Redis is known to have closed the connection. Only between exchanges.
   bool has_ended();
 
  private:

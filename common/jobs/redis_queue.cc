@@ -12,10 +12,10 @@
 namespace rocket::jobs {
 namespace {
 
-// Redis does nothing else while it takes a command, and keeps a limit on what it has not yet taken.
+// Redis does nothing else while it takes a command, and it limits how much input may wait.
 constexpr std::size_t kMaxCommandBytes = std::size_t{1} << 20U;
 
-// As Sidekiq does: workers find the queue without it, its web page does not.
+// Lists the queue, as Sidekiq does. Workers find the queue without this, but Sidekiq's web page does not.
 void add_listing(RedisCommands& commands, const std::string& queue) {
   commands.add({"SADD", "queues", queue});
 }
@@ -40,7 +40,7 @@ void add_pushes(RedisCommands& commands, const std::string& queue, std::span<con
 
 void RedisQueue::push(std::span<const Job> jobs) {
   if (jobs.empty()) return;
-  // Whatever goes wrong, the next try has a connection of its own: after a failover it finds the new server.
+  // If anything goes wrong, the next try makes a new connection: after a failover it finds the new server.
   std::unique_ptr<RedisConnection> connection = std::exchange(connection_, nullptr);
   try {
     if (connection == nullptr || connection->has_ended()) connection = connect();
@@ -54,7 +54,7 @@ void RedisQueue::push(std::span<const Job> jobs) {
     for (const auto& refusal : refusals) {
       if (refusal) throw std::runtime_error(*refusal);
     }
-    // Redis has the jobs, so they must not come again. What is wrong with the list will be said by connect().
+    // Redis has the jobs, so they must not come again. If the listing failed, the next connect() reports it.
     if (listed) connection_ = std::move(connection);
   } catch (const std::runtime_error& error) {
     throw std::runtime_error("Redis at " + options_.address.shown() + ": " + error.what());

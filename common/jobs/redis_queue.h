@@ -22,12 +22,12 @@ class RedisQueue : public JobQueue {
  public:
   explicit RedisQueue(RedisOptions options) : options_(std::move(options)) {}
 
-  // Sends all at once, in order. Throws std::runtime_error unless Redis has acknowledged every job; some may
-  // be in the queue even so.
+  // Sends all at once, in order. Throws std::runtime_error unless Redis has acknowledged every job. Even
+  // then, some jobs may be in the queue.
   void push(std::span<const Job> jobs) override;
 
  private:
-  // A connection that may push.
+  // Returns a connection that is logged in and may push.
   std::unique_ptr<RedisConnection> connect() const;
 
   RedisOptions options_;

@@ -10,11 +10,11 @@
 // objects, and a set "queues" of the names. https://github.com/sidekiq/sidekiq/wiki/Job-Format
 namespace rocket::jobs {
 
-// send_ride_receipt -> SendRideReceipt: underscores part words, each word begins with a capital. All else
-// stays as it is.
+// send_ride_receipt -> SendRideReceipt: underscores separate words, and each word begins with a capital. All
+// other characters stay as they are.
 std::string worker_class_of(std::string_view job_name);
 
-// Its jid is the job's id, its one argument the job's arguments as a hash.
+// Returns the JSON object. Its jid is the job's id. Its one argument is the job's arguments as a hash.
 std::string sidekiq_payload(const Job& job, const std::string& queue,
                             std::chrono::system_clock::time_point now);
 

@@ -9,15 +9,15 @@
 namespace rocket::payments {
 
 struct ChargeRequest {
-  // The provider's idempotency key: one key, at most one charge, however often it is sent.
+  // The provider's idempotency key. One key makes at most one charge, however often it is sent.
   std::string charge_key;
   std::string customer_id;
   std::int64_t amount_cents = 0;
   // ISO 4217, lower case.
   std::string currency;
-  // Kept by the provider beside the charge, so that it can be looked up when its key is forgotten.
+  // The provider keeps it with the charge, so that the charge can be found after its key is forgotten.
   std::string ride_id;
-  // No attempt was made before, by the database's clock.
+  // The time before which no attempt was made, by the database's clock.
   std::chrono::sys_seconds not_before{};
 };
 
@@ -32,7 +32,7 @@ struct Declined {
   // The bank's reason in the provider's terms; may be empty.
   std::string decline_code{};
 };
-// The provider refused for good, for another reason than the card: nothing moved.
+// The provider refused for good, and not because of the card. No money moved.
 struct Rejected {
   std::string reason;
 };
@@ -40,7 +40,8 @@ struct Rejected {
 // same key.
 struct NoAnswer {
   std::string reason;
-  // The provider is well: another call with the same key is under way.
+  // The provider works. Only this key gets no answer now, for example because another call with it is under
+  // way.
   bool busy = false;
 };
 using ChargeResult = std::variant<Charged, Declined, Rejected, NoAnswer>;
@@ -55,16 +56,16 @@ using LookupResult = std::variant<Charged, NeverCharged, Unknown, NoAnswer>;
 
 // All of a charge's money goes back.
 struct RefundRequest {
-  // The provider's idempotency key: one key, at most one refund, however often it is sent.
+  // The provider's idempotency key. One key makes at most one refund, however often it is sent.
   std::string refund_key;
   std::string charge_id;
-  // All of it.
+  // The whole amount of the charge.
   std::int64_t amount_cents = 0;
-  // Kept by the provider beside the refund.
+  // The provider keeps it with the refund.
   std::string ride_id;
 };
 
-// The money went back, or is on its way; now, or earlier by other hands.
+// The money went back or is on its way. This call did it, or an earlier refund, perhaps by a person.
 struct Refunded {
   std::string refund_id;
 };
@@ -74,24 +75,25 @@ using RefundResult = std::variant<Refunded, Rejected, NoAnswer>;
 struct NeverRefunded {};
 using RefundLookupResult = std::variant<Refunded, NeverRefunded, Unknown, NoAnswer>;
 
-// The one seam to the payment provider. Implementations may be called from several threads at once, finish
-// on the caller's executor, and take well below the lease for one call, repeats included.
+// The only interface to the payment provider. Implementations may be called from several threads at once.
+// They finish on the caller's executor, and one call, repeats included, takes far less time than a lease
+// lasts.
 class ChargeGateway {
  public:
   virtual ~ChargeGateway() = default;
 
   // Safe to repeat with the same request while the provider remembers the key (Stripe: at least 24 hours,
-  // https://docs.stripe.com/api/idempotent_requests). Expected failures are values.
+  // https://docs.stripe.com/api/idempotent_requests). Expected failures are return values, not exceptions.
   virtual asio::awaitable<ChargeResult> charge(ChargeRequest request) = 0;
 
-  // What became of an earlier charge whose key the provider may have forgotten. Changes nothing.
+  // Finds out what became of an earlier charge whose key the provider may have forgotten. Changes nothing.
   virtual asio::awaitable<LookupResult> find(ChargeRequest request) = 0;
 
-  // As charge(): safe to repeat while the provider remembers the key. A charge that has been refunded already
-  // is as good as one that was refunded by this call.
+  // As charge(): safe to repeat while the provider remembers the key. If the charge has been refunded
+  // already, that counts as the refund of this call.
   virtual asio::awaitable<RefundResult> refund(RefundRequest request) = 0;
 
-  // What became of an earlier refund whose key the provider may have forgotten. Changes nothing.
+  // Finds out what became of an earlier refund whose key the provider may have forgotten. Changes nothing.
   virtual asio::awaitable<RefundLookupResult> find_refund(RefundRequest request) = 0;
 };
 

@@ -12,8 +12,8 @@ constexpr const char* kNotCalled = "the payment provider does not answer; not ca
 
 }  // namespace
 
-// What one call is allowed to be. Whatever becomes of a probe, even if nobody waits for it any more, it ends
-// here.
+// Whether one call is refused, made, or made as a probe. A probe ends with its permit, even if nobody waits
+// for the call any more.
 class CircuitBreaker::Permit {
  public:
   explicit Permit(CircuitBreaker& breaker) : breaker_(breaker), admission_(breaker.admit()) {}
@@ -32,7 +32,7 @@ class CircuitBreaker::Permit {
   Admission admission_;
 };
 
-// Counts a call for as long as it lives.
+// Counts a call as in flight for as long as this object lives.
 class CircuitBreaker::InFlight {
  public:
   explicit InFlight(CircuitBreaker& breaker) : count_(breaker.calls_in_flight_) { ++count_; }
@@ -97,7 +97,7 @@ CircuitBreaker::Admission CircuitBreaker::admit() {
   const std::lock_guard lock(mutex_);
   if (failures_ < options_.failures) return Admission::kCall;
   if (now_() < next_probe_) return Admission::kRefused;
-  // One probe at a time: the next one may go after another pause, whatever becomes of this one.
+  // One probe for each pause: the next one may go after another pause, whatever becomes of this one.
   next_probe_ = now_() + options_.pause;
   ++probes_under_way_;
   return Admission::kProbe;

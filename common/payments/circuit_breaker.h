@@ -15,7 +15,8 @@ namespace rocket::payments {
 struct CircuitOptions {
   // Calls in a row without an answer that open the circuit.
   std::int64_t failures = 20;
-  // How long nothing is sent then, before a call is let through to see whether the provider answers again.
+  // How long nothing is sent once the circuit is open. Then one call is let through to see whether the
+  // provider answers again.
   std::chrono::milliseconds pause{2000};
 
   // Adds --circuit-… flags for each.
@@ -27,24 +28,25 @@ enum class CircuitState {
   kClosed,
   // Calls are refused.
   kOpen,
-  // The next call will be made, or one is under way, to see whether the provider answers again. All others
-  // are refused.
+  // One call is under way, or will be made next, to see whether the provider answers again. All others are
+  // refused.
   kHalfOpen,
 };
 
-// Stands before a gateway whose provider may stop answering. When several calls in a row got no answer, the
-// circuit opens: further calls get none at once, instead of piling up behind a provider that is down. After
-// the pause one call goes through as a probe; its answer closes the circuit, and until then there is one
-// probe for each pause. See https://learn.microsoft.com/azure/architecture/patterns/circuit-breaker. The log
-// tells when it opens and closes, and of each probe without an answer. Thread safe.
+// Protects a gateway whose provider may stop answering. When several calls in a row get no answer, the
+// circuit opens: further calls return NoAnswer at once, instead of piling up behind a provider that is down.
+// After the pause one call goes through as a probe. If it gets an answer, the circuit closes; until then
+// there is one probe for each pause. See
+// https://learn.microsoft.com/azure/architecture/patterns/circuit-breaker. The log says when the circuit
+// opens and closes, and reports each probe without an answer. Thread safe.
 //
-// Refused calls were certainly not sent; saying that there was no answer is true, and costs the key nothing:
-// it is released and tried again later.
+// A refused call was certainly not sent. NoAnswer is true for it, and does no harm to the idempotency key:
+// the key is released and tried again later.
 class CircuitBreaker : public ChargeGateway {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // Both must outlive the breaker. The clock is for tests.
+  // `gateway` and `log` must outlive the breaker. `now` is for tests.
   CircuitBreaker(ChargeGateway& gateway, CircuitOptions options, const Log& log,
                  std::function<Clock::time_point()> now = Clock::now);
 

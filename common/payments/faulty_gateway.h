@@ -12,16 +12,17 @@ namespace rocket::payments {
 enum class Fault {
   // The provider is not reached: no charge, no answer.
   kDown,
-  // It charges, and its answer is lost.
+  // The provider charges, and its answer is lost.
   kAnswerLost,
-  // It charges, and then we come to a stop for a while with its answer in our hands.
+  // The provider charges and answers. Then our side stalls for a while before it uses the answer.
   kStall,
 };
 
-// down, answer-lost, stall.
+// The names are down, answer-lost and stall. Returns nullopt for any other name.
 std::optional<Fault> fault_named(std::string_view name);
 
-// A gateway whose every charge goes wrong in one way. Made for one request, it hurts no other.
+// A gateway on which every charge goes wrong in one way. It is made for one request, so it does not affect
+// others.
 class FaultyGateway : public ChargeGateway {
  public:
   static constexpr std::chrono::seconds kStallTime{20};
@@ -31,7 +32,7 @@ class FaultyGateway : public ChargeGateway {
       : gateway_(gateway), fault_(fault), stall_time_(stall_time) {}
 
   asio::awaitable<ChargeResult> charge(ChargeRequest request) override;
-  // The rest goes as usual.
+  // All other calls work as usual.
   asio::awaitable<LookupResult> find(ChargeRequest request) override {
     return gateway_.find(std::move(request));
   }

@@ -45,7 +45,7 @@ std::vector<LedgerEntry> read_ledger(const std::string& ledger, const std::strin
   std::vector<LedgerEntry> entries;
   std::ifstream file(ledger, std::ios::ate);
   const std::int64_t size = file.tellg();
-  // The first line may then be cut: it has no key in front, and is passed over.
+  // The first line may then be cut. Such a line does not begin with a key, so it is skipped.
   file.seekg(std::max<std::int64_t>(0, size - last_bytes));
   for (std::string line; std::getline(file, line);) {
     std::istringstream words(line);
@@ -135,7 +135,7 @@ std::optional<std::string> MockGateway::recorded(const std::string& key) const {
   return std::nullopt;
 }
 
-// Spread evenly over the calls rather than at random, so that a share of 50 % is every other call.
+// Faults are spread evenly over the calls, not at random: a share of 50 % is about every other call.
 bool MockGateway::happens(std::int64_t percent) {
   if (percent == 0) return false;
   const auto call = calls_.fetch_add(1, std::memory_order_relaxed) * 37;

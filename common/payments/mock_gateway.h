@@ -30,22 +30,22 @@ struct MockOptions {
 
 // A call that the mock provider's ledger records.
 struct LedgerEntry {
-  // The id of the charge or refund. Nothing: the card was declined.
+  // The id of the charge or refund; nullopt if the card was declined.
   std::optional<std::string> moved;
   // Our side never got the answer.
   bool answer_lost = false;
 };
 
-// The calls with this charge or refund key, first ones first, as far as they are in the last bytes of a
-// ledger.
+// Returns the calls with this charge or refund key, oldest first. Reads only the last bytes of the ledger.
 std::vector<LedgerEntry> read_ledger(const std::string& ledger, const std::string& key,
                                      std::int64_t last_bytes);
 
-// A provider that exists only in this program. It charges every customer but the one whose card is declined.
+// A provider that exists only in this program. It charges every customer except the one whose card is
+// declined.
 //
-// As a real one it knows charges by their key: the charge id is computed from the key, so every process gives
-// the same answer to the same key, now and after a restart. Two charges for one ride are then two keys for
-// one ride, which the ledger shows. Refunds likewise.
+// Like a real provider, it knows charges by their key. The charge id is computed from the key, so every
+// process gives the same answer to the same key, also after a restart. Two charges for one ride would be two
+// keys for one ride, and the ledger would show them. The same holds for refunds.
 //
 // A ledger line is: charge key, customer, cents, ride id, charge id or "declined", "-" or "lost"; for a
 // refund: refund key, charge id, cents below zero, ride id, refund id, "-" or "lost".
@@ -60,7 +60,7 @@ class MockGateway : public ChargeGateway {
   MockGateway& operator=(const MockGateway&) = delete;
 
   asio::awaitable<ChargeResult> charge(ChargeRequest request) override;
-  // Reads the ledger; without one there is nothing to look up.
+  // Reads the ledger. Without a ledger, there is nothing to look up.
   asio::awaitable<LookupResult> find(ChargeRequest request) override;
   asio::awaitable<RefundResult> refund(RefundRequest request) override;
   asio::awaitable<RefundLookupResult> find_refund(RefundRequest request) override;

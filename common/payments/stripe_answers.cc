@@ -31,13 +31,14 @@ Json part(const Json& object, const char* name) {
   return found != object.end() && found->is_object() ? *found : Json::object();
 }
 
-// An empty object when the body is none.
+// The body as a JSON object; an empty object if it is none.
 Json body_of(const http::Answer& answer) {
   Json body = Json::parse(answer.body, nullptr, false);
   return body.is_object() ? body : Json::object();
 }
 
-// For logs and last_error: what to look up at Stripe. Never the message, which may quote what was sent.
+// The reason is for logs and last_error: it says what to look up at Stripe. It never holds Stripe's message,
+// which may quote what was sent.
 NoAnswer no_answer(const http::Answer& answer) {
   const Json error = part(body_of(answer), "error");
   std::string reason = "the payment provider answered " + std::to_string(answer.status);
@@ -61,7 +62,7 @@ Declined declined(const std::string& message, std::string decline_code) {
   return {message.empty() ? "Your card was declined." : message, std::move(decline_code)};
 }
 
-// What became of a charge that exists; nothing while that is open.
+// What became of a charge that exists; nullopt while that is open.
 std::optional<ChargeResult> outcome_of(const Json& charge) {
   const std::string status = text(charge, "status");
   if (status == "succeeded") return Charged{text(charge, "id")};
@@ -71,16 +72,16 @@ std::optional<ChargeResult> outcome_of(const Json& charge) {
   return std::nullopt;
 }
 
-// An answer can be somebody else's: on a connection that fell out of step, or from a cache. Stripe returns
-// the idempotency key that it saw.
+// An answer can belong to another request, if it comes from a cache or on a connection that got out of step.
+// Stripe returns the idempotency key that it saw.
 bool is_to_another_request(const std::string& our_key, const http::Answer& answer) {
   const auto key = answer.header("idempotency-key");
   return key && *key != our_key;
 }
 
-// These are about this request, and will not change. Not so when the credentials are at fault (401, 403),
-// when the key is in use or was limited (409, 429), or when the key has been used with other parameters, in
-// which case money may have moved.
+// True if the error is about this request and will not change. That is not so when the credentials are wrong
+// (401, 403), when the key is in use or the rate is limited (409, 429), or when the key has been used with
+// other parameters. In the last case, money may have moved.
 bool is_refused_for_good(const http::Answer& answer, const Json& error) {
   const bool final = answer.status == 400 || answer.status == 402 || answer.status == 404;
   return final && text(error, "type") == "invalid_request_error";
@@ -94,7 +95,7 @@ bool is_for(const Json& refund, const RefundRequest& request) {
   return text(part(refund, "metadata"), "refund_key") == request.refund_key;
 }
 
-// What became of a refund that exists; nothing while that is open. A pending one has been taken on.
+// What became of a refund that exists; nullopt while that is open. A pending refund counts as made.
 std::optional<RefundResult> outcome_of_refund(const Json& refund) {
   const std::string status = text(refund, "status");
   if (status == "succeeded" || status == "pending") return Refunded{text(refund, "id")};
@@ -102,7 +103,7 @@ std::optional<RefundResult> outcome_of_refund(const Json& refund) {
   return std::nullopt;
 }
 
-// The members of a list, and whether more follow; nothing when it is no list.
+// The members of a list, and whether more follow. list_in() returns nullopt if the answer is no list.
 struct List {
   std::vector<Json> data;
   bool has_more = false;
@@ -220,7 +221,7 @@ std::chrono::seconds retry_after(const http::Answer& answer) {
   }
   const std::time_t then = curl_getdate(field->c_str(), nullptr);
   if (then < 0) return kNone;
-  // Their clock, so that it does not matter how ours is set.
+  // This is the clock of the server, so that it does not matter how ours is set.
   std::time_t now = curl_getdate(answer.header("date").value_or("").c_str(), nullptr);
   if (now < 0) now = std::time(nullptr);
   return std::max(kNone, std::chrono::seconds(then - now));

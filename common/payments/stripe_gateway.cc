@@ -26,14 +26,14 @@ using std::chrono::milliseconds;
 constexpr const char* kApiVersion = "2024-06-20";
 constexpr int kMaxTries = 3;
 constexpr milliseconds kFirstWait{500};
-// Below this, another try makes no sense.
+// A try with less time than this makes no sense.
 constexpr milliseconds kShortestTry{100};
-// Their clock may be behind the database's.
+// Stripe's clock may be behind the database's.
 constexpr std::chrono::hours kClockMargin{1};
-// Of a hundred charges each, since the ride was made, by one customer.
+// Pages of 100 entries: charges by one customer since the ride was made, or refunds of one charge.
 constexpr int kMaxPages = 100;
 
-// For forms and queries: all but the unreserved characters of RFC 3986.
+// Percent-encodes for forms and queries: all but the unreserved characters of RFC 3986.
 std::string encoded(std::string_view text) {
   constexpr std::string_view kDigits = "0123456789ABCDEF";
   std::string result;
@@ -78,20 +78,20 @@ std::string form_of(const RefundRequest& request) {
                {"metadata[refund_key]", request.refund_key}});
 }
 
-// For the customer's charges from that time on.
+// The query for the customer's charges since request.not_before, less a margin.
 std::string query_of(const ChargeRequest& request) {
   const auto since = (request.not_before - kClockMargin).time_since_epoch();
   return form(
       {{"customer", request.customer_id}, {"created[gte]", std::to_string(since.count())}, {"limit", "100"}});
 }
 
-// Half of it fixed, half of it at random, so that tries of many requests spread out.
+// Half of the wait is fixed and half is random, so that the tries of many requests spread out.
 milliseconds jittered(milliseconds wait) {
   thread_local std::minstd_rand random{std::random_device{}()};
   return wait / 2 + milliseconds(std::uniform_int_distribution<std::int64_t>(0, wait.count() / 2)(random));
 }
 
-// The key travels with every call: not in the clear, except to this machine.
+// The API key travels with every call, so calls are unencrypted only to this machine.
 std::optional<std::string> mistake_of_base(const std::string& base) {
   const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> url(curl_url(), &curl_url_cleanup);
   if (curl_url_set(url.get(), CURLUPART_URL, base.c_str(), 0) != CURLUE_OK) return "is not a URL";
@@ -157,6 +157,7 @@ asio::awaitable<ChargeResult> StripeGateway::charge(ChargeRequest request) {
   const auto& given = std::get<http::Answer>(answer);
   if (!stripe::is_stored_failure(given)) co_return stripe::charge_result(request, given);
   // The same key gets the same failure for as long as Stripe knows it, though the charge may have been made.
+  // So look for the charge.
   const LookupResult found = co_await find(std::move(request));
   if (const auto* charged = std::get_if<Charged>(&found)) co_return *charged;
   if (const auto* none = std::get_if<NoAnswer>(&found)) co_return *none;
@@ -185,14 +186,14 @@ asio::awaitable<RefundResult> StripeGateway::refund(RefundRequest request) {
   if (const auto* none = std::get_if<NoAnswer>(&answer)) co_return *none;
   const auto& given = std::get<http::Answer>(answer);
   if (stripe::is_stored_failure(given)) {
-    // As with charges.
+    // The same as with charges.
     const RefundLookupResult ours = co_await find_refund(std::move(request));
     if (const auto* refunded = std::get_if<Refunded>(&ours)) co_return *refunded;
     if (const auto* none = std::get_if<NoAnswer>(&ours)) co_return *none;
     co_return stripe::repeated_failure(given, "refund");
   }
   if (auto result = stripe::refund_result(request, given)) co_return *result;
-  // Refunded before: by us, when Stripe has forgotten the key, or by a person.
+  // The charge was refunded before: by us, if Stripe has forgotten the key since, or by a person.
   const auto found = co_await look_for_refunds(std::move(request));
   if (const auto* none = std::get_if<NoAnswer>(&found)) co_return *none;
   const auto* refunds = std::get_if<stripe::RefundsFound>(&found);
@@ -207,7 +208,7 @@ asio::awaitable<RefundLookupResult> StripeGateway::find_refund(RefundRequest req
   if (const auto* none = std::get_if<NoAnswer>(&found)) co_return *none;
   if (const auto* unknown = std::get_if<Unknown>(&found)) co_return *unknown;
   const auto& refunds = std::get<stripe::RefundsFound>(found);
-  // One of a person, if it was of the whole charge, shows when another refund is asked for.
+  // If a person has refunded the whole charge, Stripe says so when we ask for another refund.
   if (refunds.ours.empty()) co_return NeverRefunded{};
   co_return Refunded{refunds.ours};
 }
@@ -233,14 +234,15 @@ http::Call StripeGateway::call_to(const std::string& path) const {
   http::Call call;
   call.url = options_.api_base + path;
   call.headers = {"Authorization: Bearer " + options_.api_key, std::string("Stripe-Version: ") + kApiVersion,
-                  // libcurl would wait for a 100 before it sends a large body.
+                  // Without this, libcurl would wait for a 100 before it sends a large body.
                   "Expect:"};
   call.connect_timeout = options_.connect_timeout;
   call.ca_file = options_.ca_file;
   return call;
 }
 
-// The answer, after some tries if need be: any that does not ask for another try.
+// Sends the call, a few times if need be. Returns the first answer that asks for no other try, else what the
+// last try gave.
 asio::awaitable<std::variant<http::Answer, NoAnswer>> StripeGateway::insist(http::Call call) const {
   const auto end = Clock::now() + options_.total_timeout;
   milliseconds wait = kFirstWait;

@@ -24,22 +24,23 @@ struct StripeOptions {
   // Certificate authorities to trust; empty for the system's.
   std::string ca_file;
   std::chrono::milliseconds connect_timeout{2000};
-  // Of one try.
+  // Longest time for one try.
   std::chrono::milliseconds timeout{10'000};
-  // Of all tries of a call and the waits between them. Below the lease, which is 90 s.
+  // Longest time for all tries of a call and the waits between them. It stays below the lease, which is 90 s.
   std::chrono::milliseconds total_timeout{30'000};
 
   // Adds --stripe-… flags for each but the key, which comes from the environment or from its file.
   void add_to(Settings& settings);
-  // What is wrong with them, if this gateway is the one to be used. Reads the key's file.
+  // Returns what is wrong with the options, or nullopt. Reads the key's file. Call it only if this gateway is
+  // used.
   std::optional<std::string> mistake();
 };
 
 // Charges and refunds through Stripe's API, https://docs.stripe.com/api/charges and /refunds, as of version
-// 2024-06-20. Each try of a charge carries its charge key as Stripe's idempotency key, so tries may be
-// repeated: they are, a few times, when there was no definite answer. The ride's id and the charge key travel
-// as metadata, by which a charge is found again when Stripe has forgotten its key. So it is with refunds.
-// Thread safe.
+// 2024-06-20. Each try of a charge carries its charge key as Stripe's idempotency key, so a try is safe to
+// repeat. It is repeated a few times if there is no definite answer. The ride's id and the charge key travel
+// as metadata, by which a charge is found again after Stripe has forgotten its key. The same holds for
+// refunds. Thread safe.
 class StripeGateway : public ChargeGateway {
  public:
   explicit StripeGateway(StripeOptions options);
@@ -50,7 +51,7 @@ class StripeGateway : public ChargeGateway {
   asio::awaitable<RefundLookupResult> find_refund(RefundRequest request) override;
 
  private:
-  // Every refund of the charge, by anybody.
+  // Looks for all refunds of the charge, by anybody.
   asio::awaitable<std::variant<stripe::RefundsFound, Unknown, NoAnswer>> look_for_refunds(
       RefundRequest request) const;
   http::Call call_to(const std::string& path) const;

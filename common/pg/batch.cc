@@ -7,7 +7,7 @@
 namespace rocket::pg {
 namespace {
 
-// The row of a set statement's result that belongs to each unit, or nothing where there is none.
+// For each unit, its row of a set statement's result, or an empty result if it has none.
 std::vector<Result> rows_by_unit(const Result& result, std::size_t units) {
   std::vector<Result> rows(units, result.part(0, 0));
   for (int row = 0; row < result.rows(); ++row) {

@@ -9,38 +9,41 @@
 
 namespace rocket::pg {
 
-// What must be committed together or not at all.
+// Queries that must be committed together or not at all.
 struct Unit {
   // Names the rows that the unit locks; empty if it locks none. Two units with one lock key are never in one
   // batch. Batches lock in the order of these keys, so two batches, of one process or of several, cannot
   // deadlock.
   std::string lock_key;
   std::vector<Query> queries;
-  // Never shares a transaction, because it locks rows that the order of lock keys says nothing about.
+  // True if the unit must never share a transaction, because it locks rows that the order of lock keys does
+  // not cover.
   bool exclusive = false;
-  // Whom it is done for: callers with many units do not hold up the others, see WorkQueue. Empty: nobody in
-  // particular.
+  // The caller that the unit is done for; empty for none. A caller with many units does not hold up the
+  // others, see WorkQueue.
   std::string caller{};
-  // To be refused by the server is an answer too, which is not logged. For exclusive units.
+  // For exclusive units. If the server refuses a statement of this unit, that is an answer too, so it is not
+  // logged.
   bool is_probe = false;
 };
 
-// Whether both may be in one batch: they have the same statements, one after another, and neither is
+// True if both may be in one batch: they have the same statements in the same order, and neither is
 // exclusive.
 bool may_share(const Unit& one, const Unit& other);
 
 // Units that share a transaction. A set statement runs once for all of them, any other once for each.
 class Batch {
  public:
-  // The units may share, no two of them have the same lock key, and they outlive the batch; at least one.
+  // `units` has at least one. All of them may share, no two have the same lock key, and all must outlive the
+  // batch.
   explicit Batch(std::vector<const Unit*> units);
   ~Batch() = default;
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
 
-  // What to run, in this order.
+  // The queries to run, in this order.
   const std::vector<const Query*>& queries() const { return queries_; }
-  // The results of these queries, handed out: for each unit, one for each of its own queries.
+  // Divides the results of these queries: each unit gets one result for each of its own queries.
   std::vector<std::vector<Result>> share_out(const std::vector<Result>& results) const;
 
  private:

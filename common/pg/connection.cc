@@ -20,7 +20,7 @@ constexpr Statement kCommit{"commit", "COMMIT"};
 constexpr Statement kRollBack{"roll_back", "ROLLBACK"};
 constexpr Statement kPlanAnew{"plan_anew", "DISCARD PLANS"};
 
-// Fails where a pooler runs the transaction in another session than the one that we have set up.
+// Fails if a pooler runs the transaction in another session than the one that we have set up.
 constexpr Statement kSameSession{"same_session", "SELECT 1 / (pg_backend_pid() = $1::int)::int"};
 
 std::string trimmed(const char* message) {
@@ -34,13 +34,13 @@ std::string field(const PGresult* result, int code) {
   return value == nullptr ? "" : value;
 }
 
-// Of any other severity, the session is over.
+// After an error of any other severity, the session is over.
 StatementFailed::Session session_after(const PGresult* error) {
   return field(error, PG_DIAG_SEVERITY_NONLOCALIZED) == "ERROR" ? StatementFailed::Session::kGoesOn
                                                                 : StatementFailed::Session::kEnded;
 }
 
-// Does nothing once libpq has closed its socket: it knows no number then.
+// Does nothing once libpq has closed its socket, because PQsocket has no descriptor then.
 void hang_up(const PGconn* connection) { ::shutdown(PQsocket(connection), SHUT_RDWR); }
 
 }  // namespace
@@ -86,7 +86,7 @@ asio::awaitable<std::vector<Result>> Connection::transact(std::span<const Query*
   const auto before = static_cast<std::ptrdiff_t>(opening.size());
   opening.insert(opening.end(), queries.begin(), queries.end());
   PipelineResults opened = co_await run_pipeline_with_renewal(std::move(opening));
-  // Without a COMMIT on its way there is nothing to be in doubt about.
+  // No COMMIT was sent, so nothing is in doubt.
   if (!opened.complete) throw Unavailable(last_error());
   co_await settle(opened);
   opened.results.erase(opened.results.begin(), opened.results.begin() + before);
@@ -108,9 +108,9 @@ asio::awaitable<std::vector<Result>> Connection::transact(std::span<const Query*
   co_return std::move(opened.results);
 }
 
-// A plan is made once for a prepared statement. One made for empty tables is no good when they have grown,
-// and autovacuum, which has plans made anew, comes after a minute. So they are made anew while they are
-// young: whenever this connection has done twice as much.
+// A prepared statement is planned once. A plan for empty tables is bad once they have grown, and autovacuum,
+// which makes the server plan anew, comes only after a minute. So this connection makes the server plan anew
+// whenever its number of transactions has doubled.
 bool Connection::plans_are_due() {
   if (++transactions_ < next_planning_) return false;
   next_planning_ *= 2;
@@ -121,7 +121,7 @@ bool Connection::plans_are_due() {
 asio::awaitable<void> Connection::settle(const PipelineResults& pipelined) {
   if (pipelined.complete) {
     if (pipelined.failure && pipelined.failure->server_is_read_only()) {
-      // Elsewhere, or at another server under the same name, there is one that writes.
+      // Another server may accept writes, elsewhere or under the same name.
       add_failure_of_server();
       hang_up(connection_.get());
       throw Unavailable(pipelined.failure->what());
@@ -137,15 +137,15 @@ asio::awaitable<void> Connection::settle(const PipelineResults& pipelined) {
     if (pipelined.failure) throw StatementFailed(*pipelined.failure);
     co_return;
   }
-  // A statement that failed cannot have been committed, whatever became of the connection; unless it was the
-  // server that ended the session, for its report may follow a commit.
+  // A statement that failed cannot have been committed, whatever became of the connection. But if the server
+  // ended the session, its report may follow a commit.
   const bool certain = pipelined.failure && !pipelined.failure->ended_session();
   if (certain) throw Unavailable(last_error());
   throw InDoubt(last_error());
 }
 
-// A transaction that failed because of what the session remembers passes in a session that remembers nothing.
-// Once: what fails then too is not the session's fault.
+// A transaction may fail because of what the session remembers. Then it runs once more in a renewed session.
+// What fails there too is not the fault of the session.
 asio::awaitable<Connection::PipelineResults> Connection::run_pipeline_with_renewal(
     std::vector<const Query*> queries) {
   PipelineResults pipelined = co_await run_pipeline(queries);
@@ -173,14 +173,14 @@ asio::awaitable<Connection::PipelineResults> Connection::run_pipeline(std::vecto
   sent = sent && PQpipelineSync(connection_.get()) == 1;
 
   PipelineResults pipelined;
-  // libpq may have handed part of it to the kernel already.
+  // libpq may have handed a part to the kernel already, so the results stay incomplete.
   if (!sent) co_return pipelined;
   pipelined.results.reserve(queries.size());
   try {
     co_await collect(pipelined, expected);
     pipelined.complete = true;
   } catch (const Broken&) {
-    // The caller looks at what is complete. The server may have gone, or be one that cannot commit.
+    // The caller looks at `complete`. The server may have gone, or may be one that cannot commit.
     add_failure_of_server();
   }
   deadline_.cancel();
@@ -219,7 +219,7 @@ asio::awaitable<void> Connection::collect(PipelineResults& pipelined,
   if (!sync || PQresultStatus(sync->get()) != PGRES_PIPELINE_SYNC) throw Broken();
 }
 
-// Not prepared, because prepared statements may be what went wrong.
+// ROLLBACK is not prepared, because prepared statements may be what went wrong.
 asio::awaitable<void> Connection::roll_back() {
   start_deadline(transaction_timeout_);
   const bool sent =
@@ -257,7 +257,7 @@ asio::awaitable<bool> Connection::flush() {
   co_return left == 0;
 }
 
-// The next result, or nothing at the end of one query's results.
+// Returns the next result, or nullopt at the end of one query's results.
 asio::awaitable<std::optional<Result>> Connection::receive() {
   while (PQisBusy(connection_.get()) != 0) {
     co_await wait(Wait::wait_read);
@@ -274,7 +274,7 @@ asio::awaitable<std::optional<Result>> Connection::receive() {
 asio::awaitable<void> Connection::wait(Wait direction) {
   std::error_code error;
   co_await socket_.async_wait(direction, asio::redirect_error(asio::use_awaitable, error));
-  // The loser of a race between two waits is cancelled, which is no trouble.
+  // When two waits race, the loser is cancelled. That is no error.
   if (error && error != asio::error::operation_aborted) throw Broken();
 }
 
@@ -283,7 +283,7 @@ void Connection::start_deadline(std::chrono::milliseconds time_limit) {
   deadline_.async_wait([weak = std::weak_ptr<PGconn>(connection_)](std::error_code error) {
     const auto connection = weak.lock();
     if (error || !connection) return;
-    // Whoever waits on the socket now finds it closed.
+    // A coroutine that waits on the socket now finds it closed.
     hang_up(connection.get());
   });
 }

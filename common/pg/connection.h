@@ -28,9 +28,9 @@ namespace rocket::pg {
 struct ConnectionOptions {
   // A libpq connection string or URI.
   std::string url;
-  // What pg_stat_activity shows.
+  // The name that pg_stat_activity shows.
   std::string application_name = "rocket-rides";
-  // For all the servers that the connection string names together.
+  // Time for all servers of the connection string together.
   std::chrono::milliseconds connect_timeout{1500};
   // Longest time that one transaction may take. One statement may take 80 % of it, and waiting for one lock
   // 25 %, unless the server's own settings (of the role, say) allow less.
@@ -45,24 +45,24 @@ struct ConnectionOptions {
 // trip per transaction. After Unavailable or InDoubt the connection is dead: open a new one.
 class Connection {
  public:
-  // Tries the servers that the connection string names, in turn; those that failed come after the others.
-  // Throws Unavailable when none of them that may be written to can be reached in time, or when a pooler
-  // before them does not keep sessions.
+  // Tries the servers of the connection string in turn; those that failed before come after the others.
+  // Throws Unavailable if none that accepts writes can be reached in time, or if a pooler in front of them
+  // does not keep sessions.
   static asio::awaitable<std::unique_ptr<Connection>> open(ConnectionOptions options);
 
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   ~Connection();
 
-  // Runs the queries in one READ COMMITTED transaction; results come in the order of the queries.
-  // Throws StatementFailed (rolled back), Unavailable (nothing happened) or InDoubt. What fails because of
-  // the session's state, such as a prepared statement that is lost or out of date, runs again in a renewed
-  // one.
+  // Runs the queries in one READ COMMITTED transaction; results come in the order of the queries. Throws
+  // StatementFailed (rolled back), Unavailable (nothing happened) or InDoubt. A transaction that fails
+  // because of the state of the session, such as a prepared statement that is lost or out of date, runs again
+  // in a renewed session.
   asio::awaitable<std::vector<Result>> transact(std::span<const Query* const> queries);
 
-  // The same, with something done between the last query and the commit, while the rows stay locked. When
-  // `before_commit` throws, the transaction is rolled back and the exception passed on. It may block, for
-  // less than the transaction timeout.
+  // The same, but it calls `before_commit` between the last query and the commit, while the rows stay locked.
+  // If that throws, the transaction is rolled back and the exception passed on. It may block, for less than
+  // the transaction timeout.
   using BeforeCommit = std::function<void(const std::vector<Result>&)>;
   asio::awaitable<std::vector<Result>> transact(std::span<const Query* const> queries,
                                                 BeforeCommit before_commit);
@@ -88,7 +88,7 @@ class Connection {
   };
   struct PipelineResults {
     std::vector<Result> results;
-    // The first statement that failed; those behind it were not run.
+    // The first statement that failed; those after it were not run.
     std::optional<StatementFailed> failure;
     // False when the connection broke before everything was answered.
     bool complete = false;
@@ -117,22 +117,23 @@ class Connection {
   bool plans_are_due();
   void start_deadline(std::chrono::milliseconds time_limit);
   bool send(const Statement& statement, const Params& params);
-  // The next connections begin at another server, if there is one.
+  // Makes the next connections begin at another server, if there is one.
   void add_failure_of_server() const;
   std::string last_error() const;
 
   // Shared with the deadline's handler, which may run after this object has gone.
   std::shared_ptr<PGconn> connection_;
-  // A duplicate: libpq closes its own when it likes, and then another thread may be given the same number.
+  // A duplicate of libpq's socket. libpq may close its own at any time, and then another thread may get the
+  // same number.
   asio::posix::stream_descriptor socket_;
-  // Cuts a connection on which something takes longer than it may.
+  // Cuts the connection when something on it takes longer than it may.
   asio::steady_timer deadline_;
   std::chrono::milliseconds transaction_timeout_;
   // The server that this connection leads to.
   Keywords server_;
   std::shared_ptr<HostOrder> host_order_;
   std::unordered_set<std::string> prepared_;
-  // The server process in which our session is. A pooler tells another one when it greets us.
+  // The process id of the server process that runs our session. A pooler gives another one when it greets us.
   int session_pid_ = 0;
   bool is_pooled_ = false;
   std::uint64_t transactions_ = 0;

@@ -16,8 +16,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// A pooler repeats what the server said when the pooler's own session began (in_hot_standby), perhaps before
-// a promotion; so the server is asked.
+// A pooler repeats what the server said at the start of the pooler's own session (in_hot_standby), perhaps
+// before a promotion. So the server itself is asked.
 constexpr const char* kDescribeSession =
     "SELECT pg_backend_pid() AS pid, "
     "(pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool)::int AS is_read_only";
@@ -40,7 +40,7 @@ std::unique_ptr<Connection> Connection::start(const Keywords& server, const Conn
   keywords.insert(keywords.end(), {"fallback_application_name", nullptr});
   values.insert(values.end(), {options.application_name.c_str(), nullptr});
   std::shared_ptr<PGconn> started(PQconnectStartParams(keywords.data(), values.data(), 0), PQfinish);
-  // libpq would print what the server remarks, past our log. What matters comes as an error too.
+  // libpq would print the notices of the server past our log. What matters comes as an error too.
   PQsetNoticeProcessor(
       started.get(), [](void*, const char*) {}, nullptr);
   return std::unique_ptr<Connection>(new Connection(std::move(started), server, options, executor));
@@ -68,7 +68,7 @@ asio::awaitable<std::unique_ptr<Connection>> Connection::open(ConnectionOptions 
       continue;
     }
     options.host_order->sort(addresses);
-    // Each has its share, so that one that stays silent does not hide the next one.
+    // Each address has its share of the time, so that a silent one leaves time for the next one.
     auto left = static_cast<std::int64_t>(addresses.size());
     for (const Keywords& address : addresses) {
       const auto begin = Clock::now();
@@ -97,9 +97,9 @@ asio::awaitable<std::unique_ptr<Connection>> Connection::open_one(Keywords serve
   co_return std::move(opened);
 }
 
-// A pooler that pools transactions takes our session, which is idle, for the other connection. One that pools
-// sessions has another for it, or none, which takes time to find out. Where other traffic hides what the
-// pooler does here, each transaction still makes sure of its session.
+// A pooler that pools transactions gives our session, which is idle, to the other connection. A pooler that
+// pools sessions gives it another session, or lets it wait. Other traffic may hide this, so each transaction
+// also checks its session.
 asio::awaitable<void> Connection::expect_own_session(std::unique_ptr<Connection> other) {
   try {
     co_await other->connect(kTimeForOtherSession);
@@ -145,7 +145,7 @@ asio::awaitable<void> Connection::begin_session() {
   if (PQenterPipelineMode(connection_.get()) == 0) throw Broken();
 }
 
-// Afterwards the session is as one that has just begun.
+// Makes the session like one that has just begun.
 asio::awaitable<void> Connection::renew() {
   if (PQtransactionStatus(connection_.get()) == PQTRANS_INERROR) {
     co_await roll_back();
@@ -154,7 +154,7 @@ asio::awaitable<void> Connection::renew() {
   start_deadline(transaction_timeout_);
   try {
     if (PQexitPipelineMode(connection_.get()) == 0) throw Broken();
-    // Somebody else's session is not ours to change.
+    // First make sure that the session is ours: we must not change somebody else's.
     const std::string describe = kDescribeSession;
     const Result session = co_await ask(describe);
     if (session.integer(0, "pid") != session_pid_) throw Unavailable(kSessionsArePooledWrongly);
@@ -167,7 +167,7 @@ asio::awaitable<void> Connection::renew() {
   deadline_.cancel();
 }
 
-// The last result. Not in pipeline mode.
+// Runs the SQL and returns its last result. Not in pipeline mode.
 asio::awaitable<Result> Connection::ask(const std::string& sql) {
   if (PQsendQuery(connection_.get(), sql.c_str()) == 0) throw Broken();
   while (!co_await flush()) {

@@ -35,7 +35,7 @@ std::vector<std::string> parts_of(const std::string& list) {
   return parts;
 }
 
-// PGHOST and PGHOSTADDR, or what PGSERVICE names.
+// Adds PGHOST and PGHOSTADDR, or the host of the service that PGSERVICE names.
 void add_host_of_environment(std::map<std::string, std::string>& server) {
   const std::unique_ptr<PQconninfoOption, FreeOptions> defaults(PQconndefaults());
   if (!defaults) return;
@@ -49,7 +49,7 @@ void add_host_of_environment(std::map<std::string, std::string>& server) {
 
 using Options = std::unique_ptr<PQconninfoOption, FreeOptions>;
 
-// What the string says, else what libpq falls back on; empty if nothing.
+// What the string says, else what libpq falls back on. Keywords with an empty value are left out.
 Keywords with_fallbacks(const PQconninfoOption* said) {
   Keywords all;
   const Options fallbacks(PQconndefaults());
@@ -61,8 +61,8 @@ Keywords with_fallbacks(const PQconninfoOption* said) {
   return all;
 }
 
-// A Unix socket, or an address that no packet leaves the machine for. Nothing stands for the socket that
-// libpq falls back on.
+// True for a Unix socket and for an address whose packets never leave the machine. An empty host means the
+// socket that libpq falls back on.
 bool is_on_this_machine(std::string host) {
   if (host.empty() || host.front() == '/' || host.front() == '@') return true;
   std::transform(host.begin(), host.end(), host.begin(),
@@ -95,7 +95,7 @@ std::optional<std::string> url_mistake(const std::string& url) {
   const Options parsed(PQconninfoParse(url.c_str(), &complaint));
   const std::unique_ptr<char, decltype(&PQfreemem)> owned(complaint, &PQfreemem);
   if (parsed) {
-    // libpq looks at ports only when it connects, and we would wait for ever for a server that cannot be.
+    // libpq looks at ports only when it connects. Then we would wait for ever for a server that cannot exist.
     for (const PQconninfoOption* option = parsed.get(); option->keyword != nullptr; ++option) {
       if (std::string_view(option->keyword) != "port" || option->val == nullptr) continue;
       if (std::string_view(option->val).find_first_not_of("0123456789,") != std::string_view::npos) {
@@ -104,7 +104,7 @@ std::optional<std::string> url_mistake(const std::string& url) {
     }
     return std::nullopt;
   }
-  // libpq's own words may repeat the URL, and with it a password.
+  // libpq's own message may repeat the URL, and with it a password.
   return "is not a PostgreSQL connection string";
 }
 
@@ -126,7 +126,7 @@ std::vector<Keywords> servers_in(const std::string& url) {
   for (const char* keyword : {"host", "hostaddr", "port"}) {
     if (!all.contains(keyword)) continue;
     const std::vector<std::string> parts = parts_of(all[keyword]);
-    // One port may stand for all of them. Of other numbers libpq complains.
+    // One port may stand for all hosts. libpq itself complains of any other number of ports.
     if (parts.size() != count) continue;
     for (std::size_t i = 0; i < count; ++i) servers[i][keyword] = parts[i];
   }

@@ -8,27 +8,28 @@
 // Connection strings as libpq reads them ("Connection Strings" in PostgreSQL's documentation).
 namespace rocket::pg {
 
-// Checks, without connecting, that libpq understands the connection string; says what is wrong with it.
+// Checks, without connecting, whether libpq understands the connection string. Returns what is wrong with it,
+// or nullopt.
 std::optional<std::string> url_mistake(const std::string& url);
 
-// Whether a connection to one of its servers may go to another machine unencrypted. What the string does not
-// say comes from PGHOST, PGHOSTADDR, PGSSLMODE and so on, as libpq takes it. Of a string that libpq does not
-// understand: false.
+// True if a connection to one of its servers may go to another machine unencrypted. What the string does not
+// say comes from PGHOST, PGHOSTADDR, PGSSLMODE and so on, as libpq takes it. False for a string that libpq
+// does not understand.
 bool may_travel_in_clear(const std::string& url);
 
-// What libpq is to be called with: keywords and their values.
+// Keywords and their values, to call libpq with.
 using Keywords = std::map<std::string, std::string>;
 
-// A connection string may name several servers. libpq tries them in turn, but stays for ever at one that does
-// not answer at all; so it is given one after another, each for a limited time. Throws Unavailable when libpq
-// does not understand the string.
+// A connection string may name several servers. libpq tries them in turn, but waits for ever for one that
+// does not answer at all. So libpq gets one server after another, each for a limited time. Throws Unavailable
+// when libpq does not understand the string.
 std::vector<Keywords> servers_in(const std::string& url);
 
-// The host's name, where libpq would have to look it up: which takes as long as it takes, and blocks. Not for
-// a Unix socket, nor for an address.
+// Returns the host name if libpq would have to look it up, which blocks without a time limit. Returns nullopt
+// for a Unix socket or an address.
 std::optional<std::string> name_to_look_up(const Keywords& server);
 
-// The server at each of these addresses. It keeps its name, for certificates and password files.
+// Returns the server at each of these addresses. It keeps its name, for certificates and password files.
 std::vector<Keywords> at_addresses(const Keywords& server, const std::vector<std::string>& addresses);
 
 }  // namespace rocket::pg

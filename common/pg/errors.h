@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-// Errors by what the caller does next.
+// The types of errors say what the caller does next.
 namespace rocket::pg {
 
 // There is no connection, or it broke before COMMIT was sent: nothing happened. Try again later.
@@ -26,7 +26,7 @@ class InDoubt : public Unavailable {
 // The server refused a statement; its transaction was rolled back.
 class StatementFailed : public std::runtime_error {
  public:
-  // What the server did besides refusing.
+  // What became of the session.
   enum class Session { kGoesOn, kEnded };
 
   StatementFailed(std::string query, std::string sqlstate, const std::string& message,
@@ -54,7 +54,7 @@ class StatementFailed : public std::runtime_error {
            std::find(kStates.begin(), kStates.end(), state) != kStates.end();
   }
 
-  // A prepared statement of ours is not there, or was there before us.
+  // A prepared statement of ours is missing, or its name was in use before we prepared it.
   bool prepared_statement_was_lost() const { return sqlstate_ == "26000" || sqlstate_ == "42P05"; }
 
   // The cause may be what the session remembers: prepared statements, and plans made before a table was
@@ -63,7 +63,7 @@ class StatementFailed : public std::runtime_error {
     return prepared_statement_was_lost() || sqlstate_ == "0A000" || sqlstate_ == "XX000";
   }
 
-  // It waited for a lock, or for anything else, as long as it may.
+  // It waited too long for a lock or for anything else.
   bool waited_too_long() const { return sqlstate_ == "55P03" || sqlstate_ == "57014"; }
 
   // A standby, or a primary that was demoted: no use to us, now or later.

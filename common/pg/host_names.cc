@@ -50,7 +50,7 @@ Found look_up(const std::string& host) {
 
 }  // namespace
 
-// Belongs to its thread and to those who wait for it, whoever stays longest.
+// Shared by its thread and by those who wait for it. It lives until the last of them is done.
 class HostNames::LookUp {
  public:
   LookUp() : event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
@@ -60,14 +60,14 @@ class HostNames::LookUp {
   LookUp(const LookUp&) = delete;
   LookUp& operator=(const LookUp&) = delete;
 
-  // Once.
+  // Call it once.
   void end(Found found) {
     {
       const std::lock_guard lock(mutex_);
       found_ = std::move(found);
       is_over_ = true;
     }
-    // Stays readable, for all who wait.
+    // The event stays readable for all who wait.
     ::eventfd_write(event_, 1);
   }
 
@@ -81,7 +81,7 @@ class HostNames::LookUp {
     return found_;
   }
 
-  // A duplicate, to wait on.
+  // Returns a duplicate of the descriptor, to wait on.
   int event() const {
     const int own = ::fcntl(event_, F_DUPFD_CLOEXEC, 0);
     if (own < 0) throw Unavailable(std::generic_category().message(errno));

@@ -10,12 +10,12 @@
 
 namespace rocket::pg {
 
-// Looks up the addresses of hosts. The system does that for as long as it likes, so each look-up has a thread
-// of its own, which is left behind where it is late. At most one per name is under way. Thread safe.
+// Looks up the addresses of hosts. The look-up of the system has no time limit, so each one has a thread of
+// its own, which is left behind if it is late. At most one look-up per name is under way. Thread safe.
 class HostNames {
  public:
-  // The addresses as numbers, in the order in which they are to be tried; at least one. Throws Unavailable
-  // when there is none by then, never later.
+  // Returns the addresses as numbers, in the order in which to try them; at least one. Throws Unavailable if
+  // there is none by the deadline, and never waits longer.
   asio::awaitable<std::vector<std::string>> addresses_of(std::string host,
                                                          std::chrono::steady_clock::time_point deadline);
 

@@ -8,17 +8,17 @@
 namespace rocket::pg {
 namespace {
 
-// Where a name leads to ever new addresses, the oldest are forgotten.
+// If a name leads to ever new addresses, the oldest failures are forgotten.
 constexpr std::size_t kRemembered = 64;
 
 }  // namespace
 
 void HostOrder::sort(std::vector<Keywords>& servers) const {
   const std::lock_guard lock(mutex_);
-  // How bad its latest failure was, and when it was; zero for none.
+  // How bad the latest failure of the server was, and how recent it was; zero for none.
   const auto rank = [this](const Keywords& server) {
     const auto latest = std::find_if(failed_.rbegin(), failed_.rend(), [&](const Failed& each) {
-      // An address has all that its server has, and more.
+      // The keywords of an address are those of its server, and more.
       return std::includes(each.server.begin(), each.server.end(), server.begin(), server.end());
     });
     if (latest == failed_.rend()) return std::pair(0, std::ptrdiff_t{0});

@@ -16,10 +16,12 @@ namespace {
 constexpr int kRunsAlone = 3;
 constexpr std::chrono::milliseconds kFirstBackoff{50};
 constexpr std::chrono::milliseconds kLongestBackoff{500};
-// How long units of a batch that failed run alone, once some of them have to wait in vain.
+// How long the units of a failed batch run alone. After that, the first one that waits in vain ends the
+// batch, and the rest is refused.
 constexpr std::chrono::milliseconds kTimeAlone{250};
 
-// A unit that runs alone has waited for its locks before, and the others of its batch wait behind it.
+// A unit that runs alone has waited for its locks before, in the batch, and the rest of the batch waits
+// behind it.
 constexpr Statement kShortLockWait{"short_lock_wait", "SET LOCAL lock_timeout = '50ms'"};
 
 // Full jitter: processes that lost the same server must not all come back at the same moment.
@@ -72,8 +74,8 @@ asio::awaitable<void> Lane::run() {
   }
 }
 
-// Returns with a connection. Units that arrive during the first attempt wait for its outcome; after that the
-// database is known to be away, and they are refused at once.
+// Returns once there is a connection. Units that arrive during the first attempt wait for its outcome. After
+// that the database is known to be away, and units are refused at once.
 asio::awaitable<void> Lane::connect() {
   connection_.reset();
   const auto end_attempt = [this] {
@@ -178,7 +180,7 @@ void Lane::log_failure(const StatementFailed& error) {
     (log_.*at_level)("statement failed",
                      {{"query", error.query()}, {"sqlstate", error.sqlstate()}, {"error", error.what()}}, {});
   };
-  // An error is what a person must look at.
+  // The level "error" is for what a person must look at.
   write(error.is_temporary() ? &Log::warn : &Log::error);
 }
 

@@ -20,22 +20,22 @@ namespace rocket::pg {
 
 struct LaneOptions {
   ConnectionOptions connection;
-  // Units per transaction at most.
+  // Most units in one transaction.
   std::size_t batch_limit = 64;
   // Units that wait for a connection longer than this are refused; connecting goes on.
   std::chrono::milliseconds connect_patience{500};
 };
 
 // Group commit. One connection takes whatever units wait, up to the limit, and sends them as one pipelined
-// transaction: one commit and one round trip for all of them. Nobody waits for a batch to fill; while one is
-// under way, the next gathers.
+// transaction: one commit and one round trip for all of them. Nobody waits for a batch to fill: while one
+// batch is under way, the next one gathers.
 //
 // A batch holds the unit that has waited longest and others with the same statements, so a set statement runs
 // once for all of them; see WorkQueue.
 //
 // If any statement fails, the batch is rolled back and each of its units runs again alone, so that a bad one
-// hurts only itself: a unit must be safe to run again after a rollback. Where several have to wait in vain
-// for a lock, the rest is refused untried, so that what comes behind does not wait long.
+// hurts only itself. So a unit must be safe to run again after a rollback. If several units wait in vain for
+// a lock, the rest of the batch is refused untried, so that later units do not wait long.
 //
 // Everything happens on one single-threaded executor; use it from there only, unless a function says that it
 // is thread safe.
@@ -52,7 +52,7 @@ class Lane {
   asio::awaitable<std::vector<Result>> commit(Unit unit);
 
   const asio::any_io_executor& executor() const { return executor_; }
-  // Whether units would be refused at once. Thread safe.
+  // True if units would be refused at once. Thread safe.
   bool is_away() const { return is_away_.load(); }
   // Blocks until the lane's first attempt to connect has ended, well or not. Thread safe.
   void wait_for_first_attempt() const { has_tried_.wait(false); }
@@ -79,7 +79,7 @@ class Lane {
   std::atomic<bool> is_away_{false};
   std::atomic<bool> has_tried_{false};
   WorkQueue waiting_;
-  // Expires never; cancelled when work arrives.
+  // Never expires; cancelled when work arrives.
   asio::steady_timer arrival_;
 };
 

@@ -6,7 +6,8 @@
 namespace rocket::pg {
 namespace {
 
-// More than requests are usually under way. Keys that share a group share a lane, which does no harm.
+// More groups than there are usually requests under way. Keys that share a group share a lane, which does no
+// harm.
 constexpr std::size_t kGroups = 4096;
 
 }  // namespace

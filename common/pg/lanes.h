@@ -19,7 +19,7 @@ namespace rocket::pg {
 // its claim to its answer, so its code needs no locks. Entering and leaving is thread safe.
 class Lanes {
  public:
-  // What a request has on its lane for as long as it is under way; the lanes must outlive it.
+  // The place of a request on its lane while the request is under way. The lanes must outlive it.
   class Slot {
    public:
     Slot(Slot&& other) noexcept;
@@ -28,7 +28,7 @@ class Lanes {
     Slot& operator=(Slot&&) = delete;
     ~Slot();
 
-    // Not of a slot that was moved from.
+    // Not to be called on a slot that was moved from.
     Lane& lane() const { return lanes_->at(lane_); }
 
    private:
@@ -50,13 +50,14 @@ class Lanes {
 
   // Blocks until each lane's first attempt to connect has ended: for at most the connect timeout.
   void wait_for_first_attempts() const;
-  // Ends the threads and the lanes. What still runs on them is abandoned where it stands, and never resumed:
-  // drain first. Its coroutines end here, with what they hold; so call it before anything that they use goes.
-  // The destructor does it too. Afterwards there are no lanes.
+  // Ends the threads and the lanes. What still runs on them is abandoned and never resumed, so drain first.
+  // Its coroutines are destroyed here, with what they hold, so call it before anything that they use is
+  // destroyed. The destructor does it too. Afterwards there are no lanes.
   void stop();
 
-  // The lane on which others with this key are, so that duplicates of one request meet on one connection.
-  // Without any, or without a key, the one on which fewest are, of those that reach the database.
+  // Enters the lane that already has requests with this key, so that duplicates of one request meet on one
+  // connection. If there are none, or no key, it takes the lane with the fewest requests, and prefers lanes
+  // that reach the database.
   Slot enter(std::optional<std::string_view> key = std::nullopt);
   std::size_t size() const { return threads_.size(); }
   Lane& at(std::size_t index) { return threads_[index]->lane; }
@@ -72,21 +73,21 @@ class Lanes {
     std::thread thread;
   };
 
-  // Those whose keys have the same hash, modulo the number of groups.
+  // The requests whose keys have the same hash, modulo the number of groups.
   struct Group {
     std::size_t lane = 0;
     std::size_t under_way = 0;
   };
 
-  // With the mutex held.
+  // Call it with the mutex held.
   std::size_t freest_lane() const;
   void leave(const Slot& slot);
 
   std::mutex mutex_;
   std::vector<Group> groups_;
-  // On each lane.
+  // How many requests are under way on each lane.
   std::vector<std::size_t> under_way_;
-  // Ends first, because requests that were abandoned give their places back then.
+  // Declared last, so that it is destroyed first: abandoned requests give their slots back then.
   std::vector<std::unique_ptr<LaneThread>> threads_;
 };
 

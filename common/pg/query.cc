@@ -5,7 +5,7 @@
 namespace rocket::pg {
 namespace {
 
-// An array's elements, in PostgreSQL's text format for arrays ("Array Input and Output Syntax").
+// Appends an element in PostgreSQL's text format for arrays ("Array Input and Output Syntax").
 void append_element(std::string& array, const std::optional<std::string>& value) {
   if (!value) {
     array += "NULL";

@@ -8,8 +8,8 @@
 
 namespace rocket::pg {
 
-// A statement with a name: the name is what it is prepared under, and what logs and errors call it.
-// Names are unique in the program; make them constants beside the code that runs them.
+// A statement with a name. It is prepared under this name, and logs and errors call it so. Names are unique
+// in the program; make statements constants beside the code that runs them.
 struct Statement {
   const char* name;
   const char* sql;
@@ -17,8 +17,8 @@ struct Statement {
 };
 
 // One statement for many rows at once: each of its parameters is an array with an element per row. Its result
-// has a column `n`, which counts from 1 and tells which of these rows a row of the result belongs to; there
-// is at most one for each.
+// has a column `n`: the number, from 1, of the row that a row of the result belongs to. Each row has at most
+// one row of the result.
 struct SetStatement : Statement {
   constexpr SetStatement(const char* its_name, const char* its_sql) : Statement{its_name, its_sql, true} {}
 };
@@ -34,7 +34,7 @@ struct Query {
   Query(const Statement& constant, Params bound) : statement(&constant), params(std::move(bound)) {}
 };
 
-// One query out of several of the same set statement, each of which has the parameters of one row.
+// Makes one query out of several of the same set statement, each of which has the parameters of one row.
 Query as_set(std::span<const Query* const> rows);
 
 }  // namespace rocket::pg

@@ -11,7 +11,7 @@
 namespace rocket::pg {
 namespace {
 
-// Others wait behind this transaction.
+// Short, because others wait behind this transaction.
 constexpr Statement kShortLockWait{"requirements_lock_wait", "SET LOCAL lock_timeout = '50ms'"};
 
 constexpr Statement kDescribe{"describe_database", R"sql(
@@ -19,8 +19,8 @@ SELECT current_setting('server_encoding') AS encoding,
        (pg_is_in_recovery() OR current_setting('transaction_read_only')::bool)::int AS is_read_only
 )sql"};
 
-// The planner does not look at the right to a sequence that a statement names; an identity column needs none.
-// Without a sequence of that name, the plan fails.
+// The planner does not check the right to a sequence that a statement names, so this query does. (An identity
+// column needs no such right.) If there is no sequence of that name, the plan fails.
 constexpr Statement kFindSequences{"find_sequences", R"sql(
 SELECT DISTINCT 'permission denied for sequence ' || name[1] AS missing
   FROM regexp_matches($1, 'nextval\(''(\w+)''\)', 'g') AS name
@@ -97,7 +97,7 @@ asio::awaitable<std::vector<std::string>> Requirements::find_missing(Transact tr
   } catch (const StatementFailed& failed) {
     if (failed.is_temporary()) throw;
   }
-  // The first mistake hides the others: look at each alone.
+  // The first mistake hides the others, so look at each statement alone.
   std::vector<Query> description(all.begin(), all.begin() + kFirstPlan);
   const std::vector<Result> described = co_await transact(std::move(description));
   std::vector<std::string> missing = read_description(described);

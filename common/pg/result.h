@@ -12,7 +12,7 @@
 namespace rocket::pg {
 
 // The rows that one statement returned, or some of them. Columns are addressed by name; an unknown name is a
-// bug and throws std::logic_error. Copies share what they show, which never changes.
+// bug and throws std::logic_error. Copies share the rows, which never change.
 class Result {
  public:
   explicit Result(PGresult* owned) : result_(owned, PQclear), rows_(PQntuples(owned)) {}
@@ -21,7 +21,7 @@ class Result {
   bool empty() const { return rows_ == 0; }
   // A part of the rows.
   Result part(int first, int count) const { return {result_, first_ + first, count}; }
-  // Rows inserted, updated or deleted, for a statement that says.
+  // Number of rows inserted, updated or deleted; 0 if the statement does not say.
   std::int64_t affected() const;
   // What the server says it did, such as "COMMIT".
   std::string_view command() const;

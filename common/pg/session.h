@@ -18,7 +18,7 @@ class Session {
 
   // One query in a transaction of its own.
   asio::awaitable<Result> run(Query query);
-  // As Connection::transact with something to do before the commit.
+  // The same as Connection::transact with `before_commit`.
   asio::awaitable<std::vector<Result>> transact(std::vector<Query> queries,
                                                 Connection::BeforeCommit before_commit);
 

@@ -9,7 +9,7 @@ namespace {
 using Setting = std::pair<const char*, const char*>;
 
 constexpr std::array kSettings{
-    // The text of a value becomes part of stored answers, and these decide how it is written.
+    // These decide how a value is written as text. That text becomes part of stored answers.
     Setting{"client_encoding", "UTF8"},
     Setting{"TimeZone", "UTC"},
     Setting{"DateStyle", "ISO, MDY"},
@@ -20,13 +20,14 @@ constexpr std::array kSettings{
     Setting{"lc_monetary", "C"},
     Setting{"lc_numeric", "C"},
     Setting{"lc_time", "C"},
-    // What our statements mean: our arrays hold NULLs, for instance. And an error must not end the session.
+    // These decide what our statements mean: our arrays hold NULLs, for instance. And an error must not end
+    // the session.
     Setting{"array_nulls", "on"},
     Setting{"standard_conforming_strings", "on"},
     Setting{"transform_null_equals", "off"},
     Setting{"exit_on_error", "off"},
-    // All statements of ours go by index, for a few rows each; the planner, asked while tables are young,
-    // would choose otherwise.
+    // All statements of ours go by index, for a few rows each. A planner that is asked while the tables are
+    // still small would choose otherwise.
     Setting{"plan_cache_mode", "force_generic_plan"},
     Setting{"enable_seqscan", "off"},
     Setting{"jit", "off"},
@@ -46,10 +47,10 @@ std::string same_everywhere() {
   return all;
 }
 
-// The server gives up before we do, so that a cut connection leaves nothing running behind it; earlier still
-// when its operator says so. Others wait behind whoever waits for a lock, so that may take only a part. A
-// setting is shown with its unit, as an interval is written; pg_settings shows it without, but makes all of
-// its rows for that.
+// The server gives up before we do, so that a cut connection leaves nothing running behind it. It gives up
+// even earlier if its operator says so. Waiting for a lock may take only a part of the time, because others
+// wait behind it. current_setting() shows a value with its unit, as an interval is written. pg_settings shows
+// it without, but makes all of its rows for that.
 std::string limits(std::chrono::milliseconds transaction_timeout) {
   const auto share = [&](int percent) { return std::to_string(transaction_timeout.count() * percent / 100); };
   return "SELECT set_config(name, least(nullif(theirs, 0), ours)::text, false) FROM (VALUES "

@@ -7,7 +7,8 @@
 namespace rocket::pg {
 namespace {
 
-// How many units of one caller a batch takes at least, before those who came later.
+// Each batch moves the start of newcomers on by at least this number. So this many units of a waiting caller
+// go before units that come later.
 constexpr std::uint64_t kUnitsPerBatch = 8;
 
 }  // namespace
@@ -55,7 +56,8 @@ std::vector<Work> WorkQueue::take_batch(std::size_t limit) {
   for (auto taken = line->begin(); taken != end; ++taken) batch.push_back(std::move(taken->second));
   line->erase(line->begin(), end);
   if (line->empty()) lines_.erase(line);
-  // Only now, so that the batch holds no two units of one lock key.
+  // Only now, because leave() lets the next unit of the same lock key enter: a batch must not hold two of
+  // them.
   for (const Work& taken : batch) leave(taken.unit);
   return batch;
 }

@@ -26,13 +26,13 @@ struct Work {
 // The units that wait for a connection. Not thread safe.
 //
 // The next batch holds the unit that has waited longest, whatever its statements and its lock key. A caller
-// with many units gets at most a few into each batch while others wait, so nobody waits for one caller's
-// crowd: each unit has a start, the callers' starts advance with what they ask for, and the smallest start is
-// served first (start-time fair queueing, Goyal, Vin and Cheng 1996). Every batch moves the start of
-// newcomers on, so no unit waits for ever.
+// with many units gets at most a few into each batch while others wait, so nobody waits for the crowd of one
+// caller. Each unit has a start number for this. The start of a caller advances with each of its units, and
+// the smallest start is served first (start-time fair queueing, Goyal, Vin and Cheng 1996). Every batch moves
+// the start of newcomers on, so no unit waits for ever.
 //
 // Only the first of several units with one lock key stands in line. The next one enters at the end of the
-// line once the first is taken, so whoever repeats one request however often has one place.
+// line once the first is taken, so a client that repeats one request many times has only one place.
 class WorkQueue {
  public:
   void add(Work work);
@@ -59,12 +59,12 @@ class WorkQueue {
   std::uint64_t start_of(const Unit& unit);
   void leave(const Unit& unit);
 
-  // There are as many as there are kinds of units, which is few.
+  // One line for each kind of units. There are few kinds.
   std::vector<Line> lines_;
   // The lock keys of the units in line, and the units that wait behind each. Usually none do, and an empty
   // list takes no memory of its own.
   std::unordered_map<std::string, std::list<Work>> behind_;
-  // Those who have units in line.
+  // The callers that have units in line.
   std::unordered_map<std::string, Caller> callers_;
   std::uint64_t newcomers_start_ = 0;
   std::uint64_t next_arrival_ = 0;

@@ -10,16 +10,16 @@
 
 namespace rocket::process {
 
-// Keeps a worker from working on a database that lacks something its statements need: its attempts would fail
-// half-way, one after another. pg_stat_activity shows its sessions by the worker's name and " check". Not
-// thread safe.
+// Keeps a worker from working on a database that lacks something that its statements need. Otherwise its
+// attempts would fail half-way, one after another. pg_stat_activity shows the sessions of the check under the
+// worker's name and " check". Not thread safe.
 class DatabaseCheck {
  public:
   DatabaseCheck(pg::ConnectionOptions connection, const std::vector<pg::Statement>& statements);
 
   // Calls run_once and returns what it returned. The first time, and after each failure, it checks the
-  // database before that, on a connection of its own. Throws std::runtime_error that says what is missing,
-  // pg's errors, and what run_once throws.
+  // database first, on a connection of its own. Throws a std::runtime_error that says what is missing, errors
+  // of pg, and what run_once throws.
   std::int64_t run(const std::function<std::int64_t()>& run_once);
 
  private:

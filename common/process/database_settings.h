@@ -29,7 +29,7 @@ struct DatabaseSettings {
 
 // Adds DATABASE_ALLOW_PLAINTEXT.
 void add_allow_plaintext(Settings& settings, bool& allow_plaintext);
-// What is wrong with a DATABASE_URL that is set.
+// Returns what is wrong with a DATABASE_URL that is set, or nullopt.
 std::optional<std::string> database_url_mistake(const std::string& url, bool allow_plaintext);
 
 }  // namespace rocket::process

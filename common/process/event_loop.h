@@ -10,7 +10,7 @@
 namespace rocket::process {
 
 // Runs coroutines to their end on the calling thread, one at a time, for processes that do one thing after
-// another. What the coroutines leave behind, such as connections, must go before the loop does.
+// another. What the coroutines leave behind, such as connections, must be destroyed before the loop.
 class EventLoop {
  public:
   // Returns the coroutine's result, or throws what it threw.

@@ -10,12 +10,12 @@
 
 namespace rocket::process {
 
-// What every main() does: reads the options, runs the program until it ends or is told to stop, and makes an
-// exception that nobody expected a message and exit status 1.
+// What every main() does: reads the options, runs the program until it ends or is told to stop, and turns an
+// unexpected exception into a message and exit status 1.
 //
-// `read(argc, argv, options)` returns an exit status where there is nothing to run, as after --help or a
-// mistake. `run(options, stop)` returns an exit status or nothing; it starts the program's threads, none is
-// there before.
+// `read(argc, argv, options)` returns an exit status if there is nothing to run, as after --help or a
+// mistake. `run(options, stop)` returns an exit status or nothing. The threads of the program start in `run`,
+// not before.
 template <typename Options, typename Read, typename Run>
 int run_program(const char* name, int argc, char** argv, Read read, Run run) {
   try {

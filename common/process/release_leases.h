@@ -11,8 +11,8 @@
 
 namespace rocket::process {
 
-// Releases, through `release_leases(lane)`, the leases of what a stopping process could not end. It takes two
-// seconds at most: where the database does not answer, the leases end by themselves.
+// Calls `holder.release_leases(lane)` to release the leases of the work that a stopping process could not
+// end. It takes two seconds at most: if the database does not answer, the leases end by themselves.
 template <typename Holder>
 void release_leases(const Holder& holder, pg::Lane& lane, const Log& log) {
   constexpr std::chrono::milliseconds kTimeLimit{1500};

@@ -2,9 +2,9 @@
 
 namespace rocket::process {
 
-// Opens /dev/null as standard input, output or error where the process was started without it. Otherwise the
-// next socket or file would get that number, and the log would be written into it. To be called first of all.
-// Throws std::system_error.
+// Opens /dev/null as standard input, output or error if the process was started without it. Otherwise the
+// next socket or file would get that number, and the log would be written into it. Call it before anything
+// else. Throws std::system_error.
 void open_standard_descriptors();
 
 }  // namespace rocket::process

@@ -18,14 +18,14 @@ StopSignal::StopSignal() {
   sigaddset(&signals_, SIGINT);
   if (!is_ignored(SIGHUP)) sigaddset(&signals_, SIGHUP);
   ::pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
-  // A peer that has gone is an error code, not a reason to die.
+  // Writing to a peer that has gone must give an error code, not end the process.
   std::signal(SIGPIPE, SIG_IGN);
   watcher_ = std::thread([this] { watch(); });
 }
 
 StopSignal::~StopSignal() {
   ending_ = true;
-  // Blocked in that thread: it wakes from sigwait, and nothing else.
+  // The signal is blocked in that thread, so it only wakes sigwait.
   ::pthread_kill(watcher_.native_handle(), SIGTERM);  // NOLINT(bugprone-bad-signal-to-kill-thread)
   watcher_.join();
 }

@@ -10,9 +10,9 @@
 
 namespace rocket::process {
 
-// Turns SIGTERM, SIGINT and SIGHUP into something a program can wait for. SIGHUP stays ignored where the
-// process was started so, as by nohup. Make one before the first thread starts: it blocks the signals for all
-// threads to come. Thread safe.
+// Turns SIGTERM, SIGINT and SIGHUP into something a program can wait for. SIGHUP stays ignored if the process
+// was started so, as by nohup. Make one before the first thread starts: it blocks the signals for all later
+// threads. Thread safe.
 class StopSignal {
  public:
   StopSignal();
@@ -21,10 +21,10 @@ class StopSignal {
   StopSignal& operator=(const StopSignal&) = delete;
 
   void wait();
-  // Returns at once when stopped; true if so.
+  // Returns true, at once, when the process is told to stop; false after `duration`.
   bool wait_for(std::chrono::milliseconds duration);
   bool requested() const { return requested_.load(); }
-  // As if the signal had come.
+  // Acts as if the signal had come.
   void request();
 
  private:

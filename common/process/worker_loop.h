@@ -10,7 +10,7 @@
 namespace rocket::process {
 
 struct WorkerLoop {
-  // A run that did this much probably left more: the next follows at once.
+  // A run that did this much probably left more work, so the next run follows at once.
   std::int64_t full_batch = 1000;
   // Pause after a run that did less.
   std::chrono::milliseconds idle{5000};

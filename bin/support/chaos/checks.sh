@@ -2,7 +2,7 @@
 # What bin/chaos checks in the end.
 # shellcheck disable=SC2034,SC2154
 
-# Several times what any of them was seen to need.
+# Several times the memory that any process was seen to need.
 most_mb=128
 settle_s=90
 
@@ -11,15 +11,15 @@ staged='SELECT count(*) FROM staged_jobs'
 old="SELECT count(*) FROM idempotency_keys WHERE finished_at < now() - interval '3 days'"
 settled() { [[ $(sql -c "SELECT ($unfinished) + ($staged) + ($old)") == 0 ]]; }
 
-# Until nothing is left to do. The simulators wait for that too, and then hold every answer that they got against the
-# database.
+# Waits until nothing is left to do. The simulators wait for that too, and then compare every answer that they got with
+# the database.
 settle() {
   local since name until=$(($(now_ms) + (settle_s + 60) * 1000))
   since=$(now_ms)
   for name in simulator1 simulator2; do
     until ended "${pid[$name]}"; do
       check_alive
-      # All are well, so nobody needs a lease for that long: its holder was killed.
+      # All processes are well, so nobody needs a lease for 15 seconds. The holder of an older lease was killed.
       expire_leases 15
       (($(now_ms) < until)) || { wrong "$name does not end"; kill -KILL "${pid[$name]}"; }
       sleep 0.5
@@ -38,7 +38,7 @@ check_everything() {
   read_ledger
   "$bin/simulator" --verify-only --settle 0 --overdue 0 --ledger "$work/ledger" >"$work/verify.log" 2>&1 ||
     wrong "promises are broken; see verify.log"
-  # Completers never lost patience and no charge was old, so there is no reason to park.
+  # Completers may make very many attempts, and no charge was old, so there is no reason to park.
   (($(sql -c 'SELECT count(*) FROM idempotency_keys WHERE parked_at IS NOT NULL') == 0)) || wrong "keys were parked"
   check_receipts
   stop "${programs[@]/%/1}" "${programs[@]/%/2}"
@@ -50,7 +50,8 @@ check_everything() {
   charged_twice=$(broken 'one charge per ride at the provider')
 }
 
-# What the provider charged and refunded, as the simulator reads it (common/payments/mock_gateway.h).
+# Writes down what the provider charged and refunded, in the format that the simulator reads
+# (common/payments/mock_gateway.h).
 read_ledger() {
   curl -sf -m 60 -o "$work/ledger.json" "http://127.0.0.1:${port[provider]}/test/ledger" ||
     wrong "the provider does not show its ledger"
@@ -66,7 +67,7 @@ SELECT concat_ws(' ', metadata->>'refund_key', charge, '-' || amount, metadata->
 END
 }
 
-# The last seconds of the traffic came after all faults.
+# The last seconds of the traffic came after all faults, so clients must have seen nothing unusual in them.
 seen_only_usual() {
   local unusual
   unusual=$(awk -F '\t' "$unusual_awk"'
@@ -76,14 +77,14 @@ seen_only_usual() {
   ((unusual == 0)) || wrong "$unusual requests were answered with 500 internal"
 }
 
-# Each charge and each refund has its receipt in the queue, once or more, but always as the same job.
+# Each charge and each refund must have its receipt in the queue, once or more, but always as the same job.
 check_receipts() {
   missing_receipts=0
   check_receipts_of send_ride_receipt 'SELECT id FROM rides WHERE stripe_charge_id IS NOT NULL'
   check_receipts_of send_refund_receipt 'SELECT ride_id FROM refunds WHERE stripe_refund_id IS NOT NULL'
 }
 
-# check_receipts_of JOB QUERY: the query says which rides have earned one.
+# check_receipts_of JOB QUERY: the query returns the rides that have earned a receipt.
 check_receipts_of() {
   local missing several unearned
   sql -c "$2" | LC_ALL=C sort >"$work/earned"
@@ -98,7 +99,7 @@ check_receipts_of() {
   ((several == 0)) || wrong "$several rides have jobs $1 with different ids"
 }
 
-# Faults of the database and of the network have names of their own; an error is something unforeseen.
+# The programs log known faults of the database and of the network as warnings. An error is something unforeseen.
 check_logs() {
   local programs_logs unexplained
   programs_logs=("$work"/{api,completer,enqueuer,reaper}?.log)
@@ -113,13 +114,13 @@ check_memory() {
   done
 }
 
-# sum_of FIELD: over all simulators.
+# sum_of FIELD: prints the sum of a field over all simulators.
 sum_of() {
   sed -n -E "s/.* (summary|checking) .*\\b$1=([0-9]+).*/\2/p" "$work"/simulator*.log |
     awk '{ sum += $1 } END { print sum + 0 }'
 }
 
-# broken PROMISE: in how many cases.
+# broken PROMISE: prints in how many cases the promise is broken.
 broken() {
   sed -n "s/.* promise=\"$1\" verdict=broken count=\([0-9]*\).*/\1/p" "$work"/simulator*.log "$work/verify.log" |
     awk '{ sum += $1 } END { print sum + 0 }'
@@ -133,7 +134,7 @@ verdict() {
   ((${#problems[@]})) || return 0
   for each in "${problems[@]}"; do printf '  %s\n' "$each"; done
   sed -n -E '/verdict=(broken|unchecked)| violation / s/^/  /p' "$work"/simulator*.log "$work/verify.log"
-  # The server goes; what it wrote stays.
+  # The server is removed; the logs stay.
   kept=1
   printf '  logs are in %s; the same again: bin/chaos --minutes %s --seed %s\n' "$work" "$minutes" "$seed"
   return 1

@@ -5,7 +5,7 @@
 ride='origin_lat=1.5&origin_lon=2.5&target_lat=3.5&target_lon=4.5'
 form=application/x-www-form-urlencoded
 
-# ride_request KEY [FIELD...]: with these header fields too.
+# ride_request KEY [FIELD...]: prints a request for a ride, with these header fields too.
 ride_request() {
   printf 'POST /rides HTTP/1.1\r\nHost: chaos\r\nAuthorization: user@example.com\r\nIdempotency-Key: %s\r\n' "$1"
   printf 'Content-Type: %s\r\nContent-Length: %d\r\n' "$form" "${#ride}"
@@ -13,15 +13,15 @@ ride_request() {
   printf '\r\n%s' "$ride"
 }
 
-# What a good ride may get when its user, or everybody, sends much.
+# The statuses that a good ride may get when its user, or all users together, send many requests.
 served='201|429|503'
 
-# clients_see LABEL EXPECTED COMMAND...: the command is a client of its own, and prints the status of each answer, one a
-# line. They are counted, and each must match.
+# clients_see LABEL EXPECTED COMMAND...: runs the command, which is a client that prints the status of each answer, one
+# a line. Counts the statuses. Each of them must match EXPECTED.
 clients_see() {
   local label=$1 expected=$2 counts each count status
   shift 2
-  # What curl and bash say of broken connections shows as a status that is missing.
+  # Drops messages of curl and bash about broken connections, which also show as a missing status.
   mapfile -t counts < <("$@" 2>/dev/null | sort | uniq -c)
   ((${#counts[@]})) || counts=('1 no answer')
   for each in "${counts[@]}"; do
@@ -31,13 +31,13 @@ clients_see() {
   done
 }
 
-# Opens $socket to the target. The target may close it when it likes, which must end nobody.
+# Opens $socket to the target. The target may close it at any time, and SIGPIPE must not end this script then.
 connect() {
   trap '' PIPE
   exec {socket}<>"/dev/tcp/127.0.0.1/${port[$target]}"
 }
 
-# read_answer: $status and $request_id of the next answer from $socket; fails when there is none.
+# read_answer: sets $status and $request_id from the next answer on $socket. Fails if there is none.
 read_answer() {
   local line length=0
   status='' request_id=''
@@ -52,7 +52,7 @@ read_answer() {
   read -r -t 8 -N "$length" _
 } <&"$socket"
 
-# Closing a socket that has, or gets, something to read resets the connection.
+# Closing a socket resets the connection if data is unread or still arrives.
 fault_resets() (
   for ((i = 0; i < 60; i++)); do
     connect || continue
@@ -75,7 +75,7 @@ send_garbage() {
   local i status socket
   for ((i = 0; i < 20; i++)); do
     connect
-    # Other bytes for each seed, and for each fault.
+    # Sends other bytes for each seed, and for each fault.
     LC_ALL=C awk -v seed=$((seed + draw * 20 + i)) 'BEGIN {
       srand(seed); for (i = 0; i < 400; i++) printf "%c", 1 + int(rand() * 255); printf "\r\n\r\n" }' >&"$socket"
     status=''
@@ -97,7 +97,7 @@ send_large_body() {
   head -c 8000000 /dev/zero | "${ask[@]}" -H "Idempotency-Key: ${long:0:40}" --data-binary @- "$url/rides"
 }
 
-# Odd, but correct: each must be served, and its answer be its own.
+# These requests are odd but correct. Each must be served, and must get its own answer.
 fault_odd() {
   clients_see 'bytes one at a time' "$served" send_bytes
   clients_see 'a half-closed connection' "$served" send_and_close_half
@@ -106,7 +106,7 @@ fault_odd() {
 send_bytes() {
   local request i never socket status request_id
   request=$(ride_request "chaos-bytes-$number-0123456789")
-  # Reading what never comes is a pause without a process.
+  # A read from a pipe that stays empty is a pause that needs no process.
   exec {never}<> <(:)
   connect
   for ((i = 0; i < ${#request}; i++)); do
@@ -115,7 +115,7 @@ send_bytes() {
   done
   read_answer && printf '%s\n' "$status"
 }
-# bash can close no half of a socket.
+# Uses perl, because bash cannot close one half of a socket.
 send_and_close_half() {
   local i
   for ((i = 0; i < 5; i++)); do
@@ -147,7 +147,8 @@ send_pipelined() {
   done
 }
 
-# Where the body ends can be read in two ways. Behind it is a ride, which nobody may see.
+# These headers can be understood in two ways, which differ in where the body ends. Behind the body is a request for a
+# ride, which must never be served.
 ambiguities=(
   'Content-Length: 0\r\nContent-Length: 5'
   'Content-Length: 5, 5'
@@ -176,18 +177,19 @@ send_headers() {
   mapfile -t fields < <(seq -f 'X-%g: y' 1000)
   send_to_the_end "$(ride_request "chaos-smuggled-$number-0123456789" "${fields[@]}")"
 }
-# send_to_the_end BYTES: prints the statuses of all answers until the connection ends, as it must after the first.
+# send_to_the_end BYTES: prints the statuses of all answers until the connection ends. It must end after the first
+# answer.
 send_to_the_end() {
   local statuses=() socket status request_id
   connect
   printf '%s' "$1" >&"$socket"
   while read_answer; do statuses+=("$status"); done
-  # What has ended ends at once.
+  # If the connection has ended, this read ends at once. After a timeout, its status is more than 128.
   read -r -t 0.1 _ <&"$socket" || (($? <= 128)) || statuses+=('and no end')
   printf '%s\n' "${statuses[*]:-no answer}"
 }
 
-# The same request 40 times at once, and once more until there is an answer: it is the same for all.
+# Sends the same request 40 times at once, and then once more until there is an answer. All answers must be the same.
 fault_duplicates() {
   local i urls=() bodies
   local ask=(curl -s -m 5 -d "$ride" -H 'Authorization: user@example.com'
@@ -204,8 +206,8 @@ fault_duplicates() {
   rm -f "$work"/duplicate.*
 }
 
-# A few finished keys again and again, on many connections, and the same with credentials that nobody knows. Each curl
-# has a key of its own.
+# Repeats a few finished keys again and again on many connections, also with credentials that belong to nobody. Each
+# curl repeats one key.
 fault_repeats() {
   local i repeats url=http://127.0.0.1:${port[$target]}
   local ask=(curl -s -m 5 -d "$ride") known='Authorization: user@example.com'
@@ -214,7 +216,7 @@ fault_repeats() {
     within 20 "${ask[@]}" -f -o "$work/repeat.$i" -H "$known" -H "$key$i" "$url/rides" ||
       wrong "there is no answer to repeat"
   done
-  # An api that has just been started knows no user yet, and nobodies share what their address may have.
+  # An api that has just been started knows no user yet, and all unknown callers share the limit of their address.
   within 20 ask_for_account || wrong "another user is not served"
   repeat_without_end >"$work/repeats" 2>/dev/null &
   repeats=$!
@@ -232,7 +234,8 @@ repeat_without_end() {
   seconds=$(printf '%d.%03d' $((hold / 1000)) $((hold % 1000)))
   for user in user nobody; do
     for i in 1 2; do
-      # What stands behind the # makes curl repeat, and goes nowhere. Each status is written before curl is ended.
+      # The part after the # makes curl repeat the request and is not sent. stdbuf writes each status at once, because
+      # timeout ends curl.
       timeout "$seconds" stdbuf -oL "${ask[@]}" -Z --parallel-immediate --parallel-max 8 -o /dev/null \
         -w '%{http_code}\n' -H "${known/user/$user}" -H "$key$i" "$url/rides#[1-100000]" &
     done
@@ -250,7 +253,7 @@ ask_for_account() {
   curl -s -f -m 5 -o /dev/null -w '%{http_code}\n' -H 'Authorization: user-bad-source@example.com' "$url/account"
 }
 
-# Some are silent, some send a request. Those that come first stay, and are served.
+# Opens too many connections. Some are silent, some send a request. The first ones stay open and are served.
 fault_surplus() {
   local crowd=$((connection_limit + 60)) closed
   clients_see "one of $crowd connections" "$served" come_in_a_crowd
@@ -268,7 +271,7 @@ come_in_a_crowd() {
   pause_ms "$hold"
   for ((i = 0; i < ${#sockets[@]}; i++)); do
     socket=${sockets[i]}
-    # There is something to read: an answer, or the end.
+    # The read succeeds if there is something to read: an answer, or the end of the connection.
     if ! read -r -t 0 <&"$socket"; then
       ((i % 2)) || printf 'no answer\n'
     elif read_answer; then

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# The faults. Each kind is a function fault_KIND, which inflicts it on $target for $hold milliseconds and heals it. Those
-# of clients are in clients.sh, those of what surrounds the processes in surroundings.sh.
+# The faults. Each kind has a function fault_KIND, which inflicts it on $target for $hold milliseconds and heals it.
+# Faults of clients are in clients.sh. Faults of what surrounds the processes are in surroundings.sh.
 # shellcheck disable=SC2034,SC2154
 
 kinds=(kill_api kill_completer kill_enqueuer kill_reaper kill_backend
@@ -38,17 +38,17 @@ losses=(reset cut)
 statuses=(500 502 503 504 429)
 moments=('instead of charging' 'after charging')
 
-# Everything random is drawn here, from the seed alone: "start (ms) kind hold (ms) draw".
+# Draws everything random from the seed only. Each entry of $schedule is "start (ms) kind hold (ms) draw".
 make_schedule() {
   local count=$((minutes * 12)) hold_range=1700 round=() i pick
   schedule=() kind_of=()
   RANDOM=$seed
-  # The first numbers of neighbouring seeds are alike.
+  # Skips the first numbers, because they are alike for neighbouring seeds.
   for ((i = 0; i < 20; i++)); do pick=$RANDOM; done
   ((minutes < 2 || count > ${#kinds[@]})) || count=${#kinds[@]}
-  # So that two minutes have room for all.
+  # Faults are shorter, so that two minutes have room for all kinds.
   ((minutes != 2)) || hold_range=600
-  # Each kind comes once before one comes again.
+  # Every kind comes once before any kind comes again.
   for ((i = 0; i < count; i++)); do
     ((${#round[@]})) || round=("${kinds[@]}")
     pick=$((RANDOM % ${#round[@]}))
@@ -58,7 +58,7 @@ make_schedule() {
   done
 }
 
-# aim KIND DRAW: $target, from the number that was drawn.
+# aim KIND DRAW: sets $target from the number that was drawn.
 aim() {
   local which=$((1 + $2 % 2))
   case $1 in
@@ -106,7 +106,7 @@ inflict() {
 
 # --- processes
 
-# catch_at_work COMMAND...: does it to the target while charges are under way, if it is one of those that make them.
+# catch_at_work COMMAND...: runs the command. If the target makes charges, some are under way then.
 catch_at_work() {
   if [[ $target == api* || $target == completer* ]]; then
     provider_takes 400
@@ -120,7 +120,7 @@ fault_kill() {
   catch_at_work kill_hard "$target"
   [[ $target != reaper* ]] || add_old_keys
   pause_ms "$hold"
-  # What it held may be taken over now, rather than in 90 seconds.
+  # Lets others take over its requests now, rather than in 90 seconds.
   expire_leases 0
   start "$target"
 }
@@ -137,9 +137,9 @@ fault_stall() {
   [[ $target != reaper* ]] || add_old_keys
   catch_at_work kill -STOP "${pid[$target]}"
   pause_ms $((hold / 2))
-  # Of those that work, too; so somebody else takes over what they are in the middle of.
+  # This expires the leases of working processes too, so others take over requests that they are still working on.
   expire_leases 0
-  # Time for the completers to take over.
+  # This gives the completers time to take over.
   pause_ms $((hold + 1000))
   kill -CONT "${pid[$target]}"
 }
@@ -183,7 +183,7 @@ fault_locked() {
   sql -c "BEGIN; LOCK TABLE $target; SELECT pg_sleep($hold / 1000.0); COMMIT" >/dev/null
 }
 
-# The limit is for new sessions, and stays with those that have it.
+# A new limit applies to new sessions only, so the connections are cut before and after.
 fault_timeout() {
   sql -c "ALTER ROLE rocket SET $kind = '100ms'"
   cut_connections
@@ -201,14 +201,14 @@ fault_killed_and_crash() {
 
 # --- payment provider
 
-# For a while; each call until then.
+# provider_fails FAULT: makes every call to the provider fail for $hold milliseconds.
 provider_fails() {
   tell_provider faults "times=20000&$1" || wrong "the provider does not understand $1"
   pause_ms "$hold"
   tell_provider heal || wrong "the provider does not heal"
 }
 
-# provider_takes MILLISECONDS: for each call.
+# provider_takes MILLISECONDS: sets how long the provider takes for each call.
 provider_takes() { tell_provider latency "ms=$1" || wrong "the provider does not take $1 ms"; }
 
 fault_provider_slow() {
@@ -223,7 +223,7 @@ fault_provider_outage() { provider_fails 'kind=reset'; }
 fault_provider_errors() { provider_fails "kind=status&status=${target#* }"; }
 fault_provider_conflicts() { provider_fails 'kind=status&status=409'; }
 fault_provider_twice() { provider_fails 'kind=twice&charged=true'; }
-# Callers wait for a second.
+# Callers wait for one second only.
 fault_provider_late() { provider_fails 'kind=slow&delay=1300'; }
 
 fault_provider_nonsense() {

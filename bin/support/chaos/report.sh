@@ -1,16 +1,16 @@
 # shellcheck shell=bash
-# What bin/chaos tells: a line for each fault, and a table for docs/reliability.md.
+# The output of bin/chaos: a line for each fault, and a table for docs/reliability.md.
 # shellcheck disable=SC2034,SC2016,SC2154
 
 begin_mark='<!-- written by bin/chaos --report: begin -->'
 end_mark='<!-- written by bin/chaos --report: end -->'
 
-# What the simulator's clients see without any fault: half of their requests are made to fail.
+# A label is usual if the simulator's clients see it without any fault. Half of their requests are made to fail.
 unusual_awk='function unusual(label) {
   return label !~ /^(20[01]|402_card_declined|422_parameter_.*|500_raise_error|hung_up)$/
 }'
 
-# told: lines of kind, label and count, as one line for people.
+# told: turns lines of kind, label and count into one line for people.
 told() {
   awk -F '\t' "$unusual_awk"'
     { if (unusual($2)) count[$2] += $3; else usual += $3 }
@@ -51,7 +51,7 @@ make_report() {
   } >"$work/report.md"
 }
 
-# Into the place in the file that is marked, or else as the whole file.
+# Writes the report between the marks in the file. Without marks, the report becomes the whole file.
 write_report() {
   if grep -qxF "$begin_mark" "$report" 2>/dev/null && grep -qxF "$end_mark" "$report"; then
     awk -v begin="$begin_mark" -v end="$end_mark" -v new="$work/report.md" '

@@ -3,13 +3,13 @@
 # fault_KIND for each, as in faults.sh.
 # shellcheck disable=SC2004,SC2034,SC2154
 
-# ask_for_ride API KEY: prints the status.
+# ask_for_ride API KEY: prints the status of the answer.
 ask_for_ride() {
   curl -s -m 5 -o /dev/null -w '%{http_code}\n' -d "$ride" -H 'Authorization: user@example.com' \
     -H "Idempotency-Key: $2" "http://127.0.0.1:${port[$1]}/rides"
 }
 
-# Statements that are prepared then have a result of another type, or need another plan.
+# Prepared statements then have a result of another type, or need another plan.
 altered=(idempotency_keys.recovery_point rides.stripe_charge_id staged_jobs.job_name audit_records.action)
 fault_schema_change() {
   local each column
@@ -29,7 +29,7 @@ alter() {
   pause_ms $((hold / 8))
 }
 
-# The connections are cut, so that the database's name is looked up.
+# Cuts the connections, so that the processes look up the database's name.
 fault_silent_names() {
   local api=${target%% *}
   : >"$work/no-names.${api: -1}"
@@ -42,7 +42,7 @@ fault_silent_names() {
     wrong "$api did not find its database again"
 }
 
-# More lines are made than wait for a reader, and whoever makes them is served.
+# Makes more log lines than a process keeps for its reader. The clients must be served all the same.
 fault_log_reader() {
   local api=${target%% *} name before names
   names=("$api" "completer${api: -1}")
@@ -62,7 +62,7 @@ fault_log_reader() {
   within 20 has_new_gap || wrong "$api does not say that it dropped lines of its log"
   for name in "${names[@]}"; do
     stop "$name"
-    # It has read everything.
+    # The reader ends when it has read everything.
     status_of "${pid[reader-$name]}"
     ((status == 0)) || wrong "the reader of the log of $name ended with status $status"
     rm "$work/$name.pipe"
@@ -72,7 +72,7 @@ fault_log_reader() {
 }
 count_gaps() { grep -c 'log lines were dropped' "$work/$api.log" || true; }
 has_new_gap() { (($(count_gaps) > before)); }
-# Each leaves some 250 bytes in the log, of which 4 MiB wait.
+# Each request adds about 250 bytes to the log, and at most 4 MiB of the log wait for the reader.
 send_health_checks() {
   local socket target=$api
   connect
@@ -80,7 +80,7 @@ send_health_checks() {
     for (i = 1; i <= 30000; i++)
       printf "GET /healthz HTTP/1.1\r\nHost: chaos\r\nX-Request-Id: %s\r\n%s\r\n", id,
         i == 30000 ? "Connection: close\r\n" : "" }' >&"$socket" &
-  # Bodies have no end of line.
+  # A body has no end of line, so the next status follows it on the same line.
   sed -n 's/^.*HTTP\/1\.1 \([0-9]*\) .*/\1/p' <&"$socket" | awk '
     { print }
     END { for (i = NR; i < 30000; i++) print "no answer" }'

@@ -1,16 +1,16 @@
 # shellcheck shell=bash
-# The system that bin/chaos torments: a PostgreSQL, two of each process, and their traffic. bin/chaos sets $work (a
-# directory), $bin (the executables), $seed and $traffic_s.
+# The system on which bin/chaos inflicts faults: a PostgreSQL, two of each process, and their traffic. bin/chaos sets
+# $work (a directory), $bin (the executables), $seed and $traffic_s.
 # shellcheck disable=SC2034,SC2154
 
 programs=(api completer enqueuer reaper)
-# Flushes are real: an acknowledged ride must survive a crash of the server.
+# fsync is on, because an acknowledged ride must survive a crash of the server.
 server_settings=(fsync=on synchronous_commit=on max_connections=60 shared_buffers=128MB)
 requests_per_s=60
-# More than any kind of fault needs, but the one that exceeds it.
+# More than any kind of fault needs, except the one that exceeds the limit.
 connection_limit=300
 
-# By name, as api1: the pid, the port of who has one, and where the log goes if not to $work/NAME.log.
+# By process name, such as api1: the pid, the port if it has one, and the log file if it is not $work/NAME.log.
 declare -A pid=() port=() log_of=()
 # The most memory that each program was seen to use, in MB.
 declare -A peak_mb=()
@@ -22,7 +22,7 @@ now_ms() { local now=${EPOCHREALTIME/./}; printf '%s' "$((now / 1000))"; }
 pause_ms() { (($1 <= 0)) || sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"; }
 wait_until() { pause_ms $(($1 - $(now_ms))); }
 
-# As the server's owner, who is let in when the connection limit is reached.
+# Runs psql as the server's owner, who may connect even when the connection limit is reached.
 sql() { PGOPTIONS='-c client_min_messages=warning' "$psql" -X -q -A -t -v ON_ERROR_STOP=1 -d "$admin_url" "$@"; }
 
 start_server() { "$private_postgres" start "$work/postgres" "${server_settings[@]}" >/dev/null; }
@@ -39,7 +39,7 @@ within() {
 
 free_port() {
   local candidate
-  # Below those that outgoing connections get: one must not take it while the api is dead.
+  # Below the ports of outgoing connections: none of these may take the port while the api is dead.
   for ((;;)); do
     candidate=$((20000 + SRANDOM % 12000))
     (exec 3<>"/dev/tcp/127.0.0.1/$candidate") 2>/dev/null || break
@@ -47,8 +47,8 @@ free_port() {
   printf '%s' "$candidate"
 }
 
-# Apis and completers know the database by a name, which needs TCP. Only our role gets in that way, and only with a
-# password. All others use the socket.
+# Apis and completers know the database by a host name, which needs TCP. Only our role may connect over TCP, and only
+# with a password. All others use the socket.
 start_database() {
   local password=$SRANDOM$SRANDOM$SRANDOM
   port[database]=$(free_port)
@@ -74,7 +74,7 @@ start_system() {
   start_database
   PGOPTIONS='-c client_min_messages=warning' \
     "$psql" -X -q -v ON_ERROR_STOP=1 -d "$DATABASE_URL" -f "$root/schema.sql" >/dev/null
-  # What is needed to see recovery in seconds; nothing is ever given up, so no key may be parked.
+  # Short times, so that recovery takes seconds. Completers practically never give up, so no key may be parked.
   export COMPLETER_GRACE_S=1 COMPLETER_PAUSE_S=1 COMPLETER_LONGEST_PAUSE_S=4 \
     COMPLETER_MOST_ATTEMPTS=1000 COMPLETER_IDLE_MS=200 ENQUEUER_IDLE_MS=100 ENQUEUER_BATCH=50 REAPER_IDLE_MS=200 \
     REAPER_BATCH=50 API_LINE_LIMIT=64 API_MAX_CONNECTIONS=$connection_limit LOG_FORMAT=text
@@ -86,7 +86,8 @@ start_system() {
   add_old_keys
 }
 
-# launch NAME COMMAND...: in the background. Should this script itself be killed, nothing stays.
+# launch NAME COMMAND...: runs the command in the background. If this script itself is killed, the command is killed
+# too.
 launch() {
   local name=$1
   shift
@@ -94,7 +95,7 @@ launch() {
   pid[$name]=$!
 }
 
-# The provider outside of all processes, which remembers what it charged.
+# The payment provider is a process of its own, which remembers what it charged.
 start_provider() {
   port[provider]=$(free_port)
   export CHARGE_GATEWAY=stripe STRIPE_API_KEY=sk_test_of_specs STRIPE_API_BASE=http://127.0.0.1:${port[provider]} \
@@ -106,7 +107,7 @@ start_provider() {
 # tell_provider WHAT [FORM]
 tell_provider() { curl -sf -m 5 -o /dev/null -d "${2:-}" "http://127.0.0.1:${port[provider]}/test/$1"; }
 
-# start NAME [LOG LEVEL]: returns when it can work.
+# start NAME [LOG LEVEL]: starts a process. If it is an api, waits until it answers.
 start() {
   local name=$1 settings=("LOG_LEVEL=${2:-warn}" "API_PORT=${port[$1]:-}")
   if [[ $name == api* || $name == completer* ]]; then
@@ -125,7 +126,7 @@ note_memory() {
   ((${mb:-0} <= ${peak_mb[${1%?}]:-0})) || peak_mb[${1%?}]=$mb
 }
 
-# status_of PID: waits for its end. In a word, as bash would say it on its own otherwise.
+# status_of PID: waits for the end of the process and sets $status. Hides bash's own message about a killed process.
 status_of() { { wait "$1" && status=0 || status=$?; } 2>/dev/null; }
 
 # kill_hard NAME
@@ -136,7 +137,7 @@ kill_hard() {
   ((status == 137)) || wrong "$1 ended by itself with status $status"
 }
 
-# stop NAME...: as a deployment does; all must end properly and in time.
+# stop NAME...: sends SIGTERM, as a deployment does. All processes must end properly and in time.
 stop() {
   local name
   for name in "$@"; do
@@ -144,7 +145,7 @@ stop() {
     kill -TERM "${pid[$name]}" 2>/dev/null || true
   done
   for name in "$@"; do
-    # 10 s, and some for a machine under load.
+    # 10 s, and some more for a machine under load.
     within 15 ended "${pid[$name]}" || { wrong "$name did not stop in time"; kill -KILL "${pid[$name]}"; }
     status_of "${pid[$name]}"
     ((status == 0)) || wrong "$name stopped with status $status"
@@ -153,7 +154,7 @@ stop() {
 
 ended() { ! kill -0 "$1" 2>/dev/null; }
 
-# Whoever ended without us is wrong, and is started again.
+# A process that ended by itself is a problem, and is started again.
 check_alive() {
   local name
   for name in "${!pid[@]}"; do
@@ -187,7 +188,7 @@ end_processes() {
   for each in "${pid[@]}"; do status_of "$each"; done
 }
 
-# As if the lease time had passed for those who hold a key for longer than so many seconds.
+# expire_leases SECONDS: expires the leases that have been held for longer than so many seconds.
 expire_leases() {
   sql -c "UPDATE idempotency_keys SET locked_at = locked_at - interval '90 seconds'
            WHERE id IN (SELECT id FROM idempotency_keys
@@ -195,7 +196,7 @@ expire_leases() {
                            FOR UPDATE SKIP LOCKED)"
 }
 
-# Something to do for the reapers.
+# Adds finished keys that are old enough for the reapers.
 add_old_keys() {
   sql -c "INSERT INTO idempotency_keys (id, user_id, idempotency_key, request_method, request_path, request_params,
                                         recovery_point, created_at, response_code, response_body, finished_at)
@@ -203,7 +204,7 @@ add_old_keys() {
             FROM generate_series(1, 2000), (SELECT now() - interval '4 days' AS at) old"
 }
 
-# What clients have seen until now, as label:count, one a line, for all simulators.
+# Prints what the clients of all simulators have seen so far, as label:count, one a line.
 seen_by_clients() {
   local name
   for name in "$work"/simulator*.log; do
@@ -213,7 +214,8 @@ seen_by_clients() {
 
 seen_since() { pause_ms 300; seen_by_clients >"$work/seen"; }
 
-# seen_until KIND: adds what was seen since the last call to the faults of this kind, and tells it in $seen.
+# seen_until KIND: records what was seen since the last call as seen during faults of this kind, and describes it in
+# $seen.
 seen_until() {
   mv "$work/seen" "$work/seen.before"
   seen_since
