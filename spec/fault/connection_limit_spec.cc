@@ -23,7 +23,7 @@ namespace {
 
 class NoConnectionLeft : public testing::Test {
  protected:
-  // Takes what there is, and what ends meanwhile.
+  // Takes all free connections of the server, also those that become free meanwhile.
   void take_all() {
     for (;;) {
       try {
@@ -40,7 +40,7 @@ class NoConnectionLeft : public testing::Test {
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE 'rocket%'");
   }
 
-  // Returns how long it takes.
+  // Returns the time that the refusal takes.
   static std::chrono::milliseconds expect_refused(const ApiProcess& api) {
     ClientResponse refused;
     const auto time = time_of([&] { refused = api.send(ride_request(new_key())); });
@@ -80,7 +80,7 @@ TEST_F(NoConnectionLeft, ButOneServesAll) {
   crowd_.pop_back();
   ApiProcess api(cluster_.url(), {kDefaultDatabaseTimeout, {"MOCK_LEDGER", ledger_.path()}});
   ASSERT_TRUE(eventually([&] { return api.send(get_request("/readyz")).status == 200; }));
-  // Of the two that it wants.
+  // The api wants two connections, so one of them fails.
   ASSERT_TRUE(
       eventually([&] { return api.process().output().find("database is away") != std::string::npos; }));
   constexpr int kRides = 10;
@@ -97,7 +97,7 @@ TEST_F(NoConnectionLeft, TrafficGoesOnAsSoonAsThereIsRoom) {
   Traffic traffic({api.port()}, 4);
   ASSERT_TRUE(eventually([&] { return traffic.done() > 50; }));
   expect_in_time([&] {
-    // It would be quicker than we are.
+    // Otherwise the api would take the free connections first.
     api.process().kill(SIGSTOP);
     EXPECT_TRUE(eventually([&] {
       end_connections_of_the_api();

@@ -3,8 +3,8 @@
 namespace rocket::spec {
 namespace {
 
-// How many receipts, and records, there are for each of what they are about: one ride that has two does not
-// make up for another one that has none.
+// Counts the receipts and the audit records per ride or other resource, so that a ride with two receipts does
+// not make up for a ride without one.
 const std::string kShares =
     "SELECT name, copies, count(*) FROM ("
     "  SELECT coalesce(job_name, 'no job'), count(job_name) FROM rides LEFT JOIN staged_jobs"
@@ -13,8 +13,8 @@ const std::string kShares =
     "  SELECT action || ' ' || resource_type, count(*) FROM audit_records"
     "   GROUP BY action, resource_type, resource_id) AS shares (name, copies) GROUP BY 1, 2";
 
-// Which columns of what requests have made their answers tell, and whether they tell the truth. Not of times,
-// for rows are aged.
+// Which columns of this table the stored answers show, and whether they show the right value. Leaves out
+// created_at, because specs age rows.
 std::string told_about(const std::string& table) {
   return "WITH answers AS MATERIALIZED ("
          "  SELECT id, response_body::jsonb - 'message' AS body FROM idempotency_keys"

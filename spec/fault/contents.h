@@ -8,12 +8,12 @@
 
 namespace rocket::spec {
 
-// The tables of what requests make, and do not share.
+// The tables whose rows belong to one request each.
 std::vector<std::string> tables_of_requests(TestDatabase& database);
 
-// What there is in the database, as far as it depends on what was asked for and not on how often it was
-// tried: how many rows each table has, how many values each column, the sums of what is counted in them, how
-// the keys ended, what belongs together, and what was answered about it.
+// A summary of the database that depends on the requests but not on the number of attempts: the number of
+// rows of each table, the number of values and the sum of each column, how the keys ended, which rows belong
+// together, and what the answers said about them.
 std::map<std::string, std::string> contents(TestDatabase& database);
 
 }  // namespace rocket::spec

@@ -11,18 +11,18 @@
 #include "spec/support/cutting_proxy.h"
 #include "spec/support/eventually.h"
 
-// A process is killed at every point of its work. The points are the messages that it exchanges with its
-// database, in both directions, as far as they change anything (CuttingProxy::Counts::kSteps): before and
-// after each statement and each commit, and so also before and after whatever comes between them, such as the
-// call of the provider and the answer; and besides, in the middle of that call. They are counted in a first
-// run, of each endpoint that the program has, so a new phase or endpoint brings its points with it; and for
-// requests that succeed as for those that end in every other way which the endpoint's phases allow.
+// A process is killed at every point of its work. The points are the messages between the process and its
+// database that change something, in both directions (CuttingProxy::Counts::kSteps). So they lie before and
+// after each statement and each commit, and also before and after everything between them, such as the call
+// of the provider and the answer. A first run of each endpoint counts the points, so a new phase or endpoint
+// brings its own points. The spec covers requests that succeed and all other endings that the endpoint's
+// phases allow. For the middle of the provider's call, see crashes_in_the_call_spec.cc.
 namespace rocket::spec {
 namespace {
 
 using To = CuttingProxy::To;
 
-// Named Heavy: some hundred processes are started.
+// Named Heavy because it starts some hundred processes.
 class HeavyCrashPoints : public CrashRig {
  protected:
   void kill_api_at_each_point();
@@ -71,7 +71,7 @@ void HeavyCrashPoints::kill_completer_at_each_point() {
       const ChildProcess victim("completer", stage_.environment(proxy_.url()));
       *pid = victim.pid();
       pid->notify_all();
-      // It comes to every point: when the request has ended, it looks for others.
+      // The completer reaches every point, because it goes on looking for work after the request has ended.
       ASSERT_TRUE(eventually([&] { return proxy_.has_acted(); })) << victim.output();
     }
     rescue(key);
@@ -86,9 +86,9 @@ TEST_P(HeavyCrashPoints, CompleterIsKilled) { kill_completer_at_each_point(); }
 INSTANTIATE_TEST_SUITE_P(Of, HeavyCrashPoints, testing::ValuesIn(cases_of({Ending::kSucceeds}, all_ways())),
                          name_of_case);
 
-// For CI's time, only before each statement and after each transaction; each direction
-// is rescued by one of the two only; and nobody stalls. All of that is done where requests succeed: within a
-// statement nothing depends on how the request will end, nor can its rescuer know.
+// To save time in CI, the other endings have fewer cases: points only before each statement and after each
+// transaction, one rescuer for each direction, and no stalls. The full set runs for requests that succeed.
+// That is enough, because within a statement nothing depends on how the request will end.
 std::vector<CrashCase> cases_of_other_endings(Rescue to_server, Rescue to_client) {
   return cases_of({Ending::kRefused, Ending::kReleasedThenRetried, Ending::kLookedUp, Ending::kParked},
                   {{To::kServer, to_server}, {To::kClient, to_client}});
@@ -109,7 +109,7 @@ TEST_P(HeavyCrashPointsOfCompleter, IsKilled) { kill_completer_at_each_point(); 
 INSTANTIATE_TEST_SUITE_P(Of, HeavyCrashPointsOfCompleter,
                          testing::ValuesIn(cases_of_other_endings(Rescue::kCompleter, Rescue::kClient)),
                          name_of_case);
-// Only by a completer: a client may still finish what completers have given up.
+// Rescued only by a completer, because a client may still finish a key that completers have given up.
 INSTANTIATE_TEST_SUITE_P(GivenUp, HeavyCrashPointsOfCompleter,
                          testing::ValuesIn(cases_of({Ending::kHopeless},
                                                     {{To::kServer, Rescue::kCompleter},

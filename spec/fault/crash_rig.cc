@@ -78,7 +78,7 @@ std::size_t CrashRig::count_points_of_api() {
   const std::string key = stage_.fresh_key();
   proxy_.cut_after(GetParam().direction, kNever);
   EXPECT_TRUE(stage_.is_the_end(stage_.send(*victim_, key)));
-  // Whatever may come after the answer is a point, too.
+  // Messages that come after the answer are points too.
   EXPECT_TRUE(eventually([&] { return stage_.has_ended(key); }));
   return proxy_.passed(GetParam().direction);
 }
@@ -100,13 +100,14 @@ ClientResponse CrashRig::rescue(const std::string& key) {
     using Clock = std::chrono::steady_clock;
     Clock::time_point next_aging{};
     EXPECT_TRUE(eventually([&] {
-      // In this order: what the victim has sent may be carried out, and committed, after its end. Not what
-      // its check of the database has sent: that may stand still with it, and is in nobody's way.
+      // First wait for the victim's transactions: the server may run and commit what the victim sent before
+      // it died. Ignore its database check, which may hang but blocks nobody.
       const bool victim_is_gone =
           stage_.database().count("pg_stat_activity",
                                   "datname = current_database() AND pid <> pg_backend_pid()"
                                   " AND xact_start IS NOT NULL AND application_name NOT LIKE '% check'") == 0;
-      // Seldom, because it ends the lease of the completer too, which then begins anew.
+      // Only once a second, because it also ends the completer's lease, and then the completer must begin
+      // again.
       if (victim_is_gone && Clock::now() > next_aging) {
         stage_.age(key);
         next_aging = Clock::now() + std::chrono::seconds(1);
@@ -114,7 +115,7 @@ ClientResponse CrashRig::rescue(const std::string& key) {
       return victim_is_gone && stage_.have_all_ended();
     })) << completer.output();
   }
-  // Where nothing of it was committed, or not yet, the client is the only one who knows of the request.
+  // If nothing of the request was committed yet, only the client knows of it.
   ClientResponse answer;
   EXPECT_TRUE(eventually([&] {
     stage_.age(key);

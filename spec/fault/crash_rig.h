@@ -12,8 +12,8 @@
 #include "spec/support/api_process.h"
 #include "spec/support/cutting_proxy.h"
 
-// What crashes and stalls have in common: a victim that reaches its database through a proxy, and is stopped
-// there at a certain message, and somebody who rescues its request. The messages are counted in a first run.
+// The common part of the specs of crashes and stalls. A victim reaches its database through a proxy, which
+// stops it at a certain message. Then a rescuer finishes its request. A first run counts the messages.
 namespace rocket::spec {
 
 enum class Rescue { kClient, kCompleter };
@@ -26,26 +26,27 @@ struct CrashCase {
 };
 
 using CrashWay = std::pair<CuttingProxy::To, Rescue>;
-// Both directions, each with both rescuers.
+// Both directions, each with each rescuer.
 std::vector<CrashWay> all_ways();
 
-// Each of these endings at each endpoint that has it.
+// One case for each ending, each endpoint that can have it, and each way.
 std::vector<CrashCase> cases_of(const std::vector<Ending>& endings, const std::vector<CrashWay>& ways);
 std::string name_of_case(const testing::TestParamInfo<CrashCase>& info);
 
 class CrashRig : public testing::TestWithParam<CrashCase> {
  protected:
-  // An api whose statements are prepared, behind the proxy.
+  // Starts an api behind the proxy. Its statements are prepared when this returns.
   void start_victim();
-  // Nothing when it was killed before.
+  // Returns nullopt if the victim was killed before it answered.
   std::optional<ClientResponse> answer_of_victim(const std::string& key);
 
-  // The messages of one request, and those of a completer from its start to its end. The api's victim is left
-  // running.
+  // The number of messages of one request, and of a completer from its start to its end. The first function
+  // leaves the api running as victim_.
   std::size_t count_points_of_api();
   std::size_t count_points_of_completer();
 
-  // Whoever is to rescue the key does, once the server has noticed that the victim is gone. The answer.
+  // Lets the case's rescuer finish the key, once the server has noticed that the victim is gone. Returns the
+  // answer.
   ClientResponse rescue(const std::string& key);
 
   std::size_t provider_calls() const { return stage_.provider().ledger()["calls"].get<std::size_t>(); }

@@ -16,7 +16,7 @@
 #include "spec/support/ledger.h"
 #include "spec/support/requests.h"
 
-// Processes that die, stall or are left alone in the middle of a request.
+// Processes that die, stall or lose their client in the middle of a request.
 namespace rocket::spec {
 namespace {
 
@@ -59,7 +59,7 @@ TEST_F(CrashInTheCharge, IsFinishedByARetryAtAnotherProcess) {
   kill_in_the_charge();
   ApiProcess next(database_, with_latency("0"));
 
-  // While the dead process may still be alive, for all that anybody knows.
+  // Nobody can know yet that the process is dead, so the key is still taken.
   const ClientResponse early = next.send(ride_request(key_));
   EXPECT_EQ(early.status, 409);
   EXPECT_EQ(early.code(), "request_in_progress");
@@ -152,7 +152,7 @@ TEST_F(CrashInTheCharge, AStalledHolderDoesNotReleaseTheKeyOfTheNextOne) {
   ASSERT_TRUE(eventually([&] { return ledger_.calls().size() == 2; }));
   const std::string lease = database_.of_key(key_, "lease");
 
-  // It gives up now, and with it what it took for its key.
+  // The stalled process gives up now. It must not release the lease, which now belongs to another.
   stalled.process().kill(SIGCONT);
   const ClientResponse given_up = patient.receive();
   EXPECT_EQ(given_up.status, 503) << given_up.body;
@@ -174,7 +174,7 @@ TEST_F(CrashInTheCharge, AClientThatLeavesFindsItsAnswerLater) {
   expect_one_effect();
 }
 
-// Leases of dead processes end; here within a second instead of 90.
+// Lets the leases of dead processes end within a second instead of 90 s.
 class FastForward {
  public:
   explicit FastForward(const TestDatabase& database)
@@ -210,7 +210,7 @@ TEST(CrashUnderTraffic, EveryKeyHasOneEffectHoweverOftenProcessesAreKilled) {
   Environment environment{{"MOCK_LEDGER", ledger.path()}, {"MOCK_LATENCY_MS", "5"}};
   const ApiProcess steady(database, environment);
   std::optional<ApiProcess> doomed(std::in_place, database, environment);
-  // The next one takes the place of the one before.
+  // Each new process gets the port of the process that it replaces.
   environment["API_PORT"] = std::to_string(doomed->port());
   const std::vector<std::uint16_t> ports{doomed->port(), steady.port()};
 
@@ -224,7 +224,7 @@ TEST(CrashUnderTraffic, EveryKeyHasOneEffectHoweverOftenProcessesAreKilled) {
         const auto outcome = client.insist(ride_request(new_key()));
         EXPECT_EQ(outcome.answer.status, 201) << testing::PrintToString(outcome.refusals);
         ++sent;
-        // Unpaced, they would keep all processors busy.
+        // Without a pause, the clients would keep all processors busy.
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
       }
     });
@@ -235,7 +235,7 @@ TEST(CrashUnderTraffic, EveryKeyHasOneEffectHoweverOftenProcessesAreKilled) {
     for (int i = 0; i < kKills; ++i) {
       const int before = sent;
       EXPECT_TRUE(eventually([&] { return sent >= before + 20; })) << "traffic must go on";
-      // At any moment of a request.
+      // Kill at a random moment of a request.
       std::this_thread::sleep_for(std::chrono::microseconds(random() % 20'000));
       doomed->process().kill(SIGKILL);
       doomed->process().wait_for_exit();

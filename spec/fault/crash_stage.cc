@@ -13,16 +13,16 @@ namespace rocket::spec {
 namespace {
 
 const std::string kHourAgo = "now() - interval '1 hour'";
-// Beyond CHARGE_REPEAT_LIMIT_S.
+// Longer ago than CHARGE_REPEAT_LIMIT_S.
 const std::string kDayAgo = "now() - interval '1 day'";
 
 Environment environment_at(const PaymentProvider& provider, const std::string& database_url) {
   Environment all = provider.environment();
   all.insert({{"DATABASE_URL", database_url},
               {"DATABASE_LANES", "1"},
-              // The same messages each time, on a machine that has other things to do, too.
+              // A long limit, so that a busy machine exchanges the same messages each time.
               {"DATABASE_TIMEOUT_MS", "20000"},
-              // Nothing else than what an ending says keeps the provider from being asked.
+              // The circuit must not open: only the ending decides whether the provider is called.
               {"CIRCUIT_FAILURES", "1000000"},
               {"COMPLETER_IDLE_MS", "20"},
               {"COMPLETER_PAUSE_S", "0"}});
@@ -48,7 +48,7 @@ CrashStage::CrashStage(const endpoints::Endpoint& endpoint, Ending ending)
 
 Environment CrashStage::environment(const std::string& database_url) const {
   Environment all = environment_at(provider_, database_url);
-  // Without a ledger this one cannot be asked.
+  // A mock provider without a ledger cannot be asked for past charges.
   if (ending_ == Ending::kParked) all["CHARGE_GATEWAY"] = "mock";
   return all;
 }
@@ -64,7 +64,7 @@ std::string CrashStage::fresh_key() {
   requests_[key] = prepare();
   if (ending_ == Ending::kLookedUp || ending_ == Ending::kParked) try_long_ago(key);
   if (ending_ == Ending::kRefused && card_was_charged_before()) {
-    // However often it is asked.
+    // Enough times for all attempts.
     provider_.fail("kind=status&status=400&type=invalid_request_error&times=9");
   }
   if (ending_ == Ending::kReleasedThenRetried) provider_.fail("kind=status&status=503&should_retry=false");
@@ -85,7 +85,7 @@ void CrashStage::try_long_ago(const std::string& key) {
   const ClientResponse answer = in_peace_.send(request(key));
   EXPECT_EQ(answer.code(), "payment_unavailable") << answer.body;
   provider_.forget_keys();
-  // The age of a foreign call is that of what its request has made.
+  // The age of a foreign call is the age of the rows that its request has made.
   for (const std::string& table : tables_of_requests(database_)) {
     database_.execute(
         "UPDATE " + table + " SET created_at = " + kDayAgo +
@@ -118,7 +118,7 @@ void CrashStage::abandon(const std::string& key) {
       " ON CONFLICT DO NOTHING",
       {key, endpoint_.method, requests_.at(key).path, requests_.at(key).parameters, user()});
   if (ending_ == Ending::kHopeless) {
-    // More than COMPLETER_MOST_ATTEMPTS can be.
+    // More than the largest COMPLETER_MOST_ATTEMPTS.
     database_.execute("UPDATE idempotency_keys SET completions = 1000 WHERE idempotency_key = $1", {key});
   }
   age(key);

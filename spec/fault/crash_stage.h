@@ -13,54 +13,57 @@
 
 namespace rocket::spec {
 
-// How a request ends, and by what way.
+// How a request ends, and what happens before.
 enum class Ending {
   kSucceeds,
-  // By the provider, for good. The card is declined; where it has been charged before, the call is refused.
+  // The provider refuses for good. It declines the card, or refuses the call if the endpoint needs an earlier
+  // charge.
   kRefused,
-  // The provider is away at first, so the key is released; the next attempt succeeds.
+  // The provider is away at first, so the key is released. The next attempt succeeds.
   kReleasedThenRetried,
-  // The first attempt took effect at the provider, which told nobody. That was so long ago that the provider
-  // has forgotten the key, and is asked what it has done.
+  // The first attempt took effect, but its answer was lost. Since then the provider has forgotten the key, so
+  // it is asked whether it has charged or refunded.
   kLookedUp,
-  // The first attempt was long ago, too, and the provider cannot be asked: the key is parked.
+  // The first attempt was long ago too, but the provider cannot be asked, so the key is parked.
   kParked,
-  // Completers have tried as often as they may: one parks the key.
+  // Completers have used all their attempts, so the next one parks the key.
   kHopeless,
 };
 
-// Whether requests of this endpoint can end so: most endings are those of a foreign call.
+// Whether requests of this endpoint can end in this way. Most endings need a foreign call.
 bool is_possible(const endpoints::Endpoint& endpoint, Ending ending);
 
-// A database, a provider, and requests of one endpoint that all end in one way, whoever works on them. What
-// has to be done before is done by a process that is left in peace.
+// A database, a provider, and requests of one endpoint that all end in the same way, whichever process works
+// on them. A separate process, which is never disturbed, makes what the requests need.
 class CrashStage {
  public:
   CrashStage(const endpoints::Endpoint& endpoint, Ending ending);
 
-  // For the processes that work on the requests, by this way to the database.
+  // The environment of the processes that work on the requests, with this URL of the database.
   Environment environment(const std::string& database_url) const;
   Environment environment() const { return environment(database_.url()); }
 
-  // Of a request for which everything is prepared. The provider is ready for this one alone.
+  // Prepares everything for a new request, and returns its key. The provider is prepared for this request
+  // only.
   std::string fresh_key();
   ClientRequest request(const std::string& key) const;
-  // As a client does that comes again when it is told to. The last answer.
+  // Sends the request as a client that retries when it is told to. Returns the last answer.
   ClientResponse send(HttpConnection& connection, const std::string& key) const;
   ClientResponse send(const ApiProcess& api, const std::string& key) const;
-  // Its client has gone before its first phase, or after the attempt of long ago. Due for a completer.
+  // Stores the key as its client left it: before the first phase, or after the attempt of long ago. The key
+  // is then due for a completer.
   void abandon(const std::string& key);
-  // As if its lease had run out, and the grace of abandoned keys too.
+  // Makes the key so old that its lease and the grace of abandoned keys are over.
   void age(const std::string& key);
 
-  // Whether the answer is the one that the ending has.
+  // Whether this is the answer of the ending.
   bool is_the_end(const ClientResponse& answer) const;
-  // Finished or parked.
+  // Whether the key is finished or parked.
   bool has_ended(const std::string& key);
   bool have_all_ended();
 
-  // The charges and refunds of the provider are those that the database knows of, and as many undisturbed
-  // requests leave the same behind.
+  // Expects that the provider's charges and refunds are those in the database, and that the same number of
+  // undisturbed requests leaves the same contents.
   void expect_each_key_had_one_effect();
 
   TestDatabase& database() { return database_; }
@@ -69,7 +72,7 @@ class CrashStage {
  private:
   std::string user() const;
   bool card_was_charged_before() const { return !endpoint_.example.from.empty(); }
-  // Does what the request needs to have been done before.
+  // Makes what the request needs, such as a ride to cancel.
   Prepared prepare() const;
   void try_long_ago(const std::string& key);
   void end_undisturbed(std::size_t requests);
@@ -80,7 +83,7 @@ class CrashStage {
   PaymentProvider provider_;
   ApiProcess in_peace_;
   std::vector<std::string> keys_;
-  // By key.
+  // The requests by key.
   std::map<std::string, Prepared> requests_;
 };
 

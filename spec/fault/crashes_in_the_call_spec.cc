@@ -14,7 +14,7 @@ namespace {
 
 using To = CuttingProxy::To;
 
-// Of endpoints that have one; the database's messages play no part here.
+// The cases of endpoints that have a foreign call. The messages to the database do not matter here.
 std::vector<CrashCase> cases_with_calls() {
   std::vector<CrashCase> cases =
       cases_of({Ending::kSucceeds}, {{To::kServer, Rescue::kClient}, {To::kServer, Rescue::kCompleter}});
@@ -24,7 +24,7 @@ std::vector<CrashCase> cases_with_calls() {
 
 class HeavyCrashesInTheCall : public CrashRig {};
 
-// Before the provider hears of it, and after it has charged or refunded.
+// The provider gives no answer. First it does not act on the call, then it charges or refunds.
 TEST_P(HeavyCrashesInTheCall, ApiIsKilled) {
   for (const char* charged : {"false", "true"}) {
     start_victim();

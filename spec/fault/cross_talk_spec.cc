@@ -10,7 +10,7 @@
 #include "spec/support/hostile_client.h"
 #include "spec/support/requests.h"
 
-// An answer must never reach a stranger who was given the same file descriptor number.
+// An answer must never reach another client whose connection got the same file descriptor number.
 namespace rocket::spec {
 namespace {
 
@@ -41,7 +41,7 @@ TEST_P(CrossTalk, EveryClientGetsItsOwnAnswers) {
     clients.emplace_back([&, i] {
       HostileClient client(api.port(), i + 1);
       while (!enough()) {
-        // Visitors wait for no answer, so that unpaced they would only fill the line.
+        // Visitors do not wait for answers, so without a pause they would only fill the line.
         while (visits * 2 > answered + 100 && !enough())
           std::this_thread::sleep_for(std::chrono::milliseconds(1));
         visits += client.vanish();
@@ -52,7 +52,7 @@ TEST_P(CrossTalk, EveryClientGetsItsOwnAnswers) {
 
   EXPECT_GE(answered + visits, kAnswers + kVisits);
   EXPECT_TRUE(api.process().running()) << api.process().output();
-  // Its own word for it: nothing of the visitors is left.
+  // The api itself reports that it is ready: nothing of the visitors is left.
   EXPECT_EQ(api.send(get_request("/readyz")).status, 200);
   expect_good_end(api.process());
 }

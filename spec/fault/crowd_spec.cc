@@ -12,14 +12,14 @@
 #include "spec/support/footprint.h"
 #include "spec/support/requests.h"
 
-// Very many clients, most of whom do nothing, or nothing good.
+// Very many clients, most of whom are idle or misbehave.
 namespace rocket::spec {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 using Milliseconds = std::chrono::duration<double, std::milli>;
 
-// As many descriptors as this process may have.
+// Raises the limit of descriptors to the highest value that this process may have, and returns it.
 std::size_t raise_descriptor_limit() {
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
@@ -30,21 +30,21 @@ std::size_t raise_descriptor_limit() {
 
 class HeavyCrowd : public testing::Test {
  protected:
-  // Far less than a second; the bound is for loaded machines.
+  // A ride takes far less than a second. The bound allows for busy machines.
   void expect_prompt_ride(const ApiProcess& api) {
     const auto before = Clock::now();
     EXPECT_EQ(api.send(ride_request(new_key())).status, 201);
     EXPECT_LT(Clock::now() - before, std::chrono::seconds(2));
   }
 
-  // The median of fifty; the least of five such, because it is not the crowd alone that may delay them.
+  // The smallest of five medians of fifty rides each, because other load than the crowd may delay rides too.
   Milliseconds usual_ride(const ApiProcess& api) {
     Milliseconds least = Milliseconds::max();
     for (int i = 0; i < 5; ++i) least = std::min(least, median_ride(api));
     return least;
   }
 
-  // Comes, and goes without waiting for anything; in five ways.
+  // Connects, and leaves without waiting for an answer, in one of five ways.
   static void visit(const ApiProcess& api, int way) {
     HttpConnection client = api.connect();
     switch (way % 5) {
@@ -98,7 +98,7 @@ TEST_F(HeavyCrowd, OfTenThousandIdleClientsDelaysNobody) {
   }
   EXPECT_LT(usual_ride(api), 2 * usual + Milliseconds(2)) << usual.count() << " ms without them";
   EXPECT_LT(memory_of(api.process().pid()) - before, 64 * 1024) << "KiB for them";
-  // They are served like anybody else when they wake up.
+  // Idle clients are served as usual when they send a request.
   EXPECT_EQ(idle[1].exchange(get_request("/healthz")).status, 200);
   EXPECT_EQ(idle[kClients / 3 * 3 - 1].exchange(get_request("/account")).status, 200);
 }
@@ -106,8 +106,8 @@ TEST_F(HeavyCrowd, OfTenThousandIdleClientsDelaysNobody) {
 TEST_F(HeavyCrowd, ThatComesAndGoesLeavesNothingBehind) {
   constexpr int kRounds = 6;
   constexpr int kClients = 2000;
-  // So many are there at once at most, however slow the machine is: what they need together is not left
-  // behind.
+  // At most this many clients are connected at once, so that a slow machine needs no more memory than a fast
+  // one.
   constexpr int kAtOnce = 100;
   ApiProcess api(database_, {{"DATABASE_LANES", "2"}});
   ASSERT_TRUE(are_lanes_connected(database_, 2));
@@ -135,7 +135,7 @@ TEST_F(HeavyCrowd, ThatTakesNoAnswersIsSentAway) {
   HttpConnection deaf(api.port(), std::chrono::seconds(30));
   std::string many;
   for (int i = 0; i < 100; ++i) many += get_request("/healthz").to_bytes();
-  // Until the connection breaks; other failures would mean that the server just stopped reading.
+  // Sends until the connection breaks. Another error would mean that the server only stopped reading.
   EXPECT_THROW(for (;;) deaf.send(many), std::system_error);
   EXPECT_LT(memory_of(api.process().pid()), 64 * 1024);
   expect_prompt_ride(api);

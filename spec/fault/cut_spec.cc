@@ -22,8 +22,8 @@
 #include "spec/support/requests.h"
 #include "spec/support/time_limits.h"
 
-// The connection to the database is cut at each message of the protocol: while it begins, before BEGIN,
-// between and within statements, before COMMIT, while the commit is under way, and before each answer.
+// The connection to the database is cut at each message of the protocol: while it connects, before BEGIN,
+// between and within statements, before COMMIT, during the commit, and before each answer.
 namespace rocket::spec {
 namespace {
 
@@ -52,8 +52,8 @@ std::multiset<std::string> values_of(const std::map<std::string, std::string>& m
 
 class CutAtEachMessage : public testing::TestWithParam<Case> {
  protected:
-  // Examples that travel together; what each was answered. A machine that is busy may take too long to
-  // connect again: who is told so sends the same request once more, as a client does.
+  // Sends examples that share a batch, and returns their outcomes. A busy machine may take too long to
+  // connect again; then the request is refused, and is sent again as a client would do.
   std::vector<std::string> send(EngineRig& rig, EngineRig& preparer, std::size_t count) {
     const endpoints::Endpoint& endpoint = *GetParam().endpoint;
     std::vector<idempotency::Request> requests;
@@ -95,24 +95,25 @@ class CutAtEachMessage : public testing::TestWithParam<Case> {
 };
 
 TEST_P(CutAtEachMessage, EveryRequestHasItsEffectOnce) {
-  // Where they share no transaction, another would only do the same after the first.
+  // If units of this endpoint cannot share a transaction, a second one would only run after the first.
   const std::size_t together = GetParam().endpoint->flow.locks_shared_rows ? 1 : 2;
   std::size_t messages = 0;
   for (bool was_cut = true; was_cut; ++messages) {
     SCOPED_TRACE("cut after " + std::to_string(messages) + " messages");
-    // The lane is whole, with its statements prepared.
+    // The lane is connected again, and its statements are prepared.
     proxy_.cut_after(GetParam().direction, kNever);
     expect_done(together);
     proxy_.cut_after(GetParam().direction, messages);
-    // The engine finds out by itself how far it got, and goes on.
+    // The engine finds out by itself how far the request got, and goes on.
     expect_done(together);
     was_cut = proxy_.has_acted();
   }
   EXPECT_GT(messages, 10U);
-  // A slow machine is slow at random, an engine that does not go on by itself fails each time.
+  // A slow machine causes a refusal only sometimes. An engine that does not go on by itself would cause one
+  // each time.
   EXPECT_LT(refused_, messages / 2);
 
-  // As many requests leave the same behind when nothing is cut.
+  // The same number of requests must leave the same contents when nothing is cut.
   TestDatabase undisturbed;
   EngineRig rig(undisturbed, one_lane());
   send(rig, rig, sent_);
@@ -127,8 +128,7 @@ INSTANTIATE_TEST_SUITE_P(Of, CutAtEachMessage, testing::ValuesIn(all_cases()), [
   return name_of(*each.param.endpoint) + (each.param.direction == To::kServer ? "ToServer" : "ToClient");
 });
 
-// A server that lets this user in by password only, so that there is something to say before a session
-// begins.
+// A server that asks this user for a password, so that there are messages before the session begins.
 class CutWhileConnecting : public testing::Test {
  protected:
   CutWhileConnecting() {
@@ -154,16 +154,17 @@ class CutWhileConnecting : public testing::Test {
   CuttingProxy proxy_{url_with(cluster_.url(), {{"user", "rider"}, {"password", "secret"}})};
 };
 
-// At each message with which a connection begins: start-up, password, settings of the session. After those, a
-// cut is not felt any more.
+// Cuts at each message with which a connection begins: start-up, password, session settings. A later cut
+// causes no refusal.
 TEST_F(CutWhileConnecting, AnApiComesBackByItself) {
   const ApiProcess api(proxy_.url(),
                        {kDefaultDatabaseTimeout, {"MOCK_LEDGER", ledger_.path()}, {"DATABASE_LANES", "1"}});
   PatientClient client({api.port()});
   std::int64_t rides = 0;
   for (const To direction : {To::kServer, To::kClient}) {
-    // Start-up, two messages about the password, settings; what the server answers to them is more. On a slow
-    // machine the api may be back before the request comes, which then feels nothing of the cut.
+    // Tries at least this many messages: start-up, two about the password and the settings, or the server's
+    // answers, which are more. On a slow machine the api may connect again before the request comes. Then a
+    // cut among these messages causes no refusal, and that must not end the loop.
     const std::size_t least = direction == To::kServer ? 5 : 21;
     std::size_t messages = 0;
     for (bool was_felt = true; was_felt || messages < least; ++messages) {
@@ -184,7 +185,7 @@ TEST_F(CutWhileConnecting, AnApiComesBackByItself) {
   expect_one_effect_per_key(session_, ledger_, rides);
 }
 
-// The server may still be at work on what the connection was cut from, however long that takes.
+// The server may still run the statements of the connection that was cut, for any length of time.
 TEST(CommitInDoubt, WhatIsUnderWayCanWriteNothingOnceTheAttemptGoesOn) {
   TestDatabase database;
   CuttingProxy proxy(database.url());
@@ -195,7 +196,7 @@ TEST(CommitInDoubt, WhatIsUnderWayCanWriteNothingOnceTheAttemptGoesOn) {
   rig.gateway().on_charge([&](const payments::ChargeRequest&) {
     tokens.push_back(database.of_key(key, "lease"));
     if (tokens.size() == 1) proxy.cut_after(To::kServer, 1);
-    // As what was cut off would write, if it arrived now.
+    // Writes as the transaction that was cut off would write now.
     written.push_back(database.execute(
         "UPDATE idempotency_keys SET last_error = 'late' WHERE lease = $1::uuid", {tokens[0]}));
   });

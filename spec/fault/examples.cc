@@ -40,7 +40,7 @@ std::string name_of(const endpoints::Endpoint& endpoint) {
 Prepared prepare(const endpoints::Endpoint& endpoint, const Send& send) {
   auto parameters = nlohmann::json::parse(endpoint.example.parameters);
   std::map<std::string, std::string> variables;
-  // One example may give several values.
+  // The answer of one example may give several values.
   std::map<const endpoints::Endpoint*, nlohmann::json> answers;
   for (const auto& [name, reference] : endpoint.example.from) {
     const endpoints::Endpoint* before = &all_endpoints().at(reference.method, reference.path);

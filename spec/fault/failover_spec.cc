@@ -20,15 +20,15 @@
 #include "spec/support/requests.h"
 #include "spec/support/time_limits.h"
 
-// The primary dies, and a replica takes its place under the eyes of everybody.
+// The primary dies, and a replica takes its place while clients send requests.
 namespace rocket::spec {
 namespace {
 
-// What a commit waits for is on both servers.
+// A commit is acknowledged only when it is on both servers.
 struct ReplicatedServers {
   ReplicatedServers() {
     SqlSession session(primary.url());
-    // After the copy was made, so that the replica will not wait for one of its own.
+    // Set after the replica was copied, so that the replica does not wait for a replica of its own.
     session.execute("ALTER SYSTEM SET synchronous_standby_names = '*'");
     session.execute("SELECT pg_reload_conf()");
     if (!eventually([&] {
@@ -38,7 +38,7 @@ struct ReplicatedServers {
     }
   }
 
-  // The first server need not be the primary itself.
+  // `first` may be a proxy of the primary.
   std::string url_by(const std::string& first) const {
     return "postgresql://postgres@" + first + "," + replica.address() +
            "/rides?target_session_attrs=read-write&sslmode=disable&gssencmode=disable";
@@ -100,8 +100,8 @@ class Failover : public testing::Test {
   Ledger ledger_;
 };
 
-// Before the charge, or after it; and the primary dies when its client waits for the answer to a commit:
-// before it could know of that commit, or after it and its replica have it.
+// The commit is one before the charge or one after it. The primary dies while the engine waits for the answer
+// to that commit: either before the primary got the commit, or after both servers have it.
 enum class Commit { kOfTheRide, kOfTheAnswer };
 class FailoverInDoubt : public Failover,
                         public testing::WithParamInterface<std::tuple<Commit, CuttingProxy::To>> {};
@@ -124,7 +124,7 @@ TEST_P(FailoverInDoubt, TheKeyGoesOnFromWhereItStands) {
   CuttingProxy proxy(servers_.primary.url());
   EngineRig rig(servers_.url_by(proxy.address()),
                 RigOptions{.lanes = 1, .batch_limit = 64, .rides = {}, .engine = {}});
-  // Statements are prepared with the first ride.
+  // The first ride prepares the statements.
   ASSERT_EQ(describe(rig.run(engine_ride(new_key()))), "201");
 
   std::string known_to_replica;
@@ -166,7 +166,7 @@ TEST_P(FailoverInDoubt, TheKeyGoesOnFromWhereItStands) {
   EXPECT_EQ(rig.gateway().charges().size(), 2U);
 }
 
-// Every commit waits for it, and none is acknowledged without it.
+// Every commit waits for the replica. Without the replica, no commit is acknowledged.
 TEST_F(Failover, WithoutItsReplicaAPrimaryAcknowledgesNothing) {
   const ApiProcess api(servers_.primary.url(), {kDefaultDatabaseTimeout, {"MOCK_LEDGER", ledger_.path()}});
   Traffic traffic({api.port()}, 8);
@@ -177,7 +177,7 @@ TEST_F(Failover, WithoutItsReplicaAPrimaryAcknowledgesNothing) {
   EXPECT_EQ(api.send(ride_request(key)).status, 503);
   std::this_thread::sleep_for(std::chrono::seconds(2));
   EXPECT_EQ(traffic.done(), before);
-  // The claim of that key is still under way in the server; nobody is left to wait for it.
+  // The claim of that key is still under way in the server, although no client waits for it.
   servers_.replica.start();
   EXPECT_TRUE(eventually([&] { return api.send(ride_request(key)).status == 201; },
                          std::chrono::seconds(1) + 2 * kServesWithin));
@@ -185,14 +185,14 @@ TEST_F(Failover, WithoutItsReplicaAPrimaryAcknowledgesNothing) {
   traffic.end();
 
   EXPECT_GE(traffic.retried(), 1);
-  // Behind one transaction that waits in vain there may be another, and finding out how they ended.
+  // An attempt may wait in vain for two transactions, one after the other, and then find out how they ended.
   EXPECT_LT(traffic.slowest_attempt(), 2 * kAnswersWithin);
   SqlSession session(servers_.primary.url());
   expect_same_bytes(session, traffic.rides());
   expect_one_effect_per_key(session, ledger_, traffic.done() + 1);
 }
 
-// No list of servers: the one that the URL leads to becomes writable.
+// The URL names only one server, and that server becomes writable.
 TEST_F(Failover, AReplicaIsOfNoUseUntilItIsPromoted) {
   const ApiProcess api(servers_.replica.url(), {kDefaultDatabaseTimeout});
   const ClientResponse refused = api.send(ride_request(new_key()));
@@ -225,7 +225,7 @@ TEST(Demotion, OfAServerMakesConnectionsToItUseless) {
     Felt felt;
     set_read_only("on");
     felt.slowest_answer = time_of([&] { EXPECT_TRUE(eventually(is_refused)); });
-    // Each lane has one, and finds out when it is used.
+    // Each lane has one of these connections, and notices when it is used.
     EXPECT_TRUE(eventually([&] {
       return is_refused() &&
              session.number("SELECT count(*) FROM pg_stat_activity WHERE pid = ANY ($1::int[])",
@@ -239,7 +239,7 @@ TEST(Demotion, OfAServerMakesConnectionsToItUseless) {
   });
 }
 
-// A machine that is gone refuses nothing; it just does not answer.
+// A machine that is gone does not refuse a connection. It does not answer at all.
 TEST(ServerThatSaysNothing, DoesNotHideTheNextOne) {
   const MuteServer mute(MuteServer::Manner::kSaysNothing);
   PrivateCluster cluster;
@@ -268,8 +268,7 @@ TEST(ServerThatSaysNothing, LeavesNoClientWaiting) {
   expect_in_time(ask, 5);
 }
 
-// Suspended in the middle of work, as by a host that is short of everything; or behind a network that drops
-// packets.
+// The server is suspended in the middle of work, or the network drops its packets.
 TEST(ServerThatSaysNothing, IsLeftInTimeAndTakenUpAgain) {
   TestDatabase database;
   Ledger ledger;

@@ -15,12 +15,13 @@
 #include "spec/support/requests.h"
 #include "spec/support/test_database.h"
 
-// One client's crowd, and everybody else.
+// One client sends very many requests. Others must not wait for them.
 namespace rocket::spec {
 namespace {
 
-// Sends requests on many connections, each as soon as the last one has its answer, until it is told to stop
-// or has sent so many that whoever waits for the crowd to end has been seen to.
+// Sends requests on many connections. Each connection sends the next request as soon as it has an answer. It
+// stops when it is destroyed, or after kMaxEach requests each: a client that was only served after that had
+// to wait for the whole crowd.
 class Crowd {
  public:
   Crowd(const ApiProcess& api, int connections, std::function<ClientRequest(int)> request) {
@@ -46,7 +47,7 @@ class Crowd {
   Crowd& operator=(const Crowd&) = delete;
 
   int answered() const { return answered_; }
-  // All of it was sent before anybody said that it is enough.
+  // Whether the crowd has sent all its requests by itself.
   bool has_ended() const { return answered_ == kMaxEach * static_cast<int>(threads_.size()); }
 
  private:
@@ -56,7 +57,7 @@ class Crowd {
   std::vector<std::thread> threads_;
 };
 
-// DATABASE_BATCH_LIMIT, when nobody sets it.
+// The default of DATABASE_BATCH_LIMIT.
 constexpr int kBatch = 64;
 
 struct CrowdKind {
@@ -69,9 +70,9 @@ void PrintTo(const CrowdKind& kind, std::ostream* out) { *out << kind.name; }
 
 class HeavyFairness : public testing::TestWithParam<CrowdKind> {};
 
-// How many answers the crowd gets while somebody else waits for one does not depend on the machine's speed.
-// At worst there are those of the batch under way and those of the next one. The middle of several
-// tries counts: what the machine does in between may make one of them wait.
+// Counts the answers that the crowd gets while another client waits for one, because that number does not
+// depend on the machine's speed. At worst these are the answers of the batch under way and of the next batch.
+// Uses the median of several tries, because other load may delay a single one.
 TEST_P(HeavyFairness, ACrowdHoldsUpNobodyElse) {
   const TestDatabase database;
   const ApiProcess api(database, {{"DATABASE_LANES", "1"}});
@@ -112,7 +113,7 @@ const std::vector<CrowdKind>& crowds() {
 INSTANTIATE_TEST_SUITE_P(Of, HeavyFairness, testing::ValuesIn(crowds()),
                          [](const auto& kind) { return std::string(kind.param.name); });
 
-// Nobody's ride ends before the test does, but those that ended before.
+// One ride is finished at the beginning. All later rides stay in their call until the test ends.
 class SlowProviderSpec : public testing::Test {
  protected:
   SlowProviderSpec() {
@@ -125,9 +126,9 @@ class SlowProviderSpec : public testing::Test {
 
   static std::string rider(int number) { return "rider-" + std::to_string(number) + "@example.com"; }
 
-  // Leaves so many rides of a user in their call.
+  // Starts this many rides of a user, which stay in their call.
   void leave_rides(const std::string& user, int count) {
-    // From then on they are known as a user.
+    // From now on the api knows this user.
     EXPECT_EQ(api_.send(get_request("/account", user)).status, 200);
     const auto before = database_.count("rides");
     for (int i = 0; i < count; ++i) {
@@ -148,7 +149,7 @@ class SlowProviderSpec : public testing::Test {
 
   TestDatabase database_;
   const std::string finished_ = new_key();
-  // Ten places for each caller, thirty for requests to the provider.
+  // Ten places for each caller, and thirty for requests that call the provider.
   ApiProcess api_{database_, {{"MOCK_LATENCY_MS", "60000"}, {"API_LINE_LIMIT", "40"}}};
   std::vector<HttpConnection> waiting_;
 };
@@ -173,7 +174,7 @@ TEST_F(SlowProviderSpec, EverybodysRidesLeaveRoomForWhatNeedsNoProvider) {
   EXPECT_EQ(refused.code(), "overloaded");
   EXPECT_EQ(refused.header("retry-after"), "1");
   EXPECT_EQ(database_.count("idempotency_keys", "idempotency_key = '" + key + "'"), 0);
-  // What is known of a key without working on it is told.
+  // Answers that need no work on the key are still given.
   const ClientResponse reused = api_.send(ride_request(finished_, kUser, own_coordinates().form));
   EXPECT_EQ(reused.code(), "idempotency_key_reused") << reused.body;
   const ClientResponse unknown = api_.send(ride_request(new_key(), "nobody@example.com"));

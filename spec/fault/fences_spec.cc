@@ -14,8 +14,8 @@
 #include "spec/fault/examples.h"
 #include "spec/support/engine_rig.h"
 
-// Every statement of every phase that the program has, run by itself: it does something for the key with this
-// id, under this lease, at this recovery point, and nothing at all if one of the three is another.
+// Runs every statement of every phase of the program by itself. The statement must do its work for the key
+// with this id, lease and recovery point, and must do nothing if one of the three differs.
 namespace rocket::spec {
 namespace {
 
@@ -41,7 +41,7 @@ struct Held {
   std::string lease;
 };
 
-// A statement, and whether it has one parameter more.
+// A statement. `records` means that it has one more parameter.
 struct Part {
   const pg::Statement* statement;
   bool records;
@@ -55,7 +55,7 @@ std::vector<Part> parts_of(const Step& step) {
 
 class Fences : public testing::TestWithParam<Case> {
  protected:
-  // Rows of the result.
+  // Returns the number of rows in the result.
   int run(const Part& part, const Held& key) {
     pg::Params params{key.id, key.lease};
     if (part.records) params.emplace_back("recorded_" + std::to_string(++recorded_));
@@ -64,7 +64,7 @@ class Fences : public testing::TestWithParam<Case> {
     return loop_.run(session_.run(part.statement->takes_set ? pg::as_set(alone) : query)).rows();
   }
 
-  // An example of its flow, which has come to the step.
+  // The key of an example that has reached the step.
   Held key_at_step() {
     const auto& [endpoint, step] = GetParam();
     const auto run_before = [&](const endpoints::Endpoint& before, const Prepared& prepared) {
@@ -91,14 +91,14 @@ class Fences : public testing::TestWithParam<Case> {
     database_.execute("UPDATE idempotency_keys SET recovery_point = $2 WHERE id = $1", {key.id, point});
   }
 
-  // All that is in the database.
+  // The whole contents of the database.
   std::string everything() {
     return database_.value(
         "SELECT string_agg(query_to_xml(format('SELECT * FROM %I ORDER BY 1', relname), true, true, "
         "'')::text, '' "
         "ORDER BY relname) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace");
   }
-  // What this key's request has made so far.
+  // The rows that this key's request has made so far.
   std::string made_by(const Held& key) {
     std::string made;
     for (const std::string& table : tables_of_requests(database_)) {
@@ -144,7 +144,7 @@ TEST_P(Fences, KeepEveryoneOutWhoIsNotMeant) {
       expect_nothing(part, key);
       set_point(key, here);
     }
-    // A completer's keys have the same.
+    // The keys of one completer round share a lease. The statement must still touch only its own key.
     database_.execute("UPDATE idempotency_keys SET lease = $2 WHERE id = $1", {other.id, key.lease});
     const std::string others = made_by(other);
     EXPECT_EQ(run(part, key), 1);

@@ -20,15 +20,15 @@
 namespace rocket::spec {
 namespace {
 
-// A disk that a server believes to be full, whenever a test wants; see full_disk/full_disk.cc.
+// A disk that looks full to a server when a test wants it; see full_disk/full_disk.cc.
 class Disk {
  public:
-  // With those files of the server on it whose path holds this.
+  // The files whose path contains `part` are on this disk.
   explicit Disk(std::string part) : part_(std::move(part)) {
     std::string made = (std::filesystem::temp_directory_path() / "rocket_disk_XXXXXX").string();
     if (::mkdtemp(made.data()) == nullptr) throw std::runtime_error("cannot make " + made);
     directory_ = made;
-    // The server may belong to another user, who cannot enter the folder that we build in.
+    // Copies the library, because the server may run as another user, who may not read the build folder.
     using std::filesystem::perms;
     std::filesystem::permissions(directory_, perms::owner_all | perms::group_exec | perms::others_exec |
                                                  perms::group_read | perms::others_read);
@@ -61,8 +61,8 @@ bool is_refused(const ClientResponse& answer) {
          !answer.header("retry-after").empty();
 }
 
-// A disk may be full when the charge has been made. What the probes have left behind, with nobody to ask for
-// it again, a completer finishes.
+// The disk may become full after a charge was made. Nobody retries the probes' requests, so a completer
+// finishes them.
 void expect_one_effect_in_the_end(const PrivateCluster& cluster, const Ledger& ledger) {
   const ChildProcess completer("completer", {kDefaultDatabaseTimeout,
                                              {"DATABASE_URL", cluster.url()},
@@ -90,7 +90,7 @@ TEST(FullDisk, OfTablesRefusesWritesUntilThereIsRoom) {
   expect_in_time([&] {
     traffic.take_slowest_attempt();
     disk.fill();
-    // Pages that are there take some more.
+    // Existing pages still have room for some rows.
     EXPECT_TRUE(eventually([&] { return is_refused(api.send(ride_request(new_key()))); }));
     EXPECT_NO_THROW(api.process().wait_for_line("sqlstate=53100"));
     EXPECT_EQ(api.send(get_request("/rides/1")).status, 200) << "reading needs no room";
@@ -106,7 +106,7 @@ TEST(FullDisk, OfTablesRefusesWritesUntilThereIsRoom) {
   expect_one_effect_in_the_end(cluster, ledger);
 }
 
-// The server gives itself up, and does not come back before there is room: in the middle of commits.
+// The server stops in the middle of commits, and cannot start again before there is room.
 TEST(FullDisk, OfTheLogEndsTheServerAndLosesNothing) {
   const Disk disk("/data/pg_wal/");
   PrivateCluster cluster({}, disk.environment());

@@ -14,11 +14,11 @@
 #include "spec/support/sql_session.h"
 #include "spec/support/test_database.h"
 
-// Servers that are not what they seem when a connection begins.
+// Servers whose answers are misleading when a connection begins.
 namespace rocket::spec {
 namespace {
 
-// A primary that lost its standby, or its lease: it takes connections and statements, and commits nothing.
+// A primary that lost its standby. It accepts connections and statements, but no commit ends.
 TEST(HostThatCannotCommit, ComesLastForNewConnections) {
   const PrivateCluster stuck;
   const PrivateCluster good;
@@ -33,7 +33,8 @@ TEST(HostThatCannotCommit, ComesLastForNewConnections) {
   on_stuck.execute("ALTER SYSTEM SET synchronous_standby_names = '*'");
   on_stuck.execute("SELECT pg_reload_conf()");
 
-  // Each lane comes over once it has found out. Then nobody goes back, whatever becomes of the connections.
+  // Each lane moves to the good server once it has noticed. After that no lane goes back, even when its
+  // connection is ended.
   const std::string ours = " FROM pg_stat_activity WHERE application_name LIKE 'rocket-rides%'";
   ASSERT_TRUE(eventually([&] {
     std::vector<std::future<ClientResponse>> both_lanes;
@@ -52,7 +53,8 @@ TEST(HostThatCannotCommit, ComesLastForNewConnections) {
   EXPECT_EQ(on_stuck.number("SELECT count(*)" + ours + " AND backend_start > $1::timestamptz", {since}), 0);
 }
 
-// A session pooler repeats what the server said when the pooler's own session began, before the promotion.
+// A session pooler repeats the settings that the server reported when the pooler connected. A promotion since
+// then does not show in them.
 TEST(PoolerThatRemembersAStandby, IsNotBelieved) {
   TestDatabase database;
   CuttingProxy pooler(database.url());

@@ -15,7 +15,7 @@
 #include "spec/support/requests.h"
 #include "spec/support/time_limits.h"
 
-// Somebody holds a lock for much longer than a request can wait.
+// Another session holds a lock for much longer than a request can wait.
 namespace rocket::spec {
 namespace {
 
@@ -53,7 +53,7 @@ TEST_F(LockedTable, OfRidesRefusesRidesAndLetsDepositsPass) {
     EXPECT_NE(refused.header("retry-after"), "");
     std::this_thread::sleep_until(begin + std::chrono::seconds(4));
     const int deposits_meanwhile = deposits.done() - deposits_before;
-    // Only those that had passed the table before it was locked.
+    // Only rides that had used the table before the lock could end.
     EXPECT_LE(rides.done() - rides_before, 16);
     EXPECT_GE(deposits_meanwhile, 8) << "they should wait for a lane for a moment only";
     unlock();
@@ -61,7 +61,7 @@ TEST_F(LockedTable, OfRidesRefusesRidesAndLetsDepositsPass) {
   });
   rides.end();
   deposits.end();
-  // The lock was felt; a client that is slow may have had nothing under way.
+  // At least one client felt the lock. A slow client may have had no request under way.
   EXPECT_GE(rides.retried(), 1);
   EXPECT_LT(rides.slowest_attempt(), kAnswersWithin);
   EXPECT_LT(deposits.slowest_attempt(), kAnswersWithin);
@@ -94,8 +94,9 @@ TEST_F(LockedTable, OfKeysRefusesEverythingInTimeAndLeavesNoBacklog) {
   expect_one_effect_per_key(session, ledger_, rides.done());
 }
 
-// For longer than a lease lasts, in the middle of charges: whoever made them can neither record them nor give
-// the key back in time. Nobody in the house gives up, and what was taken away from each other is done once.
+// The lock outlasts the leases in the middle of charges. The holders can neither record their charges nor
+// release their keys in time. All processes go on afterwards, and each request takes effect once although its
+// key changes hands.
 TEST(LockedTables, OutlastLeases) {
   TestDatabase database;
   Ledger ledger;
@@ -119,7 +120,7 @@ TEST(LockedTables, OutlastLeases) {
   for (const ChildProcess* each : {&completer, &enqueuer, &reaper}) {
     EXPECT_NO_THROW(each->wait_for_line("cannot work"));
   }
-  // All of them find the lock gone and their time over at once.
+  // The lock ends and the leases run out at the same moment.
   EXPECT_GE(locker.execute(
                 "UPDATE idempotency_keys SET locked_at = now() - interval '1 hour' WHERE lease IS NOT NULL"),
             1);
@@ -133,7 +134,7 @@ TEST(LockedTables, OutlastLeases) {
   ASSERT_TRUE(rides.goes_on(100));
   rides.end();
 
-  // The lock was felt; a client that is slow may have had nothing under way.
+  // At least one client felt the lock. A slow client may have had no request under way.
   EXPECT_GE(rides.retried(), 1);
   EXPECT_LT(rides.slowest_attempt(), kAnswersWithin);
   EXPECT_TRUE(eventually([&] {
@@ -146,7 +147,7 @@ TEST(LockedTables, OutlastLeases) {
   expect_receipts_delivered(enqueuer, rides.done());
 }
 
-// Rides that travel together, one of which cannot have its row.
+// Rides that share a batch. One of them cannot lock its row.
 TEST(LockedRow, HurtsOnlyItsOwnKey) {
   constexpr std::size_t kRides = 20;
   TestDatabase database;

@@ -15,7 +15,7 @@
 #include "spec/support/requests.h"
 #include "spec/support/time_limits.h"
 
-// The database is known by a name, and whoever knows names says nothing, or two addresses.
+// The database's URL has a host name. The name server is silent, or returns two addresses.
 namespace rocket::spec {
 namespace {
 
@@ -29,7 +29,7 @@ Environment with_names(Environment others = {}) {
 
 TEST(SilentNameServer, MakesTheDatabaseUnavailable) {
   ApiProcess api(kSilent, with_names({kDefaultDatabaseTimeout}));
-  // Also the first one, which finds a lane that connects.
+  // The limits hold for the first request too, which comes while the lane connects.
   expect_in_time([&] {
     return Felt{time_of([&] {
                   const ClientResponse refused = api.send(ride_request(new_key()));
@@ -58,14 +58,14 @@ TEST(NameWithTwoAddresses, IsServedByTheSecondWhileTheFirstSaysNothing) {
   const TestDatabase database;
   const CuttingProxy second(database.url());
   const auto port = static_cast<std::uint16_t>(std::stoi(pg::servers_in(second.url()).front().at("port")));
-  // Connections are made by the kernel, and nobody takes them.
+  // The kernel completes the connections to this address, but nobody accepts them.
   asio::io_context context;
   const asio::ip::tcp::acceptor first(context,
                                       asio::ip::tcp::endpoint(asio::ip::make_address("127.0.0.2"), port));
 
   const ApiProcess api(url_with(second.url(), {{"host", "two.test"}}), with_names({kDefaultDatabaseTimeout}));
   const std::string key = new_key();
-  // While it connects for the first time, it may refuse.
+  // The api may refuse while it connects for the first time.
   EXPECT_TRUE(eventually([&] { return api.send(ride_request(key)).status == 201; }));
 }
 

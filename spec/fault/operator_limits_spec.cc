@@ -15,8 +15,8 @@
 #include "spec/support/ledger.h"
 #include "spec/support/requests.h"
 
-// Whoever operates the database has set limits that are smaller than ours. They hold, and reaching one is no
-// more than a reason to try again.
+// The operator of the database has set limits that are smaller than ours. These limits hold, and a request
+// that reaches one is only told to retry.
 namespace rocket::spec {
 namespace {
 
@@ -46,7 +46,7 @@ TEST_P(OperatorLimitOnWaiting, MakesARequestThatReachesItTemporarilyUnavailable)
   const std::string key = new_key();
   const auto begin = Clock::now();
   const ClientResponse refused = api.send(ride_request(key));
-  // Our own limits allow more.
+  // Our own limits would allow a longer wait.
   EXPECT_LT(Clock::now() - begin, std::chrono::seconds(4));
   EXPECT_EQ(refused.status, 503) << refused.body;
   EXPECT_EQ(refused.code(), "database_unavailable");
@@ -58,7 +58,7 @@ TEST_P(OperatorLimitOnWaiting, MakesARequestThatReachesItTemporarilyUnavailable)
   expect_one_effect_per_key(session, ledger_, 1);
 }
 
-// In the second half of a request, when the key is ours and the card is charged.
+// The limit is reached in the second half of a request, when the key is claimed and the card is charged.
 TEST_P(OperatorLimitOnWaiting, ReleasesAKeyThatWasHeld) {
   set(GetParam(), "100ms");
   const ApiProcess api(database_, {{"MOCK_LEDGER", ledger_.path()}, {"MOCK_LATENCY_MS", "1000"}});
@@ -71,7 +71,7 @@ TEST_P(OperatorLimitOnWaiting, ReleasesAKeyThatWasHeld) {
   const ClientResponse refused = connection.receive();
   EXPECT_EQ(refused.status, 503) << refused.body;
   EXPECT_EQ(refused.code(), "database_unavailable");
-  // Releasing needs no ride.
+  // Releasing the key does not need the locked ride.
   EXPECT_TRUE(eventually([&] { return database_.of_key(key, "lease") == "NULL"; }));
   EXPECT_EQ(database_.of_key(key, "recovery_point"), "ride_created");
   locker.execute("ROLLBACK");
@@ -113,7 +113,7 @@ TEST_F(OperatorLimit, OnIdleSessionsIsNotFeltByClients) {
   expect_one_effect_per_key(session, ledger_, 3);
 }
 
-// A queue that takes its time when it is first asked.
+// A queue whose first push is slow.
 class SlowAtFirst : public jobs::JobQueue {
  public:
   void push(std::span<const jobs::Job> jobs) override {

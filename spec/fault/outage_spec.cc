@@ -12,7 +12,7 @@
 #include "spec/support/requests.h"
 #include "spec/support/time_limits.h"
 
-// A database that is not there yet, goes away, comes back, or cuts connections.
+// A database that is not there yet, stops, comes back, or cuts connections.
 namespace rocket::spec {
 namespace {
 
@@ -38,7 +38,7 @@ TEST(DatabaseOutage, AnApiMayStartBeforeItsDatabase) {
     felt.until_served = time_of([&] {
       EXPECT_TRUE(eventually([&] { return (answer = api.send(ride_request(key))).status == 201; }))
           << answer.body;
-      // Each of its connections finds out for itself.
+      // Each connection of the api notices the end of the outage by itself.
       EXPECT_TRUE(eventually([&] { return api.send(get_request("/readyz")).status == 200; }));
     });
     return felt;
@@ -119,7 +119,7 @@ TEST(DatabaseOutage, RestartsUnderTrafficLoseNothingAndDoubleNothing) {
 
   EXPECT_GE(traffic.retried(), kRestarts) << "the outages should have been felt";
   EXPECT_LT(traffic.slowest_attempt(), kAnswersWithin);
-  // A restart takes a few seconds. A lease that nobody gave back would block its key for 90.
+  // A restart takes a few seconds. A lease that was not released would block its key for 90 s.
   EXPECT_LT(traffic.longest(), std::chrono::seconds(20));
   SqlSession session(cluster.url());
   expect_same_bytes(session, traffic.rides());
@@ -134,7 +134,7 @@ TEST(DatabaseOutage, WholeHouseSurvivesRestarts) {
   const Environment provider{kDefaultDatabaseTimeout,
                              {"MOCK_LEDGER", ledger.path()},
                              {"MOCK_LATENCY_MS", "3"},
-                             // So that there is something to complete.
+                             // Lost answers leave requests for the completer.
                              {"MOCK_LOST_PERCENT", "10"}};
   Environment eager = provider;
   eager.insert({{"DATABASE_URL", url},

@@ -11,7 +11,7 @@
 #include "spec/support/api_process.h"
 #include "spec/support/requests.h"
 
-// Far more requests than can be done, while the provider is what limits them.
+// Many more requests than the provider can serve.
 namespace rocket::spec {
 namespace {
 
@@ -22,7 +22,7 @@ constexpr int kLineLimit = 64;
 
 struct Answered {
   ClientResponse response;
-  // From when it was due to be sent.
+  // The time from when the request was due until the answer.
   Milliseconds wait{0};
 };
 
@@ -30,7 +30,7 @@ double per_second(std::size_t count, Clock::duration time) {
   return static_cast<double>(count) / std::chrono::duration<double>(time).count();
 }
 
-// The wait than which `share` of all are no longer.
+// The wait that this share of the answers does not exceed, in milliseconds.
 double percentile_ms(std::vector<Answered> answers, double share) {
   if (answers.empty()) throw std::runtime_error("there are no answers");
   std::sort(answers.begin(), answers.end(), [](const auto& a, const auto& b) { return a.wait < b.wait; });
@@ -40,8 +40,8 @@ double percentile_ms(std::vector<Answered> answers, double share) {
 
 class HeavyOverload : public testing::Test {
  protected:
-  // So many clients send so many rides each. A client's requests are due at this interval, and those of
-  // different clients evenly between; one that is due while the last is not answered yet is sent right after.
+  // Each client sends this many rides, one at each interval. The clients' due times are spread evenly over an
+  // interval. A request that is due before the last answer came is sent right after that answer.
   std::vector<Answered> send_rides(int clients, int rides, Clock::duration interval) {
     std::vector<std::vector<Answered>> answers(static_cast<std::size_t>(clients));
     std::vector<std::thread> threads;
@@ -68,7 +68,7 @@ class HeavyOverload : public testing::Test {
     return all;
   }
 
-  // Of as many clients as may be served at once, each of whom sends ten rides, one after another.
+  // The rate for as many clients as can be served at once. Each sends ten rides, one after another.
   double rides_per_second() {
     const auto answers = send_rides(kLineLimit, 10, Clock::duration::zero());
     for (const auto& each : answers) EXPECT_EQ(each.response.status, 201) << each.response.body;
@@ -81,16 +81,16 @@ class HeavyOverload : public testing::Test {
   ApiProcess api_{database_,
                   {{"MOCK_LATENCY_MS", "200"},
                    {"API_LINE_LIMIT", std::to_string(kLineLimit)},
-                   // All of them are one user's rides.
+                   // All rides belong to one user at one address, so that user may use the whole line.
                    {"API_CALLER_SHARE", "100"},
                    {"API_ADDRESS_SHARE", "100"},
                    {"API_PROVIDER_SHARE", "100"}}};
-  // Of the last send_rides(), from when the first was due.
+  // How long the last send_rides() took, from when the first ride was due.
   Clock::duration duration_{};
 };
 
 TEST_F(HeavyOverload, IsRefusedAtOnceAndCostsTheOthersNothing) {
-  // In 5 seconds. Each client has 300 ms for a ride of 200.
+  // The load lasts about 5 s. Each client has 300 ms for a ride of 200 ms.
   constexpr std::chrono::milliseconds kInterval{300};
   constexpr int kRidesEach = 16;
   const double before = rides_per_second();
@@ -117,7 +117,7 @@ TEST_F(HeavyOverload, IsRefusedAtOnceAndCostsTheOthersNothing) {
   EXPECT_GE(per_second(accepted.size(), duration), 0.8 * before);
   EXPECT_LT(percentile_ms(accepted, 0.99), 500);
   EXPECT_LT(percentile_ms(refused, 0.5), 50);
-  // Over the next two seconds, of which half of one may be lost.
+  // Measured over the next two seconds, of which half a second may be lost.
   EXPECT_GE(after, 0.8 * before);
   // A refusal leaves no trace.
   const auto done = static_cast<std::int64_t>(accepted.size()) + 2 * 10 * kLineLimit;

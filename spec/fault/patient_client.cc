@@ -9,7 +9,7 @@
 namespace rocket::spec {
 namespace {
 
-// Shorter than Retry-After asks for, because a test has no time; the harsher for the server.
+// Shorter than Retry-After asks for, to save time. That is harder for the server, not easier.
 constexpr std::chrono::milliseconds kPause{30};
 
 bool is_definite(const ClientResponse& answer) {

@@ -10,9 +10,9 @@
 
 namespace rocket::spec {
 
-// A client as the contract wants it: it keeps one connection open, and repeats a request with the same key
-// until there is a definite answer, whatever happens to connections, servers and databases meanwhile. Every
-// 503 must tell it to. Not thread safe.
+// A client that follows the API's contract. It keeps one connection open, and repeats a request with the same
+// key until it has a definite answer, whatever happens to connections, servers and databases. Expects that
+// every 503 asks for a retry. Not thread safe.
 class PatientClient {
  public:
   // Tries the ports in turn.
@@ -31,7 +31,7 @@ class PatientClient {
   Outcome insist(const ClientRequest& request, std::chrono::milliseconds limit = std::chrono::seconds(60));
 
  private:
-  // Nothing: the connection broke, or none could be made.
+  // Returns nullopt if the connection broke or could not be opened.
   std::optional<ClientResponse> attempt(const ClientRequest& request);
 
   std::vector<std::uint16_t> ports_;

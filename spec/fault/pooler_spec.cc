@@ -24,7 +24,7 @@ class Pooler : public testing::Test {
  protected:
   Environment environment() const { return {{"MOCK_LEDGER", ledger_.path()}}; }
 
-  // So many requests at once, each on a connection of its own.
+  // Sends this many requests at once, each on its own connection.
   static std::multiset<int> statuses(const ApiProcess& api, int requests) {
     std::vector<std::future<int>> answers;
     answers.reserve(static_cast<std::size_t>(requests));
@@ -72,7 +72,7 @@ TEST_F(Pooler, OfSessionsThatForgetsNothingIsNotFelt) {
 TEST_F(Pooler, OfTransactionsIsRefusedInOneSentence) {
   const PgBouncer pooler("transaction");
   ApiProcess api(pooler.url(database_), environment());
-  // A request that has the pooler to itself may go well.
+  // A request that is alone at the pooler may succeed.
   std::int64_t rides = 0;
   ClientResponse refused;
   ASSERT_TRUE(eventually([&] {
@@ -90,7 +90,7 @@ TEST_F(Pooler, OfTransactionsIsRefusedInOneSentence) {
   EXPECT_EQ(database_.count("rides"), rides);
 }
 
-// Other traffic may hide at first what the pooler does.
+// Other traffic may hide the pooling mode at first.
 TEST_F(Pooler, OfTransactionsIsRefusedAsSoonAsItShows) {
   PgBouncer pooler("session");
   ApiProcess api(pooler.url(database_), environment());

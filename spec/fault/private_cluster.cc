@@ -20,7 +20,7 @@
 namespace rocket::spec {
 namespace {
 
-// As one word of a shell's command.
+// Quotes the text as one word of a shell command.
 std::string shell_word(const std::string& text) {
   std::string word = "'";
   for (const char character : text) word += character == '\'' ? "'\\''" : std::string(1, character);
@@ -50,7 +50,7 @@ std::string run_script(const std::string& command, const std::string& directory,
                " 2>&1 </dev/null");
 }
 
-// The server in this directory must be running.
+// Makes the database in the server of this directory, which must be running.
 void make_database(const std::string& directory) {
   SqlSession(run_script("url", directory, "postgres")).execute("CREATE DATABASE rides");
   std::ifstream file(source_dir() + "/schema.sql");
@@ -59,9 +59,8 @@ void make_database(const std::string& directory) {
   SqlSession(run_script("url", directory, "rides")).execute(schema.str());
 }
 
-// The directory of a stopped server with that database, whose data are copied, because making them takes
-// seconds of processor time. The first test that needs it makes it. Empty where nobody has said where it may
-// be.
+// The directory of a stopped server that has this database. Tests copy it, because making one takes seconds
+// of processor time. The first test that needs it makes it. Empty if SPEC_CLUSTER_TEMPLATE is not set.
 std::string original() {
   const char* given = std::getenv("SPEC_CLUSTER_TEMPLATE");  // NOLINT(concurrency-mt-unsafe)
   if (given == nullptr || *given == '\0') return {};
@@ -118,10 +117,11 @@ void PrivateCluster::make_directory() {
 
   std::array<int, 2> ends{};
   if (::pipe(ends.data()) != 0) throw std::runtime_error("no pipe");
-  // Programs that we start must not keep the other end alive.
+  // Programs that we start must not keep this end of the pipe open.
   ::fcntl(ends[1], F_SETFD, FD_CLOEXEC);
   life_line_ = ends[1];
-  // Out of reach of whoever ends this test and its children, such as ctest when a test takes too long.
+  // In its own session, so that it survives when ctest kills this test and its children, for example at a
+  // time-out.
   shell("setsid -f sh -c 'read -r line; exec \"$1\" remove \"$2\"' sh " + script() + " " +
         shell_word(directory_) + " <&" + std::to_string(ends[0]) + " >/dev/null 2>&1");
   ::close(ends[0]);
@@ -140,7 +140,7 @@ std::string PrivateCluster::address() const {
 void PrivateCluster::start() { start("start", ""); }
 
 void PrivateCluster::start(const std::string& command, const std::string& of) {
-  // The data live for seconds: no need to reach the disk.
+  // The data live for seconds only, so they need not reach the disk.
   if (run(command, of + " fsync=off max_connections=100 shared_buffers=64MB" + settings_).empty()) {
     throw std::runtime_error("PostgreSQL does not start in " + directory_);
   }

@@ -7,15 +7,16 @@
 
 namespace rocket::spec {
 
-// A PostgreSQL server that a test may stop: it has one database with schema.sql loaded, and nobody else uses
-// it. Its data survive a crash of the server, as its own kill does not lose what the kernel has; they go with
-// this object, and also when the test itself is killed. Throws std::runtime_error when a step fails.
+// A PostgreSQL server that a test may stop. It has one database with schema.sql loaded, and no other test
+// uses it. Its data survive a crash of the server, because the kernel keeps what a killed process has
+// written. The data are removed with this object, and also when the test itself is killed. Throws
+// std::runtime_error when a step fails.
 class PrivateCluster {
  public:
-  // Running when it returns. `settings` are those of the server, "name=value" each; `environment` is added to
-  // its own.
+  // Returns when the server runs. `settings` are settings of the server, each as "name=value". `environment`
+  // is added to the server's environment.
   explicit PrivateCluster(const std::vector<std::string>& settings = {}, const Environment& environment = {});
-  // A streaming replica of that one, which runs.
+  // Makes a streaming replica of this running primary.
   struct ReplicaOf {
     const PrivateCluster& primary;
   };
@@ -24,17 +25,17 @@ class PrivateCluster {
   PrivateCluster(const PrivateCluster&) = delete;
   PrivateCluster& operator=(const PrivateCluster&) = delete;
 
-  // For DATABASE_URL; the same after each start.
+  // A value for DATABASE_URL. It stays the same after each start.
   const std::string& url() const { return url_; }
-  // The same server in the list of servers of a URI.
+  // Host and port, for the list of servers in a URI.
   std::string address() const;
   // Returns when the server accepts connections.
   void start();
-  // Ends all sessions at once, as a crash would: nothing is rolled back or written in good order.
+  // Kills all sessions at once, as a crash would, without an orderly shutdown.
   void crash();
-  // Ends all sessions in good order.
+  // Shuts the server down in an orderly way.
   void stop();
-  // Makes a replica writable; returns when it is.
+  // Makes a replica writable, and returns when it is writable.
   void promote();
 
  private:

@@ -32,20 +32,20 @@ class Provider : public testing::Test {
     SqlSession session = database_.open_session();
     expect_one_effect_per_key(session, provider_, rides);
   }
-  // GET /readyz, which does not depend on the provider.
+  // The answer of GET /readyz, which is 200 even without the provider.
   static nlohmann::json readiness(const ApiProcess& api) {
     const ClientResponse ready = api.send(get_request("/readyz"));
     EXPECT_EQ(ready.status, 200) << "deposits need no provider";
     return nlohmann::json::parse(ready.body);
   }
-  // So that the completer takes up what is unfinished.
+  // Makes all keys so old that the completer takes the unfinished ones.
   void make_abandoned() {
     database_.execute(
         "UPDATE idempotency_keys SET created_at = now() - interval '1 hour', last_run_at = now() - interval "
         "'1 hour'");
   }
   int calls() const { return provider_.ledger()["calls"].get<int>(); }
-  // A charge that was made, whose answer never came.
+  // Makes a charge whose answer never comes.
   void lose_the_answer(const ApiProcess& api) {
     provider_.fail("kind=silence&charged=true");
     provider_.fail("kind=silence&times=9");
@@ -61,7 +61,7 @@ class Provider : public testing::Test {
 
 struct Trouble {
   std::string name;
-  // As support/provider/faults.h has it.
+  // A fault in the form of support/provider/faults.h.
   std::string fault;
 };
 void PrintTo(const Trouble& trouble, std::ostream* out) { *out << trouble.name; }
@@ -112,7 +112,7 @@ TEST_P(ProviderTrouble, ThatLastsIsToldAndNeverStored) {
   const auto before = Clock::now();
   const ClientResponse refused = api.send(ride_request(key_));
   EXPECT_LT(Clock::now() - before, std::chrono::seconds(8));
-  // One that is only late may be in time for a repetition.
+  // An answer that is only late may still be in time for a repeated call.
   if (GetParam().name != "Late") {
     EXPECT_EQ(refused.status, 503) << refused.body;
     EXPECT_EQ(refused.code(), "payment_unavailable");
@@ -245,7 +245,7 @@ TEST_F(Provider, WhoMayBeBackIsProbedByOneOfManyRequests) {
                                          {"CIRCUIT_PAUSE_MS", "2000"},
                                          {"STRIPE_TIMEOUT_MS", "5000"},
                                          {"STRIPE_TOTAL_TIMEOUT_MS", "5000"}}));
-  // Each is one call.
+  // With these settings each request makes one call.
   const std::string fault = "kind=status&status=500&should_retry=false";
   provider_.fail(fault + "&times=3");
   for (int i = 0; i < 3; ++i) EXPECT_EQ(api.send(ride_request(new_key())).status, 503);
@@ -291,7 +291,7 @@ TEST_F(Provider, WhoIsDownIsLeftAloneByTheCompleterToo) {
                                                          {"CIRCUIT_PAUSE_MS", "60000"},
                                                          {"DATABASE_URL", database_.url()}}));
   completer.wait_for_line("payment provider does not answer");
-  // In its first round it may call for all of them at once, in its second for none.
+  // In its first round the completer may call for all rides at once. In its second round it calls for none.
   EXPECT_TRUE(eventually([&] {
     return database_.count("idempotency_keys", "last_error LIKE '%not called'") == kRides;
   })) << completer.output();

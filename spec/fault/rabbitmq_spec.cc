@@ -15,7 +15,7 @@ namespace {
 
 class HeavyRabbitMq : public testing::Test {
  protected:
-  // For a thousand jobs: each twenty are on disk before the next.
+  // Long enough for a thousand jobs, of which each batch of twenty is on disk before the next.
   static constexpr std::chrono::seconds kLimit{60};
 
   std::set<std::string> stage(int count) {
@@ -30,7 +30,7 @@ class HeavyRabbitMq : public testing::Test {
   }
   std::int64_t staged() { return database_.count("staged_jobs"); }
 
-  // Small batches, so that there are many moments to be killed in.
+  // Small batches, so that there are many points at which a process can be killed.
   Environment for_enqueuer() const {
     return {{"DATABASE_URL", database_.url()},
             {"JOB_QUEUE", rabbitmq_.url()},

@@ -20,13 +20,14 @@ Environment provider(const Ledger& ledger, const std::string& latency_ms) {
   return {{"MOCK_LEDGER", ledger.path()}, {"MOCK_LATENCY_MS", latency_ms}};
 }
 
-// A quarter of it is how long statements wait for a lock: they must not give up within the second after which
-// PostgreSQL looks for a deadlock, and counts it.
+// Statements wait for a lock for a quarter of this time. PostgreSQL looks for deadlocks only after one
+// second, so statements must wait longer than that; otherwise it would not count a deadlock.
 constexpr const char* kLongerThanADeadlock = "20000";
 
-// Call it when all processes are gone. One that was resolved, and its victims run again, shows only here.
+// Call it when all processes have ended. A deadlock that PostgreSQL resolved, and whose victims ran again,
+// shows only in these statistics.
 void expect_no_deadlock(TestDatabase& database) {
-  // A session reports what it saw when it ends.
+  // A session reports its statistics when it ends.
   ASSERT_TRUE(eventually([&] {
     return database.number(
                "SELECT count(*) FROM pg_stat_activity "
@@ -35,7 +36,8 @@ void expect_no_deadlock(TestDatabase& database) {
   EXPECT_EQ(database.number("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"), 0);
 }
 
-// Sends all requests both ways at once, in opposite orders. Those that go `upwards` and are not done yet.
+// Sends all requests on both sets of connections at once, in opposite orders. Returns the requests of
+// `upwards` that have no 201 yet.
 std::vector<std::string> send_crossing(const std::vector<std::string>& requests,
                                        std::vector<HttpConnection>& upwards,
                                        std::vector<HttpConnection>& downwards) {
@@ -112,7 +114,7 @@ TEST(Race, CrossingKeysOfTwoProcessesDoNotDeadlock) {
   constexpr std::size_t kKeys = 12;
   TestDatabase database;
   Ledger ledger;
-  // One lane each, so that what comes while a transaction is under way makes up the next one.
+  // One lane each, so that the requests that arrive during a transaction share the next one.
   Environment environment = provider(ledger, "0");
   environment["DATABASE_LANES"] = "1";
   environment["DATABASE_TIMEOUT_MS"] = kLongerThanADeadlock;
@@ -128,7 +130,7 @@ TEST(Race, CrossingKeysOfTwoProcessesDoNotDeadlock) {
     for (int round = 0; round < kRounds; ++round) {
       std::vector<std::string> requests;
       for (std::size_t i = 0; i < kKeys; ++i) {
-        // Deposits of one user lock the same account, too.
+        // Deposits of one user also lock the same account.
         const bool is_deposit = i % 4 == 3;
         const std::string key = new_key();
         requests.push_back(
@@ -157,7 +159,7 @@ TEST(Race, CrossingKeysOfTwoProcessesDoNotDeadlock) {
   EXPECT_EQ(database.number("SELECT balance FROM accounts"), kRounds * 3);
 }
 
-// Clients of two apis fight two completers for every key, until it has its answer.
+// Clients of two apis compete with two completers for every key, until the key has its answer.
 TEST(Race, ApisAndCompletersDoNotDeadlock) {
   constexpr int kRounds = 15;
   constexpr std::size_t kKeys = 12;

@@ -15,7 +15,7 @@
 #include "spec/support/mute_server.h"
 #include "spec/support/requests.h"
 
-// A database that is away is asked whether it is back, and not more often than that takes.
+// While the database is away, processes try to connect again, but not too often.
 namespace rocket::spec {
 namespace {
 
@@ -36,7 +36,8 @@ std::vector<milliseconds> pauses(const MuteServer& server) {
 struct Worker {
   std::string name;
   std::size_t connections;
-  // In three seconds. Far more than backing off makes, far less than asking all the time does.
+  // The limit of attempts in three seconds. Backing off makes far fewer attempts; trying without a pause
+  // makes far more.
   std::size_t most_attempts;
 };
 
@@ -71,7 +72,7 @@ TEST(WhileTheDatabaseIsAway, RequestsDoNotMakeAnApiAskMoreOften) {
     ASSERT_EQ(answer.code(), "database_unavailable");
     ASSERT_NE(answer.header("retry-after"), "");
   }
-  // A slow machine takes longer for as many requests.
+  // The limit grows with the time taken, because a slow machine takes longer for the same number of requests.
   const auto took = std::chrono::duration_cast<milliseconds>(Clock::now() - begin).count();
   EXPECT_LE(server.arrivals().size(), static_cast<std::size_t>(45 * took / 2000));
 }
@@ -84,13 +85,13 @@ TEST(WhileTheDatabaseIsAway, AttemptsLeaveNoDescriptorsBehind) {
     return descriptors_of(api.process().pid());
   };
   const std::size_t early = descriptors_after(3);
-  // Either count may include an attempt under way: libpq's descriptor, and ours.
+  // Either count may include an attempt under way, which has two descriptors: libpq's and ours.
   EXPECT_LE(descriptors_after(12), early + 2);
 }
 
 struct Patience {
   std::string program;
-  // From which pause on they are much longer than the first, and how many are looked at.
+  // From the pause with this index on, pauses are much longer than the first. `count` pauses are measured.
   std::size_t later;
   std::size_t count;
 };
@@ -103,7 +104,8 @@ INSTANTIATE_TEST_SUITE_P(Each, PausesOfProcesses,
                          testing::Values(Patience{"api", 4, 7}, Patience{"enqueuer", 2, 4}),
                          [](const auto& each) { return each.param.program; });
 
-// Backoff; and jitter: processes that lost the same server do not come back at the same moments.
+// Tests backoff and jitter. With jitter, processes that lost the same server do not come back at the same
+// moment.
 TEST_P(PausesOfProcesses, GrowAndDiffer) {
   constexpr std::size_t kProcesses = 4;
   const auto& [program, later, count] = GetParam();
@@ -135,7 +137,8 @@ TEST_P(PausesOfProcesses, GrowAndDiffer) {
   }
   const auto average = of_later.count() / static_cast<std::int64_t>(count - later);
   EXPECT_GT(average, 2 * first.count());
-  // Without jitter, as much as the machine makes of it. With it, less only once in 50,000 times.
+  // Without jitter, only the machine's load makes a difference. With jitter, the difference is smaller than
+  // 30 ms only once in 50,000 runs.
   EXPECT_GT(difference.count(), 30);
 }
 

@@ -11,14 +11,14 @@
 #include "spec/support/requests.h"
 #include "spec/support/test_database.h"
 
-// Requests that never end, of clients that nobody knows.
+// Requests that never end, from clients that are not known as users.
 namespace rocket::spec {
 namespace {
 
 constexpr std::size_t kHead = 15'000;
 constexpr std::size_t kBody = 65'000;
 
-// All but its last byte.
+// A request without its last byte.
 std::string unfinished_request() {
   ClientRequest request{"POST", "/rides", {{"X-Long", std::string(kHead, 'x')}}, std::string(kBody, 'x')};
   std::string bytes = request.to_bytes();
@@ -26,7 +26,7 @@ std::string unfinished_request() {
   return bytes;
 }
 
-// The same in chunks.
+// The same request with its body in chunks.
 std::string unfinished_chunks() {
   ClientRequest request{
       "POST", "/rides", {{"X-Long", std::string(kHead, 'x')}, {"Transfer-Encoding", "chunked"}}, ""};
@@ -69,7 +69,7 @@ TEST(HeavyRequestMemory, HoldsForAllUnfinishedRequestsTogether) {
   const int kept = kClients - refused;
   EXPECT_LE(kept, (48 << 20) / static_cast<int>(kBody));
   EXPECT_GE(kept, (48 << 20) / static_cast<int>(kHead + kBody) / 2);
-  // What they held is free again once they are gone.
+  // The memory is free again once these clients are gone.
   clients.clear();
   HttpConnection large = api.connect();
   large.send(bytes);

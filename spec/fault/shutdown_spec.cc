@@ -27,7 +27,7 @@ class ShutdownOfAnApi : public testing::Test {
   Environment with_latency(const std::string& ms) const {
     return {{"MOCK_LEDGER", ledger_.path()}, {"MOCK_LATENCY_MS", ms}};
   }
-  // With an answer that says when to come back; or it does not even listen any more.
+  // True if the api answers with a 503 that says when to come back, or no longer listens.
   static bool refuses(const ApiProcess& api, const ClientRequest& request) {
     try {
       const ClientResponse answer = api.send(request);
@@ -56,7 +56,7 @@ TEST_F(ShutdownOfAnApi, FinishesWhatIsUnderWayAndRefusesTheRest) {
   ASSERT_TRUE(eventually([&] { return !ledger_.calls().empty(); }));
 
   api.process().kill(SIGTERM);
-  // What comes in the first moment may still be taken, and is then under way, too.
+  // Requests of the first moment may still be accepted.
   ASSERT_TRUE(eventually([&] { return refuses(api, get_request("/account")); }, std::chrono::seconds(1)));
   EXPECT_TRUE(refuses(api, ride_request(new_key())));
 
@@ -69,7 +69,7 @@ TEST_F(ShutdownOfAnApi, FinishesWhatIsUnderWayAndRefusesTheRest) {
   expect_one_effect();
 }
 
-// As when the terminal goes.
+// SIGHUP comes when the terminal closes.
 TEST_F(ShutdownOfAnApi, AnswersWhatIsUnderWayOnSighup) {
   ApiProcess api(database_, with_latency("500"));
   HttpConnection working = api.connect();
@@ -98,7 +98,7 @@ TEST_F(ShutdownOfAnApi, ReleasesAChargeThatTakesTooLong) {
   EXPECT_EQ(database_.of_key(key_, "lease"), "NULL");
   EXPECT_EQ(database_.of_key(key_, "recovery_point"), "ride_created");
 
-  // No waiting for a lease to end.
+  // The next process need not wait for a lease to end.
   ApiProcess next(database_, with_latency("0"));
   EXPECT_EQ(next.send(ride_request(key_)).status, 201);
   expect_one_effect();
@@ -118,7 +118,7 @@ TEST_F(ShutdownOfAnApi, LosesNothingUnderTraffic) {
       while (!enough) {
         const auto outcome = client.insist(ride_request(new_key()));
         EXPECT_EQ(outcome.answer.status, 201) << testing::PrintToString(outcome.refusals);
-        // Somebody who is told to go elsewhere goes once; who sees an error page has found a bug.
+        // 0 is a closed connection, and 503 asks for a retry. Any other status is a bug.
         EXPECT_THAT(outcome.refusals, testing::Each(testing::AnyOf(0, 503)));
         ++sent;
       }
@@ -138,7 +138,7 @@ TEST_F(ShutdownOfAnApi, LosesNothingUnderTraffic) {
   expect_one_effect_per_key(session, ledger_, sent);
 }
 
-// Stops every session of our programs in the middle of what it does, as a machine that hangs would.
+// Suspends every server process of our programs' sessions, as on a machine that hangs.
 class Freeze {
  public:
   explicit Freeze(SqlSession session) {
@@ -162,7 +162,7 @@ class Freeze {
 
 class ShutdownInTrouble : public testing::TestWithParam<std::string> {
  protected:
-  // The process, with a ride in a charge that does not end.
+  // Starts the process with a ride whose charge does not end.
   std::unique_ptr<ChildProcess> stuck(const std::string& database_url) {
     Environment environment{kDefaultDatabaseTimeout,
                             {"DATABASE_URL", database_url},
@@ -205,7 +205,7 @@ TEST_P(ShutdownInTrouble, EndsInTimeThoughTheDatabaseIsAway) {
 }
 
 TEST_P(ShutdownInTrouble, EndsInTimeThoughTheDatabaseHangs) {
-  // Its own: a session that is frozen holds up whoever makes or drops a database on the same server.
+  // A private server, because a frozen session would block other tests that create or drop databases.
   PrivateCluster cluster;
   const auto process = stuck(cluster.url());
   const Freeze freeze{SqlSession(cluster.url())};

@@ -18,18 +18,18 @@
 #include "spec/support/requests.h"
 #include "spec/support/test_database.h"
 
-// Receipts are sent by Sidekiq as Debian packages it, with the worker class of support/sidekiq.
+// Debian's Sidekiq works off the receipts, with the worker class in support/sidekiq.
 namespace rocket::spec {
 namespace {
 
 class HeavySidekiq : public testing::Test {
  protected:
-  // Ruby takes seconds to begin, more of them on a busy machine.
+  // Ruby takes seconds to start, and more on a busy machine.
   static constexpr std::chrono::seconds kLimit{60};
 
   ~HeavySidekiq() override { std::filesystem::remove(deliveries_); }
 
-  // Stages some, and returns the ride of each by id.
+  // Stages jobs, and returns the ride of each job by job id.
   std::map<std::string, std::int64_t> stage(int count) {
     std::map<std::string, std::int64_t> rides;
     for (const auto& row :
@@ -43,7 +43,7 @@ class HeavySidekiq : public testing::Test {
   }
   std::int64_t staged() { return database_.count("staged_jobs"); }
 
-  // Small batches, so that there are many moments to be killed in.
+  // Small batches, so that there are many points at which a process can be killed.
   Environment for_enqueuer() const {
     return {{"DATABASE_URL", database_.url()},
             {"JOB_QUEUE", redis_.url()},
@@ -58,7 +58,7 @@ class HeavySidekiq : public testing::Test {
 
   struct Deliveries {
     std::map<std::string, std::int64_t> rides;
-    // How often a worker saw a job for the first time, and how often not.
+    // The number of first deliveries of a job, and of repeated ones.
     std::size_t first = 0;
     std::size_t repeated = 0;
   };
@@ -66,7 +66,7 @@ class HeavySidekiq : public testing::Test {
     Deliveries all;
     std::ifstream file(deliveries_);
     for (std::string line; std::getline(file, line);) {
-      // Without its end: still being written.
+      // A line without its line end is still being written.
       if (file.eof()) break;
       const auto delivery = nlohmann::json::parse(line);
       const auto ride = delivery.at("args").at("ride_id").get<std::int64_t>();
@@ -96,7 +96,7 @@ TEST_F(HeavySidekiq, SendsTheReceiptOfARide) {
 TEST_F(HeavySidekiq, TellsARepeatedDeliveryByItsId) {
   constexpr int kJobs = 20;
   const auto rides = stage(kJobs);
-  // COMMIT waits for the test: Redis has the batch by then.
+  // COMMIT waits until the test lets it go on. Redis has the batch by then.
   database_.execute(
       "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS "
       "$$ BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN NULL; END $$");
@@ -110,7 +110,7 @@ TEST_F(HeavySidekiq, TellsARepeatedDeliveryByItsId) {
     ASSERT_TRUE(eventually([&] { return deliveries().first == kJobs; }, kLimit)) << sidekiq.output();
     killed.kill(SIGKILL);
   }
-  // The whole machine is gone, and with it the connection whose COMMIT waits.
+  // Ends the connection whose COMMIT waits too, as if the whole machine was gone.
   database_.rows(
       "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
       "WHERE datname = current_database() AND pid <> pg_backend_pid()");
@@ -118,15 +118,15 @@ TEST_F(HeavySidekiq, TellsARepeatedDeliveryByItsId) {
   database_.rows("SELECT pg_advisory_unlock(42)");
 
   const ChildProcess next("enqueuer", for_enqueuer());
-  // More where it had to wait so long for the test, above, that it tried again.
+  // There are more repetitions if the first enqueuer waited so long that it tried again by itself.
   ASSERT_TRUE(eventually([&] { return staged() == 0 && deliveries().repeated >= kJobs; }, kLimit))
       << sidekiq.output();
   EXPECT_EQ(deliveries().rides, rides);
   EXPECT_EQ(deliveries().first, rides.size());
 }
 
-// Sidekiq is not yet there while Redis is killed: it would lose what it has just fetched, which is its own
-// promise.
+// Sidekiq starts only after Redis was killed. Otherwise Sidekiq itself could lose a job that it has just
+// fetched.
 TEST_F(HeavySidekiq, WorksEveryJobThroughKillsOfEnqueuersAndOfRedis) {
   std::map<std::string, std::int64_t> rides;
   const auto stage_more = [&](int count) { rides.merge(stage(count)); };
@@ -159,7 +159,7 @@ TEST_F(HeavySidekiq, WorksEveryJobThroughKillsOfEnqueuersAndOfRedis) {
   expect_drained(last);
   const auto worked_off = [&] { return redis_.ask({"LLEN", "queue:default"}) == "0"; };
   ASSERT_TRUE(eventually(worked_off, kLimit)) << sidekiq.output();
-  // A worker that sees a job again may write that down before the one that saw it first.
+  // The second delivery of a job may be written to the file before the first one.
   ASSERT_TRUE(eventually([&] { return deliveries().first >= rides.size(); }, kLimit)) << sidekiq.output();
 
   const Deliveries all = deliveries();

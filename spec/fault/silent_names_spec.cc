@@ -8,7 +8,7 @@
 #include "spec/support/requests.h"
 #include "spec/support/test_database.h"
 
-// Processes that look up a name while the name servers say nothing, for longer than any promise of time.
+// Processes look up a name while the name servers are silent, for longer than any time limit that we promise.
 namespace rocket::spec {
 namespace {
 

@@ -21,12 +21,13 @@
 #include "spec/support/requests.h"
 #include "spec/support/time_limits.h"
 
-// All kinds of clients at once, for as long as SOAK_SECONDS says: what the api holds does not grow.
+// All kinds of clients at once, for SOAK_SECONDS seconds. The api's memory, descriptors and sessions must not
+// grow.
 namespace rocket::spec {
 namespace {
 
-// What the api's memory may grow by, from the first quarter to the end. A leak of 100 bytes a request is
-// twice as much even on a slow machine; without one it hardly changes, and not more in a longer time.
+// The most that the api's memory may grow from the first quarter to the end. A leak of 100 bytes per request
+// is twice as much, even on a slow machine. Without a leak the memory hardly changes, also in a longer run.
 std::int64_t most_growth_kib(std::int64_t requests) {
   return std::min<std::int64_t>(50 * requests / 1024, 2048);
 }
@@ -52,7 +53,7 @@ class HeavySoak : public testing::Test {
                              "application_name LIKE 'rocket-rides%'")};
   }
 
-  // As soon as it is at rest.
+  // Waits until the api has as many descriptors and sessions as before, and returns its footprint.
   Footprint footprint_like(const Footprint& other) {
     eventually([&] {
       const Footprint now = footprint();
@@ -70,7 +71,7 @@ class HeavySoak : public testing::Test {
   void run_for(std::chrono::milliseconds time) {
     const auto end = Clock::now() + time;
     std::vector<std::thread> clients;
-    // Makes a client, and a visit again and again until the end.
+    // Makes a client that repeats its visit until the end.
     const auto add = [&](const std::string& kind, auto make_visit) {
       clients.emplace_back([=, this] {
         try {
@@ -124,7 +125,8 @@ class HeavySoak : public testing::Test {
   void add_hostile(const Add& add, const std::string& kind, int (HostileClient::*visit)()) {
     add(kind, [this, visit, seed = ++seeds_] {
       return [visit, client = HostileClient(api_.port(), seed)]() mutable {
-        // They wait for little: unpaced, refusals would be all that the processors do.
+        // These clients hardly wait for answers. Without a pause, refusing them would keep all processors
+        // busy.
         std::this_thread::sleep_for(std::chrono::milliseconds(2));
         return (client.*visit)();
       };
@@ -144,7 +146,7 @@ class HeavySoak : public testing::Test {
 };
 
 TEST_F(HeavySoak, LeavesNothingBehind) {
-  // Stays, so that it is counted each time.
+  // This connection stays open, so that it is in every count.
   HttpConnection witness = api_.connect();
   ASSERT_EQ(witness.exchange(ride_request(new_key())).status, 201);
   ASSERT_TRUE(are_lanes_connected(database_, 2));
@@ -166,7 +168,7 @@ TEST_F(HeavySoak, LeavesNothingBehind) {
   EXPECT_EQ(before.sessions, fresh.sessions);
   EXPECT_EQ(after.sessions, fresh.sessions);
   EXPECT_LT(longest_wait_, kAnswersWithin);
-  // Those of clients that left are finished too.
+  // Requests whose clients left are finished too.
   EXPECT_EQ(database_.count("idempotency_keys", "recovery_point <> 'finished'"), 0);
   const std::string log = api_.process().output();
   EXPECT_EQ(log.find(" error "), std::string::npos) << log.substr(log.find(" error ") - 40, 400);

@@ -14,14 +14,13 @@
 #include "spec/support/ledger.h"
 #include "spec/support/requests.h"
 
-// What a session remembers is no longer so: a table was altered, or somebody took its prepared statements
-// away.
+// A session's prepared statements no longer fit: a table was altered, or the statements were deallocated.
 namespace rocket::spec {
 namespace {
 
 class StaleSession : public testing::Test {
  protected:
-  // Runs in our own sessions, as they commit a change of this table.
+  // Runs `command` in the program's own sessions when they commit a change of this table.
   void at_commit(const std::string& change, const std::string& table, const std::string& command) {
     database_.execute("CREATE FUNCTION at_commit() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN " + command +
                       " RETURN NULL; END $f$; CREATE CONSTRAINT TRIGGER at_commit AFTER " + change + " ON " +
@@ -72,7 +71,7 @@ TEST_F(StaleSessionOfTheApi, LosesNothingWhilePreparedStatementsAreLost) {
 
 TEST_F(StaleSessionOfTheApi, IsNotFeltWhenAStatementIsPreparedAlready) {
   at_commit("INSERT", "rides", "EXECUTE 'PREPARE find_account AS SELECT 1';");
-  // On whichever lane it is.
+  // The lane of this ride now has the statement. Several requests follow, so that one of them uses that lane.
   ASSERT_EQ(api_.send(ride_request(new_key())).status, 201);
   for (int i = 0; i < 8; ++i) {
     const ClientResponse account = api_.send(get_request("/account"));
@@ -95,7 +94,7 @@ TEST_F(StaleSession, OfAWorkerIsNotFelt) {
   EXPECT_THAT(enqueuer.output(), testing::Not(testing::HasSubstr("cannot work")));
 }
 
-// Each time that it is tried.
+// The unit drops its own prepared statements, so it fails each time that it is tried.
 TEST_F(StaleSession, ThatStaysSoIsTriedTwiceAndNotForEver) {
   static constexpr pg::Statement kNothing{"spec_nothing", "SELECT ''"};
   static constexpr pg::Statement kForget{"spec_forget", "DEALLOCATE ALL"};
@@ -108,7 +107,7 @@ TEST_F(StaleSession, ThatStaysSoIsTriedTwiceAndNotForEver) {
       asio::co_spawn(rig.lane().executor(), rig.lane().commit(std::move(unit)), asio::use_future);
   ASSERT_EQ(forgotten.wait_for(std::chrono::seconds(15)), std::future_status::ready);
   EXPECT_THROW(forgotten.get(), pg::Unavailable);
-  // What comes next has a session that is well.
+  // The next request gets a good session.
   EXPECT_EQ(describe(rig.run(engine_deposit(new_key(), 5))), "201");
 }
 

@@ -9,8 +9,8 @@
 #include "spec/support/cutting_proxy.h"
 #include "spec/support/eventually.h"
 
-// A process stalls beyond its lease at every point of its work, as in crash_points_spec.cc, and goes on when
-// somebody else has finished the request.
+// A process stalls beyond its lease at every point of its work (see crash_points_spec.cc). It goes on when
+// another process has finished the request.
 namespace rocket::spec {
 namespace {
 
@@ -31,7 +31,7 @@ TEST_P(HeavyStallPoints, ApiStallsBeyondItsLease) {
     const ClientResponse rescued = rescue(key);
     victim_->process().kill(SIGCONT);
     ClientResponse late = client.receive();
-    // What the victim had sent may have been carried out while the rescuer worked.
+    // The server may have run what the victim had sent while the rescuer worked.
     if (late.code() == "request_in_progress") late = stage_.send(*victim_, key);
     EXPECT_TRUE(stage_.is_the_end(late)) << late.body;
     EXPECT_EQ(late.body, rescued.body);
@@ -44,7 +44,7 @@ INSTANTIATE_TEST_SUITE_P(Of, HeavyStallPoints, testing::ValuesIn(cases_of({Endin
 
 class HeavyStallPointsOfCompleter : public CrashRig {
  protected:
-  // Returns whether the victim went on with a key that it had lost.
+  // Returns whether the victim had lost its key when it went on.
   bool stall_at(std::size_t point) {
     const std::string key = stage_.fresh_key();
     stage_.abandon(key);
@@ -58,7 +58,7 @@ class HeavyStallPointsOfCompleter : public CrashRig {
     pid->notify_all();
     EXPECT_TRUE(eventually([&] { return proxy_.has_acted(); })) << victim.output();
     const ClientResponse rescued = rescue(key);
-    // What it has in hand it brings to an end before it stops.
+    // The victim finishes its current work before it stops.
     victim.kill(SIGCONT);
     victim.kill(SIGTERM);
     const auto exit = victim.wait_for_exit();
@@ -72,8 +72,8 @@ TEST_P(HeavyStallPointsOfCompleter, StallsBeyondItsLease) {
   const std::size_t points = count_points_of_completer();
   ASSERT_GT(points, 5U);
   std::size_t fenced_off = 0;
-  // On a busy machine the rescuer may each time be faster than what the victim had sent, and then there is
-  // nothing to lose.
+  // On a busy machine the rescuer may be faster each time than the statements that the victim had sent. Then
+  // the victim loses no key, so try several rounds.
   for (int round = 0; round < 5 && fenced_off == 0 && !HasFailure(); ++round) {
     for (std::size_t point = 0; point < points && !HasFailure(); ++point) {
       SCOPED_TRACE("stalled after " + std::to_string(point) + " of " + std::to_string(points) + " messages");
@@ -84,7 +84,8 @@ TEST_P(HeavyStallPointsOfCompleter, StallsBeyondItsLease) {
   stage_.expect_each_key_had_one_effect();
 }
 
-// At what it sends: what it has sent goes through, so stalling at the answers to that is the same.
+// Stalls only at messages to the server. The server runs what was sent, so a stall at the answers to that is
+// the same.
 INSTANTIATE_TEST_SUITE_P(Of, HeavyStallPointsOfCompleter,
                          testing::ValuesIn(cases_of({Ending::kSucceeds},
                                                     {{To::kServer, Rescue::kClient},

@@ -13,7 +13,7 @@
 namespace rocket::spec {
 namespace {
 
-// Without it, clients would keep all processors busy for as long as a test waits for something.
+// Without a pause, the clients would keep all processors busy while a test waits.
 constexpr std::chrono::milliseconds kPauseOfAClient{10};
 
 }  // namespace
@@ -51,7 +51,7 @@ void Traffic::send(const std::vector<std::uint16_t>& ports, const Request& reque
     const std::string key = new_key();
     const auto outcome = client.insist(request(key));
     EXPECT_EQ(outcome.answer.status, 201) << outcome.answer.body << testing::PrintToString(outcome.refusals);
-    // 500 would mean that an outage was not recognised as one.
+    // A 500 would mean that the api did not recognise the outage.
     EXPECT_THAT(outcome.refusals, testing::Each(testing::AnyOf(0, 409, 503)));
     if (!outcome.refusals.empty()) ++retried_;
     const std::lock_guard lock(mutex_);
@@ -66,7 +66,7 @@ void Traffic::send(const std::vector<std::uint16_t>& ports, const Request& reque
 Felt felt_by(Traffic& traffic, int more) {
   Felt felt;
   felt.until_served = traffic.until_done(more);
-  // Whoever was refused has an answer then.
+  // By then, refused clients have their answers.
   EXPECT_TRUE(traffic.goes_on(50));
   felt.slowest_answer = traffic.take_slowest_attempt();
   return felt;

@@ -15,8 +15,8 @@
 
 namespace rocket::spec {
 
-// Clients that send requests, each with a key of its own, until they are told that it is enough. Each insists
-// until it has its 201; on the way only an answer that asks to retry is right, and 500 is none. Thread safe.
+// Clients that send requests, each with a new key, until end(). A client repeats a request until it has a
+// 201. Until then, every answer must ask for a retry; a 500 fails the test. Thread safe.
 class Traffic {
  public:
   using Request = std::function<ClientRequest(const std::string& key)>;
@@ -25,7 +25,7 @@ class Traffic {
     ClientResponse answer;
   };
 
-  // Rides, of one user.
+  // Sends rides of one user.
   Traffic(const std::vector<std::uint16_t>& ports, int clients);
   Traffic(const std::vector<std::uint16_t>& ports, int clients, Request request);
   ~Traffic() { end(); }
@@ -35,18 +35,19 @@ class Traffic {
   int done() const { return done_; }
   // Requests whose first attempt got no answer.
   int retried() const { return retried_; }
-  // Of a request with all its attempts, and of one attempt; those that go on are not counted yet.
+  // The longest time of a request with all its attempts, and of one attempt. Unfinished requests are not
+  // counted.
   std::chrono::milliseconds longest() const { return std::chrono::milliseconds(longest_.load()); }
   std::chrono::milliseconds slowest_attempt() const { return std::chrono::milliseconds(slowest_.load()); }
-  // The slowest attempt since this was last asked for.
+  // The slowest attempt since the last call of this function.
   std::chrono::milliseconds take_slowest_attempt();
-  // How long it takes until so many requests more are done; gives up after 15 s.
+  // Waits until this many more requests are done, and returns how long that took. Gives up after 15 s.
   std::chrono::milliseconds until_done(int more = 1) const;
-  // Whether so many more are done before long.
+  // Waits until this many more requests are done. Returns false if they are not done in time.
   bool goes_on(int more) const;
-  // Each client ends the request it is at.
+  // Ends the clients. Each of them finishes its current request first.
   void end();
-  // All answers; call after end().
+  // All answers. Call it after end().
   const std::vector<Done>& rides() const { return all_; }
 
  private:
@@ -63,11 +64,11 @@ class Traffic {
   std::vector<std::thread> threads_;
 };
 
-// What they felt of an outage that has just ended, if their slowest attempt was taken before it began.
-// Returns when they are at work again.
+// How an outage that has just ended delayed the clients. Call take_slowest_attempt() before the outage
+// begins. Returns when the clients are served again.
 Felt felt_by(Traffic& traffic, int more = 1);
 
-// What was acknowledged is in the database, with the same bytes.
+// Expects every acknowledged answer in the database, with the same bytes.
 void expect_same_bytes(SqlSession& session, const std::vector<Traffic::Done>& acknowledged);
 
 }  // namespace rocket::spec

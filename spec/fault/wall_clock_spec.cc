@@ -11,7 +11,7 @@
 #include "spec/support/ledger.h"
 #include "spec/support/requests.h"
 
-// Processes on a machine whose clock is wrong by a day: only the database's clock counts.
+// Processes on a machine whose clock is wrong by a day. Only the database's clock may count.
 namespace rocket::spec {
 namespace {
 
@@ -27,7 +27,7 @@ class HeavyWallClock : public testing::TestWithParam<int> {
     all.insert({{"LD_PRELOAD", SPEC_WALL_CLOCK}, {"WALL_CLOCK_SHIFT_S", std::to_string(GetParam())}});
     return all;
   }
-  // By the time at the beginning of this line of its log.
+  // Checks the time at the beginning of this log line.
   void expect_wrong_clock(const std::string& line) {
     const std::int64_t ahead =
         database_.number("SELECT extract(epoch FROM $1::timestamptz - now())::bigint", {line.substr(0, 24)});
@@ -37,7 +37,7 @@ class HeavyWallClock : public testing::TestWithParam<int> {
     SqlSession session = database_.open_session();
     expect_one_effect_per_key(session, ledger_, rides);
   }
-  // One process holds a key, and the other one is asked for it, before the lease is over and after.
+  // One process holds a key. Another is asked for it before the lease is over, and again after that.
   void expect_one_lease(Environment holding, const Environment& asked) {
     holding["MOCK_LATENCY_MS"] = "60000";
     const ApiProcess holder(database_, holding);
@@ -51,8 +51,8 @@ class HeavyWallClock : public testing::TestWithParam<int> {
     database_.pass_lease(key);
     EXPECT_EQ(other.send(ride_request(key)).status, 201);
   }
-  // A key that somebody left behind so long ago; its lease, if it has one, is as old as said. Made by one
-  // statement, because a completer that runs takes what it sees.
+  // Makes a key that was abandoned `age` ago, with a lease of `lease_age` if that is given. Uses one
+  // statement, because a running completer takes the key as soon as it sees it.
   std::string abandon(const std::string& age, const std::string& lease_age = {}) {
     std::string key = new_key();
     database_.execute(
@@ -82,7 +82,7 @@ TEST_P(HeavyWallClock, MakesNoChargeOldOrYoung) {
   const ApiProcess losing(database_, right({{"MOCK_LOST_PERCENT", "100"}}));
   ApiProcess api(database_, wrong());
   expect_wrong_clock(api.process().wait_for_line("listening"));
-  // Repeated, and looked up.
+  // After 1 hour the charge is repeated. After 21 hours it is looked up.
   for (const auto& [age, sent] : {std::pair{"1 hour", 2U}, std::pair{"21 hours", 1U}}) {
     const std::string key = new_key();
     const std::size_t before = ledger_.calls().size();
@@ -99,7 +99,7 @@ TEST_P(HeavyWallClock, MakesNoKeyAbandoned) {
   const std::vector<std::string> others{abandon("1 minute"), abandon("10 minutes", "30 seconds")};
   const ChildProcess completer("completer", wrong({{"COMPLETER_IDLE_MS", "20"}}));
   expect_wrong_clock(completer.wait_for_line("started"));
-  // The second one comes when there has been a round for sure.
+  // When the second key comes, the completer has certainly made a round.
   for (int round = 0; round < 2; ++round) {
     const std::string due = abandon("10 minutes", "2 minutes");
     EXPECT_TRUE(eventually([&] { return database_.of_key(due, "recovery_point") == "finished"; }))

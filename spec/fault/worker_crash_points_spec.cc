@@ -25,12 +25,12 @@ using To = CuttingProxy::To;
 
 class HeavyWorkerCrashPoints : public WorkerRig {
  protected:
-  // Runs the worker until its work is done, or it is killed after so many messages of its database. Its
+  // Runs the worker until its work is done, or kills it after this many messages of its database. Returns its
   // output.
   std::string run(const std::string& worker, const std::function<bool()>& done, std::size_t messages) {
     return run(worker, environment(), proxy_, done, messages);
   }
-  // The same with messages of whatever is behind this proxy.
+  // The same, but counts the messages of the server behind this proxy.
   std::string run(const std::string& worker, const Environment& with, CuttingProxy& at,
                   const std::function<bool()>& done, std::size_t messages) {
     const auto pid = std::make_shared<std::atomic<pid_t>>(0);
@@ -42,14 +42,14 @@ class HeavyWorkerCrashPoints : public WorkerRig {
     const ChildProcess victim(worker, with);
     *pid = victim.pid();
     pid->notify_all();
-    // When its work is done, it asks its database for more, and so comes to every point; a broker may hear
-    // nothing any more.
+    // A worker goes on asking its database for work, so it reaches every point there. It may send nothing
+    // more to a broker.
     const bool may_end_before = messages == kNever || &at != &proxy_;
     EXPECT_TRUE(eventually([&] { return at.has_acted() || (may_end_before && done()); })) << victim.output();
     if (at.has_acted()) ++kills_;
     victim.kill(SIGKILL);
     victim.wait_for_exit();
-    // What its server session was doing ends with it.
+    // Waits until the worker's session in the server has ended too.
     EXPECT_TRUE(eventually([&] {
       return database_.count("pg_stat_activity",
                              "datname = current_database() AND application_name LIKE 'rocket-rides %'") == 0;
@@ -57,8 +57,8 @@ class HeavyWorkerCrashPoints : public WorkerRig {
     return victim.output();
   }
 
-  // Kills the enqueuer at each message of its database and of the broker behind this proxy. `begin` is called
-  // before each kill, `delivered` says what the broker has then got.
+  // Kills the enqueuer at each message of its database and of the broker behind this proxy. Calls `begin`
+  // before each kill. `delivered` returns the ids that the broker has got since then.
   void run_enqueuer(CuttingProxy& to_broker, const std::function<void()>& begin,
                     const std::function<std::vector<std::string>()>& delivered) {
     Environment with = environment();
@@ -122,7 +122,7 @@ TEST_P(HeavyWorkerCrashPoints, EnqueuerLosesNoJobBetweenItsDatabaseAndRedis) {
       });
 }
 
-// Takes seconds to start: one for both directions, which ctest runs in one process.
+// RabbitMQ takes seconds to start, so both directions share one server. ctest runs them in one process.
 class HeavyRabbitMqCrashPoints : public HeavyWorkerCrashPoints {
  protected:
   static void SetUpTestSuite() { rabbitmq_ = std::make_unique<RabbitMqServer>(); }

@@ -13,7 +13,7 @@
 
 namespace rocket::spec {
 
-// Workers that something happens to at a message of their database, which they reach through a proxy.
+// Workers that reach their database through a proxy, which kills or stalls them at a certain message.
 class WorkerRig : public testing::TestWithParam<CuttingProxy::To> {
  protected:
   static Environment environment(const std::string& database_url) {
@@ -21,7 +21,7 @@ class WorkerRig : public testing::TestWithParam<CuttingProxy::To> {
   }
   Environment environment() const { return environment(proxy_.url()); }
 
-  // The ids of so many new jobs.
+  // Stages this many jobs and returns their ids.
   std::set<std::string> stage(int jobs) {
     std::set<std::string> ids;
     for (const auto& row : database_.rows("INSERT INTO staged_jobs (job_name, job_args) "
@@ -33,7 +33,7 @@ class WorkerRig : public testing::TestWithParam<CuttingProxy::To> {
     return ids;
   }
 
-  // Of a key.
+  // A new idempotency key.
   static std::string name(const std::string& kind) { return kind + '-' + random_uuid(); }
   void store_key(const std::string& key, const std::string& age, bool finished) {
     database_.execute(

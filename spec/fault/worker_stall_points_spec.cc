@@ -13,17 +13,18 @@
 #include "spec/fault/worker_rig.h"
 #include "spec/support/eventually.h"
 
-// Workers stall at each message that they exchange with their database, while another one works, and go on.
+// Workers stall at each message that they exchange with their database, and go on after another worker has
+// worked.
 namespace rocket::spec {
 namespace {
 
 using To = CuttingProxy::To;
 
-// Of a worker that stalls: there is still time, or the server has ended it, as it does when it has waited in
-// a transaction for too long.
+// The session of the stalled worker: it still waits, or the server has ended it because it was idle in a
+// transaction for too long.
 enum class Session { kWaits, kIsEnded };
 
-// The ids of the jobs that an enqueuer has written to its log, as often as it did.
+// The ids of the jobs in the log of an enqueuer, each as often as it was written.
 std::multiset<std::string> ids_in(const std::string& output) {
   constexpr std::string_view kField = "job_id=";
   constexpr std::size_t kIdSize = 36;
@@ -38,7 +39,7 @@ std::multiset<std::string> ids_in(const std::string& output) {
 
 class HeavyWorkerStallPoints : public WorkerRig {
  protected:
-  // Starts a worker, and returns when it has exchanged so many messages and stalled.
+  // Starts a worker, and returns when it has stalled after this many messages.
   std::unique_ptr<ChildProcess> stall(const std::string& worker, std::size_t messages, Session session) {
     const auto pid = std::make_shared<std::atomic<pid_t>>(0);
     proxy_.after(GetParam(), messages, [this, pid, session](CuttingProxy&) {
@@ -55,7 +56,7 @@ class HeavyWorkerStallPoints : public WorkerRig {
     EXPECT_TRUE(eventually([&] { return proxy_.has_acted(); })) << victim->output();
     return victim;
   }
-  // Wakes it, if it has stalled, lets it bring to an end what it has in hand, and stops it. Its output.
+  // Wakes a stalled worker, lets it finish its current work, and stops it. Returns its output.
   static std::string end(const ChildProcess& worker) {
     worker.kill(SIGCONT);
     worker.kill(SIGTERM);
@@ -64,7 +65,7 @@ class HeavyWorkerStallPoints : public WorkerRig {
     return worker.output();
   }
 
-  // The messages of a worker from its start until its work is done.
+  // The number of messages of a worker from its start until its work is done.
   std::size_t count_points(const std::string& worker, const std::function<bool()>& done) {
     proxy_.cut_after(GetParam(), kNever);
     const ChildProcess alone(worker, environment());
@@ -77,7 +78,7 @@ class HeavyWorkerStallPoints : public WorkerRig {
   void stall_reaper(Session session);
 };
 
-// While one sleeps, another one takes what the sleeper does not hold, or no longer holds.
+// While one enqueuer sleeps, another takes the jobs that the sleeper does not hold, or no longer holds.
 void HeavyWorkerStallPoints::stall_enqueuer(Session session) {
   const auto done = [&] { return database_.count("staged_jobs") == 0; };
   const auto none_is_free = [&] {
@@ -94,7 +95,7 @@ void HeavyWorkerStallPoints::stall_enqueuer(Session session) {
     const auto victim = stall("enqueuer", point, session);
     staged.merge(stage(3));
     const ChildProcess other("enqueuer", environment(database_.url()));
-    // It can be told to stop from here on.
+    // From here on the process handles SIGTERM.
     other.wait_for_line("started");
     ASSERT_TRUE(eventually([&] { return session == Session::kIsEnded ? done() : none_is_free(); }))
         << other.output();
@@ -116,7 +117,7 @@ TEST_P(HeavyWorkerStallPoints, EnqueuerStalls) { stall_enqueuer(Session::kWaits)
 
 TEST_P(HeavyWorkerStallPoints, EnqueuerStallsUntilItsSessionIsEnded) { stall_enqueuer(Session::kIsEnded); }
 
-// While one sleeps, another one removes what is due, and clients use the same keys anew.
+// While one reaper sleeps, another removes the due keys, and clients use the same keys again.
 void HeavyWorkerStallPoints::stall_reaper(Session session) {
   const auto done = [&] { return due_keys() == 0; };
   store_key(name("unfinished"), "73 hours", false);

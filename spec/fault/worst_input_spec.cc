@@ -13,7 +13,7 @@
 #include "spec/support/test_database.h"
 #include "spec/support/time_limits.h"
 
-// For each state of reading and writing, the input that costs the most, at full speed on many connections.
+// Sends, for each state of reading and writing, the most expensive input at full speed on many connections.
 namespace rocket::spec {
 namespace {
 
@@ -74,8 +74,8 @@ const std::vector<WorstInput>& worst_inputs() {
 
 class HeavyWorstInput : public testing::TestWithParam<WorstInput> {};
 
-// The bound is a hundred times what a quiet machine needs. It tells what is bounded from what is not, where
-// the others waited for seconds.
+// The bound is a hundred times what a quiet machine needs. It is still small enough to fail for unbounded
+// work, which made other clients wait for seconds.
 TEST_P(HeavyWorstInput, HoldsUpNobodyElse) {
   constexpr int kConnections = 100;
   const TestDatabase database;

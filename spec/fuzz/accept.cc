@@ -4,8 +4,8 @@
 #include "api/failure.h"
 #include "spec/fuzz/property.h"
 
-// Properties: only who names application/problem+json gets it; a list asks for it when one of its parts does;
-// neither case nor space around it matters.
+// Properties: only a client that names application/problem+json gets it. A list asks for it if one of its
+// parts does. Case and surrounding space do not matter.
 //
 // The input is the value of an Accept field.
 namespace rocket::fuzz {

@@ -10,7 +10,7 @@
 #include "endpoints/endpoint.h"
 #include "spec/fuzz/property.h"
 
-// What the targets that read request bodies share.
+// The common part of the targets that read request bodies.
 namespace rocket::fuzz {
 
 inline constexpr const char* kForm = "application/x-www-form-urlencoded";
@@ -34,7 +34,7 @@ inline void must_be_the_clients(const api::Failure& failure) {
   must(theirs && !failure.code.empty() && !failure.error.empty(), "a refusal says what the client did wrong");
 }
 
-// Nothing: the body was refused.
+// Returns nullopt if the body is refused.
 inline std::optional<api::Parameters> parse(const api::HttpRequest& request) {
   auto parsed = api::Parameters::parse(request);
   if (parsed) return std::move(*parsed);
@@ -42,8 +42,8 @@ inline std::optional<api::Parameters> parse(const api::HttpRequest& request) {
   return std::nullopt;
 }
 
-// What the key would store: a JSON object with the parameters that an endpoint declares. Nothing: the body
-// was refused.
+// Returns what the key would store: a JSON object with the parameters that an endpoint declares. Returns
+// nullopt if the body is refused.
 inline std::optional<std::string> read(const api::HttpRequest& request,
                                        const std::vector<endpoints::Parameter>& declared) {
   const auto parameters = parse(request);

@@ -7,8 +7,9 @@
 #include "base/ids.h"
 #include "spec/fuzz/property.h"
 
-// Properties: credentials are 1 to 255 visible ASCII characters, or 401; a request's id is the caller's when
-// it is 1 to 128 characters that mean nothing anywhere, else a new one. Neither may be given twice.
+// Properties: credentials are 1 to 255 visible ASCII characters; anything else is refused with 401. A request
+// keeps its caller's id if that has 1 to 128 characters without a special meaning; otherwise it gets a new
+// id. Neither field may be given twice.
 //
 // The input is the value of both fields.
 namespace rocket::fuzz {

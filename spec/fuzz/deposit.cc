@@ -5,8 +5,8 @@
 #include "endpoints/deposits.h"
 #include "spec/fuzz/body.h"
 
-// Properties: an accepted deposit is a whole number of dollars in range and nothing else; as a form and as
-// JSON it is the same deposit.
+// Properties: an accepted deposit has only a whole number of dollars in range. It is the same deposit as a
+// form and as JSON.
 //
 // The input is a Content-Type, a line feed, and a body.
 namespace rocket::fuzz {

@@ -8,9 +8,9 @@
 #include "api/request_checks.h"
 #include "spec/fuzz/property.h"
 
-// Properties: whatever text gets into a failure, and whatever the caller calls its request, the answer is one
-// head of whole lines and one JSON object of the length that it says; a failure that was stored becomes a
-// problem that says the same.
+// Properties: for any text in a failure and any request id of the caller, the answer is one head of whole
+// lines and one JSON object of the announced length. A stored failure becomes a problem (RFC 9457) with the
+// same content.
 //
 // The input is an X-Request-Id, a line feed, a code, a line feed, and the text of an error.
 namespace rocket::fuzz {
@@ -44,12 +44,13 @@ void answer(std::string input) {
   request.headers.emplace_back("x-request-id", next_line(input));
   const std::string code = next_line(input);
   const api::Failure failure{409, code, input, {{"Retry-After", "1"}}};
-  // What a flow would store. What is not UTF-8 cannot be said in JSON, and is replaced.
+  // The failure that a flow would store. Bytes that are not UTF-8 are replaced, because JSON cannot hold
+  // them.
   const std::string stored =
       json{{"error", input}, {"code", code}}.dump(-1, ' ', false, json::error_handler_t::replace);
   const json expected = json::parse(stored);
 
-  // One of the two for each input: this is slow enough.
+  // Only one of the two checks for each input, to save time.
   const bool as_problem = input.size() % 2 == 1;
   const api::HttpResponse response = api::render(failure, as_problem);
   must_be_one_answer(response, api::request_id_of(request));

@@ -6,8 +6,8 @@
 #include "api/request_checks.h"
 #include "spec/fuzz/property.h"
 
-// Properties: a key is 20 to 255 printable ASCII characters and all of those are keys; quoted it is the same
-// as unquoted; a field that is given twice is no key.
+// Properties: every text of 20 to 255 printable ASCII characters is a key, and nothing else is. A quoted key
+// is the same as the unquoted one. A field that is given twice is no key.
 //
 // The input is the value of an Idempotency-Key field.
 namespace rocket::fuzz {
@@ -27,7 +27,7 @@ std::string quoted(const std::string& text) {
   return string + '"';
 }
 
-// Nothing: it is refused.
+// Returns nullopt if the key is refused.
 std::optional<std::string> read(const api::HttpRequest& request) {
   const auto result = api::read_idempotency_key(request);
   if (!result) {

@@ -5,8 +5,8 @@
 #include "api/parameters.h"
 #include "spec/fuzz/property.h"
 
-// Properties: text decodes if and only if two hexadecimal digits follow each "%"; three characters become one
-// byte each time; whatever is encoded decodes to what it was.
+// Properties: text decodes if and only if two hexadecimal digits follow each "%". Each escape of three
+// characters becomes one byte. Decoding undoes encoding.
 //
 // The input is the text.
 namespace rocket::fuzz {
@@ -37,7 +37,7 @@ void decode(const std::string& text) {
   const auto plain = api::percent_decode(text, false);
   must(plain.has_value() == is_whole(text), "two digits follow each percent sign");
   if (plain) {
-    // Those that stand for themselves come from escapes.
+    // Each escape makes the text two characters shorter.
     const auto escapes = (text.size() - plain->size()) / 2;
     must(text.size() == plain->size() + 2 * escapes && escapes <= text.size() / 3,
          "three characters become one");

@@ -8,11 +8,11 @@
 #include "pg/query.h"
 #include "spec/fuzz/property.h"
 
-// Property: what a set of rows is made into, PostgreSQL reads as the values that went in, in their rows and
-// columns; no value of one row gets into another, or becomes a NULL.
+// Property: PostgreSQL reads the arrays of a set of rows as the same values in the same rows and columns. No
+// value moves to another row or becomes a NULL.
 //
-// The input is a digit from 1 to 8, the number of columns, and then values with a "|" between them; "~" is a
-// NULL. Values hold no NUL: libpq sends strings of C.
+// The input is the number of columns (a digit from 1 to 8), and then values with a "|" between them. "~" is a
+// NULL. Values hold no NUL byte, because libpq sends C strings.
 namespace rocket::fuzz {
 namespace {
 
@@ -20,7 +20,8 @@ constexpr pg::SetStatement kStatement{"set", "SELECT"};
 
 bool is_space(char c) { return std::string_view(" \t\n\v\f\r").find(c) != std::string_view::npos; }
 
-// Reads the text of an array of one dimension as PostgreSQL does (array_in). Nothing: it would be refused.
+// Reads the text of an array of one dimension as PostgreSQL does (array_in). Returns nullopt if PostgreSQL
+// would refuse it.
 class ArrayReader {
  public:
   explicit ArrayReader(std::string_view text) : text_(text) {}

@@ -7,8 +7,9 @@
 #include "payments/stripe_answers.h"
 #include "spec/fuzz/property.h"
 
-// Properties: only an answer that says so, of our charge, means that money moved, or that it never did;
-// whatever else comes is no definite answer, or a refusal with the shape of one. What is kept of it is short.
+// Properties: only an answer about our own charge that says so may mean that money moved, or that it did not
+// move. Every other answer is no definite answer, or is a refusal in the form of a refusal. The text that we
+// keep of it is short.
 //
 // The input is a status, a line feed, header lines, an empty line, and a body.
 namespace rocket::fuzz {

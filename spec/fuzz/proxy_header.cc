@@ -6,11 +6,11 @@
 
 #include "spec/fuzz/property.h"
 
-// Properties: a header is read in one way, wherever its bytes are cut: more is needed until its last byte has
-// come, and what stands behind it changes nothing. What is refused stays refused. It keeps within its limits,
-// and an address that is read is an address when it is written.
+// Properties: the result does not depend on where the bytes are cut. More bytes are needed until the last one
+// has come, and bytes after the header change nothing. A refused header stays refused. A header keeps within
+// its limits. An address that was read is a valid address when it is written again.
 //
-// The input is what a proxy sends.
+// The input is the bytes that a proxy sends.
 namespace rocket::fuzz {
 namespace {
 

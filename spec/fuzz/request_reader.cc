@@ -11,31 +11,30 @@
 
 #include "spec/fuzz/property.h"
 
-// Properties: what is read from a connection does not depend on how its bytes were cut: neither the requests,
-// nor the refusal, nor what is left over. No request comes after a refusal, the buffer keeps within its
-// limit, and a request says nothing that could be read in another way: written down again, it reads the same,
-// also with its body in chunks.
+// Properties: the requests, the refusal and the bytes left over do not depend on how the input was cut. No
+// request comes after a refusal. The buffer keeps within its limit. A request has only one reading: if it is
+// written again, it reads the same, also with its body in chunks.
 //
-// The input is what a client sends; it is cut where a "|" stands.
+// The input is the bytes that a client sends. It is cut at each "|".
 namespace rocket::fuzz {
 namespace {
 
 using api::HttpRequest;
 using api::RequestReader;
 
-// Small, so that inputs reach them.
+// Small limits, so that inputs reach them.
 constexpr api::RequestLimits kLimits{.head_bytes = 160, .headers = 6, .target_bytes = 32, .body_bytes = 48};
 
 struct Reading {
   std::vector<HttpRequest> requests;
-  // Zero: not refused.
+  // Zero if nothing was refused.
   int refused = 0;
   std::string refusal;
   std::string left;
   bool awaits_body = false;
 };
 
-// As the transport does it: whatever came is added to the buffer, and then read as far as it goes.
+// Works like the transport: adds each piece to the buffer, then reads as many requests as possible.
 Reading read(const std::vector<std::string_view>& pieces) {
   RequestReader reader(kLimits);
   Reading reading;
@@ -67,7 +66,7 @@ Reading read(const std::vector<std::string_view>& pieces) {
   return reading;
 }
 
-// But for what the connection's fields and version say of the connection.
+// Compares everything except what the version and the fields say about the connection.
 bool same(const HttpRequest& a, const HttpRequest& b) {
   return a.method == b.method && a.path == b.path && a.headers == b.headers && a.body == b.body;
 }
@@ -109,7 +108,7 @@ std::string written(const HttpRequest& request) {
   return bytes + "\r\n\r\n" + request.body;
 }
 
-// The same request, in chunks of one byte, two, three, and so on.
+// The same request in chunks of one byte, two bytes, three bytes, and so on.
 std::string written_in_chunks(const HttpRequest& request) {
   HttpRequest head = request;
   std::erase_if(head.headers, [](const auto& field) { return field.first == "content-length"; });
@@ -128,10 +127,10 @@ std::string written_in_chunks(const HttpRequest& request) {
 }
 
 void must_read_the_same_in_chunks(const HttpRequest& request) {
-  // HTTP/1.0 has none.
+  // HTTP/1.0 has no chunks.
   if (request.count("host") == 0) return;
   const Reading again = read({written_in_chunks(request)});
-  // Its head may have become too large.
+  // The head with the added field may be too large.
   if (again.refused == 431) return;
   must(again.requests.size() == 1 && again.left.empty(), "a body in chunks is a body");
   HttpRequest expected = request;

@@ -11,9 +11,9 @@
 #include "endpoints/rides.h"
 #include "spec/fuzz/body.h"
 
-// Properties: an accepted ride has four coordinates in range and nothing else; its params are JSON that reads
-// back as the very same ride, so that a client's retry is equal to what was stored; as a form and as JSON it
-// is the same ride, whether or not it asks for an error.
+// Properties: an accepted ride has only four coordinates in range. Its stored params are JSON that reads back
+// as exactly the same ride, so a client's retry equals the stored request. It is the same ride as a form and
+// as JSON, whether or not it asks for an error.
 //
 // The input is a Content-Type, a line feed, and a body.
 namespace rocket::fuzz {
@@ -28,7 +28,7 @@ std::string shortest(double value) {
   return {text.data(), end};
 }
 
-// Nobody charges anything here.
+// A gateway that never charges.
 class NoGateway : public payments::ChargeGateway {
  public:
   asio::awaitable<payments::ChargeResult> charge(payments::ChargeRequest) override { std::abort(); }

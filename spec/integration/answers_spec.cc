@@ -8,7 +8,7 @@
 #include "spec/support/api_process.h"
 #include "spec/support/requests.h"
 
-// What answers say besides their bodies, and how failures are written.
+// The header fields of answers, and the formats of failures.
 namespace rocket::spec {
 namespace {
 
@@ -56,7 +56,7 @@ TEST_F(AnswersSpec, SayNoPlaceWhereNothingWasMade) {
   EXPECT_EQ(api_.send(cancel_request(database_.value("SELECT max(id) FROM rides"))).count("location"), 0U);
 }
 
-// One ride, one path: what another way of writing its number gives is the same for all methods.
+// A ride has only one path. Every other way to write its number gives 404, for all methods.
 TEST_F(AnswersSpec, KnowOneNameForARide) {
   api_.send(ride_request(new_key()));
   const std::string id = database_.value("SELECT id FROM rides");
@@ -114,7 +114,7 @@ TEST_F(AnswersSpec, MayBeSeenByPagesOfAllowedOrigins) {
   }
 }
 
-// Otherwise a page could not tell why: a browser hides the answer.
+// Without the CORS fields the browser hides the answer, and the page could not tell why its request failed.
 TEST_F(AnswersSpec, ToWhatIsNoRequestMayBeSeenByPagesToo) {
   const ApiProcess open(
       database_, {{"API_CORS_ORIGINS", "https://app.example.com"}, {"API_REQUEST_TIMEOUT_MS", "1000"}});
@@ -134,7 +134,7 @@ TEST_F(AnswersSpec, ToWhatIsNoRequestMayBeSeenByPagesToo) {
   expect_seen(413, "POST /rides HTTP/1.1", "Transfer-Encoding: chunked\r\n\r\n15000\r\n");
   expect_seen(414, "GET /" + std::string(5000, 'x') + " HTTP/1.1", "\r\n");
   expect_seen(431, "GET / HTTP/1.1", "X: " + std::string(20'000, 'x'));
-  // The body does not come.
+  // The body never comes.
   expect_seen(408, "POST /rides HTTP/1.1", "Content-Length: 3\r\n\r\n");
   const auto unseen = refused("GET / HTTP/3.0", "https://evil.example.com", "\r\n");
   EXPECT_EQ(unseen.status, 505);
@@ -148,7 +148,7 @@ TEST(CorsOrigins, AreNamedCorrectlyOrTheApiDoesNotStart) {
   EXPECT_NE(api.output.find("API_CORS_ORIGINS"), std::string::npos) << api.output;
 }
 
-// Also of what is no request: the client may have said so before it went wrong.
+// This holds for malformed requests too: the client may have sent its Accept field before the error.
 TEST_F(AnswersSpec, AreProblemsForWhoAsksForThem) {
   const std::string fields = "Host: a\r\nAccept: " + std::string(kProblem) + "\r\n";
   const std::string half = ride_request(new_key()).with("Accept", kProblem).to_bytes();

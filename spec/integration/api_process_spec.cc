@@ -41,7 +41,7 @@ TEST(ApiConfiguration, NeedsADatabaseUrlItUnderstands) {
   EXPECT_EQ(finished.output.find("hunter2"), std::string::npos);
 }
 
-// Else the first requests would be refused only because connecting takes a moment.
+// Otherwise the first requests would be refused only because connecting takes a moment.
 TEST(ApiAtItsStart, ListensOnceItHasTriedToReachItsDatabase) {
   const MuteServer database(MuteServer::Manner::kHangsUp);
   ApiProcess api("postgresql://rides@" + database.address() + "/rides", {});
@@ -102,7 +102,7 @@ TEST(ApiConfiguration, SaysItsVersion) {
 TEST(ApiConfiguration, TakesThePortFromPortToo) {
   TestDatabase database;
   const ApiProcess any(database);
-  // PORT names one that is taken, so the api must complain of just that one.
+  // PORT names a port that is taken, so the api must complain of that port.
   const auto finished =
       run_to_end("api", {{"DATABASE_URL", database.url()}, {"PORT", std::to_string(any.port())}});
   EXPECT_TRUE(finished.exit.code.has_value());
@@ -112,7 +112,7 @@ TEST(ApiConfiguration, TakesThePortFromPortToo) {
 
 TEST(ApiConfiguration, FlagsOverrideTheEnvironment) {
   TestDatabase database;
-  // A port that must not be used: 1 may be bound by nobody but root, and 0 wins in any case.
+  // The flag must win. Only root may bind port 1, so using it would be noticed.
   ApiProcess api(database, {{"API_PORT", "1"}, {"LOG_FORMAT", "text"}}, {"--port=0", "--log-format=json"});
   EXPECT_NE(api.port(), 1);
   EXPECT_TRUE(api.process().output().starts_with("{"));
@@ -164,7 +164,7 @@ TEST(ApiStop, AnswersWhatIsUnderWayAndRefusesTheRest) {
   const auto refused = late.receive();
   expect_failure(refused, 503, "overloaded");
   expect_retry_later(refused);
-  // After idle connections have been ended.
+  // Waits until the api has ended its idle connections.
   EXPECT_TRUE(idle.ends());
   later.send(ride.body);
   expect_failure(later.receive(), 503, "overloaded");
@@ -197,7 +197,7 @@ TEST(Secrets, AreInNoLogAndNoStoredError) {
                "\r\n\r\n");
       odd.receive();
     }
-    // A statement that fails: its message must not repeat what was bound to it.
+    // This statement fails. Its message must not repeat its parameters.
     database.execute("ALTER TABLE rides ADD CHECK (origin_lat <> 12)");
     EXPECT_EQ(
         api.send(ride_request(keys[0] + "4", kUser, "origin_lat=12&origin_lon=0&target_lat=0&target_lon=0"))
@@ -238,7 +238,7 @@ TEST(ApiAddress, MayBeIpv6) {
     const std::string bracketed = *address == '[' ? address : "[" + std::string(address) + "]";
     EXPECT_NE(api.process().output().find("address=" + bracketed + " "), std::string::npos)
         << api.process().output();
-    // The simulator finds it by the same variables, and its requests are recorded with where they come from.
+    // The simulator finds the api by the same variables, and its requests are recorded with its address.
     const std::int64_t before = database.count("audit_records");
     const Finished run = run_to_end(
         "simulator",
@@ -249,12 +249,12 @@ TEST(ApiAddress, MayBeIpv6) {
     EXPECT_EQ(database.count("audit_records", "origin_ip <> '::1'"), 0);
     expect_good_end(api.process());
   }
-  // It listens on all addresses, those of IPv4 too.
+  // The api listens on all addresses, also on those of IPv4.
   const ApiProcess api(database, {{"API_BIND", "::"}});
   EXPECT_EQ(api.send(ride_request(new_key())).status, 201);
 }
 
-// A service named api, in the same namespace of Kubernetes.
+// Kubernetes sets this variable if the namespace has a service named api.
 TEST(ApiConfiguration, IsNotMisledByKubernetes) {
   TestDatabase database;
   ApiProcess api(database, {{"API_PORT", "tcp://10.96.0.1:80"}, {"PORT", "0"}});

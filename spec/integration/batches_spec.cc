@@ -16,7 +16,7 @@
 #include "spec/support/eventually.h"
 #include "spec/support/requests.h"
 
-// Units that share a transaction, and those that must not.
+// Which units share a transaction, and which must not.
 namespace rocket::spec {
 namespace {
 
@@ -41,7 +41,7 @@ class BatchSpec : public testing::Test {
 
   BatchSpec() {
     database_.execute("CREATE TABLE probe (value int UNIQUE)");
-    // A lane that gets its connection while units arrive begins with those that are there by then.
+    // Connects the lane first. Otherwise it would begin with the units that have arrived when it connects.
     pg::Unit first;
     first.queries.emplace_back(kNothing, pg::Params{});
     asio::co_spawn(rig_.lane().executor(), rig_.lane().commit(std::move(first)), asio::use_future).get();
@@ -53,7 +53,7 @@ class BatchSpec : public testing::Test {
     return made;
   }
 
-  // The transaction of each unit, or the name of the statement and the state with which it failed.
+  // The transaction of each unit, or the statement's name and the SQLSTATE with which it failed.
   std::vector<std::string> commit(EngineRig& rig, std::vector<pg::Unit> units) {
     std::vector<std::future<std::vector<pg::Result>>> futures;
     {
@@ -97,7 +97,7 @@ TEST_F(BatchSpec, GivesEachUnitItsOwnRowOfASet) {
   {
     const Pause pause(rig_.lane());
     for (std::size_t i = 0; i < notes.size(); ++i) {
-      // Sent in another order than asked for.
+      // The lock keys make the lane send the units in another order.
       pg::Unit unit{std::to_string(9 - i), {}, false};
       unit.queries.emplace_back(kInsertSet, pg::Params{std::to_string(i), notes[i]});
       futures.push_back(
@@ -208,7 +208,7 @@ TEST_F(BatchSpec, TheSameKeyTwiceIsOneRide) {
   }
 }
 
-// Plans are made for tables of a certain size. Those made for empty ones read all of every table.
+// PostgreSQL makes plans for the present size of the tables. A plan for empty tables reads whole tables.
 TEST(Plans, AreMadeAnewWhileTablesGrow) {
   constexpr int kRides = 2000;
   TestDatabase database;
@@ -219,7 +219,7 @@ TEST(Plans, AreMadeAnewWhileTablesGrow) {
     for (int i = 0; i < kRides; ++i) attempts.push_back(rig.start(engine_ride(new_key()), 0));
     for (auto& attempt : attempts) ASSERT_EQ(describe(answer_of(attempt)), "201");
   }
-  // Sessions report what they read when they end. A ride needs its rows about ten times.
+  // Sessions report what they have read when they end. A ride reads its rows about ten times.
   ASSERT_TRUE(eventually([&] {
     return database.number("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()") == 1;
   }));
@@ -234,7 +234,7 @@ TEST(Plans, AreMadeAnewWhileTablesGrow) {
 // Two lanes that lock the same rows, again and again.
 class DeadlockSpec : public testing::Test {
  protected:
-  // Runs them all at once, each on the lane given with it; none may fail.
+  // Runs all requests at once, each on its own given lane. None may fail.
   void run(const std::vector<std::pair<idempotency::Request, std::size_t>>& requests) {
     Attempts attempts;
     {
@@ -247,8 +247,8 @@ class DeadlockSpec : public testing::Test {
       EXPECT_TRUE(word != "internal" && word != "database_unavailable") << word;
     }
   }
-  // A deadlock that was resolved, and its victim run again, shows only here. Backends report it when they
-  // end.
+  // A deadlock that PostgreSQL resolved, and whose victim ran again, shows only in these statistics. Server
+  // processes report it when they end.
   void expect_no_deadlock() {
     rig_.reset();
     EXPECT_TRUE(eventually([&] {
@@ -282,7 +282,8 @@ TEST_F(DeadlockSpec, AccountsAreNotLockedInACircle) {
   for (int round = 0; round < 20; ++round) {
     std::vector<std::pair<idempotency::Request, std::size_t>> requests;
     for (std::size_t lane = 0; lane < 2; ++lane) {
-      // In the order of their keys, one lane takes the users' accounts the other way round.
+      // The idempotency keys are ordered so that one lane would lock the users' accounts in the opposite
+      // order.
       for (const bool first : {true, false}) {
         const char* user = first == (lane == 0) ? kUser : kDeclinedUser;
         requests.emplace_back(engine_deposit((first ? "a-" : "b-") + new_key(), 1, user), lane);

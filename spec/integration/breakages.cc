@@ -14,7 +14,7 @@ std::string spoil_answer(const std::string& key) {
   return "UPDATE idempotency_keys SET response_body = 'no JSON' WHERE id = '" + key + "'";
 }
 
-// Makes the key look unfinished, and untouched for so long.
+// Makes the key look unfinished, and not used for the time `untouched`.
 std::string reopen(const std::string& key, const std::string& recovery_point,
                    const std::string& untouched = "0 s") {
   return "UPDATE idempotency_keys SET recovery_point = '" + recovery_point +
@@ -222,13 +222,13 @@ const std::vector<std::string>& harmless_changes() {
       // Parked.
       "UPDATE idempotency_keys SET parked_at = now(), last_error = 'spec', "
       "created_at = now() - interval '1 day', last_run_at = now() - interval '1 day' WHERE id = '{open.key}'",
-      // Old, and somebody is at work on it.
+      // Old, but a process is working on it.
       "UPDATE idempotency_keys SET lease = gen_random_uuid(), locked_at = now() - interval '80 s', "
       "created_at = now() - interval '1 day', last_run_at = now() - interval '1 day' WHERE id = '{open.key}'",
-      // Tried so often that the next pause is an hour.
+      // Tried so often that the next pause is one hour.
       "UPDATE idempotency_keys SET completions = 10, created_at = now() - interval '1 day', "
       "last_run_at = now() - interval '59 min' WHERE id = '{open.key}'",
-      // Due, but not for long.
+      // Due for a short time only.
       reopen("{cancellation.key}", "refund_created", "14 min"),
       "WITH unstaged AS (DELETE FROM staged_jobs WHERE job_id = '{ride.job}') " +
           reopen("{ride.key}", "charge_created", "5 min 10 s"),

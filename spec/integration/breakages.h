@@ -11,24 +11,24 @@
 
 namespace rocket::spec {
 
-// A database and the provider's ledger as the api leaves them, with something of everything.
+// A database and the provider's ledger as the api leaves them, with at least one request of each kind.
 //
-// What is in it has a name. Requests are `ride`, `other`, `declined`, `open` (its ride is not charged yet),
-// `cancelled` and `cancelled_too` (which made rides), `cancellation` and `cancellation_too` (of these),
-// `deposit` and `deposit_too`. {ride.key} is the id of its key, and so on; {….id} is that of the ride or
-// deposit. Rides have {….charge}, {….charge_key} and {….job}: the receipt, and of cancelled ones that of the
-// refund. {user} made them all but the declined one.
+// Everything in the database has a name. Requests are `ride`, `other`, `declined`, `open` (its ride is not
+// charged yet), `cancelled` and `cancelled_too` (which made rides), `cancellation` and `cancellation_too` (of
+// these), `deposit` and `deposit_too`. {ride.key} is the id of its key, and so on; {….id} is that of the ride
+// or deposit. Rides have {….charge}, {….charge_key} and {….job}: the receipt, and of cancelled ones that of
+// the refund. {user} made them all but the declined one.
 class WholeDatabase {
  public:
   WholeDatabase();
 
   TestDatabase& database() { return database_; }
   const Ledger& ledger() const { return ledger_; }
-  // What the client chose.
+  // The idempotency key that the client chose.
   static std::string client_key(const std::string& request) { return "spec-whole-database-" + request; }
-  // With every name in braces replaced by what it stands for.
+  // Replaces every name in braces by its value.
   std::string filled_in(std::string text) const;
-  // They refuse most of what can be broken.
+  // The constraints would refuse most breakages.
   void drop_constraints();
 
  private:
@@ -42,15 +42,15 @@ class WholeDatabase {
 // A change behind the program's back, with names in braces.
 struct Change {
   std::string sql;
-  // What the check of its promise must name; nothing else.
+  // Exactly the offenders that the check of the promise must name.
   std::set<std::string> offenders;
 };
 
-// For each promise the ways to break it. The first ones of all promises leave each other's damage alone.
+// The ways to break each promise. The first changes of all promises can be made together.
 using Breakages = std::vector<std::pair<std::string, std::vector<Change>>>;
 const Breakages& breakages();
 
-// Changes that break none.
+// Changes that break no promise.
 const std::vector<std::string>& harmless_changes();
 
 }  // namespace rocket::spec

@@ -9,8 +9,8 @@
 #include "spec/support/engine_rig.h"
 #include "spec/support/requests.h"
 
-// Cancellations of one ride that run at the same time, or that one leaves to another. The provider of these
-// specs would refund once for each refund key that it is given.
+// Cancellations of one ride that run at the same time, or of which one finishes what another has begun. The
+// provider of these specs refunds once for each refund key.
 namespace rocket::spec {
 namespace {
 
@@ -67,7 +67,7 @@ TEST_F(CancellationRaces, OneKeyIsOneCall) {
   expect_one_refund();
 }
 
-// A client without a key that hears nothing asks again, and need not wait for what became of its first try.
+// A client that sends no key and gets no answer asks again. It need not wait for its first request to end.
 TEST_F(CancellationRaces, AnotherKeyGoesOnWithTheRefundUnderWay) {
   Gate gate;
   rig_.gateway().plan(Steps{{Behaviour::kCharges, &gate}});
@@ -100,7 +100,7 @@ TEST_F(CancellationRaces, WhoStallsBeyondItsLeaseChangesNothing) {
   expect_one_refund();
 }
 
-// The first request finds, when it is taken up again, that another one has done it.
+// When the first request goes on, it finds that another one has made the refund.
 TEST_F(CancellationRaces, WhatAnotherKeyHasDoneIsNotAskedForAgain) {
   rig_.gateway().plan(Behaviour::kIsAway);
   EXPECT_EQ(describe(run(key_)), "foreign_unavailable");
@@ -122,7 +122,7 @@ TEST_F(CancellationRaces, ARefundTooOldToRepeatOrLookUpWaitsForAPerson) {
   EXPECT_EQ(describe(run(new_key())), "parked") << "another key is no way around it";
   EXPECT_EQ(rig_.gateway().refund_calls().size(), 1U);
 
-  // Who resumes it has looked at the provider.
+  // A person who resumes a parked key has looked at the provider first.
   database_.execute(
       "UPDATE idempotency_keys SET parked_at = NULL, resumed_at = now() WHERE idempotency_key = $1", {key_});
   EXPECT_EQ(describe(run(key_)), "200");

@@ -22,7 +22,7 @@ class CancellationSpec : public testing::Test {
     return cancel_request(ride_id, user).with("Idempotency-Key", key);
   }
   ClientResponse send(const ClientRequest& request) const { return api_.send(request); }
-  // Its id.
+  // Books a ride and returns its id.
   std::string ride(const std::string& key = new_key()) const {
     const auto response = send(ride_request(key));
     EXPECT_EQ(response.status, 201) << response.body;
@@ -31,7 +31,7 @@ class CancellationSpec : public testing::Test {
   std::string state_of(const std::string& ride_id) const {
     return json::parse(send(get_request("/rides/" + ride_id)).body).at("ride").at("state").get<std::string>();
   }
-  // The provider gives no definite answer, before or after it has done what it was asked for.
+  // Sends the request while the provider gives no definite answer, either with or without having refunded.
   void lose_the_answer(const ClientRequest& request, bool refunded) const {
     provider_.fail(std::string("kind=status&status=500&should_retry=false&charged=") +
                    (refunded ? "true" : "false"));
@@ -122,7 +122,7 @@ TEST_F(CancellationSpec, ShowsNobodyElsesRide) {
   const std::string id = ride();
   const auto others = send(cancel(id, key_, kDeclinedUser));
   expect_failure(others, 404, "ride_not_found");
-  // As GET does, and nothing tells it from a ride that never was.
+  // The answer is the same as for GET, and the same as for a ride that never existed.
   EXPECT_EQ(others.body, send(get_request("/rides/" + id, kDeclinedUser)).body);
   EXPECT_EQ(others.body, send(cancel_request("4711", kDeclinedUser)).body);
   EXPECT_EQ(others.count("retry-after"), 0U);
@@ -140,7 +140,7 @@ TEST_F(CancellationSpec, HasNothingToRefundWhenTheCardWasDeclined) {
   expect_failure(response, 409, "ride_not_charged");
   EXPECT_EQ(response.count("retry-after"), 0U);
   expect_failure(send(cancel_request(id, kDeclinedUser)), 409, "ride_not_charged");
-  // Keys are removed some day; the ride still tells.
+  // Keys are removed later. The ride still has the state.
   database_.execute("DELETE FROM idempotency_keys");
   expect_failure(send(cancel_request(id, kDeclinedUser)), 409, "ride_not_charged");
   expect_nothing_done();
@@ -203,7 +203,7 @@ TEST_F(CancellationSpec, HonoursTheKeyAsEveryOtherVerbDoes) {
   expect_failure(send(deposit_request(kUser, "5").with("Idempotency-Key", key_)), 409,
                  "idempotency_key_reused");
   EXPECT_EQ(state_of(two), "charged");
-  // The same path in other letters.
+  // The same path, with a percent-encoded digit.
   const auto again = send(cancel("%3" + one, key_));
   EXPECT_EQ(again.header("idempotent-replayed"), "true") << again.body;
   EXPECT_EQ(again.body, first.body);
@@ -283,7 +283,7 @@ TEST_F(CancellationSpec, IsRejectedForGood) {
   EXPECT_EQ(state_of(id), "cancelling");
 }
 
-// By a person at the provider, for example.
+// For example, a person has refunded the charge at the provider.
 TEST_F(CancellationSpec, OfAChargeThatIsRefundedAlreadyIsDone) {
   const std::string id = ride();
   const std::string charge = database_.value("SELECT stripe_charge_id FROM rides");

@@ -9,11 +9,11 @@
 
 #include "spec/support/eventually.h"
 
-// What goes wrong in a child fails the test, though the test does not look.
+// An error in a child process fails the test even if the test does not check the child.
 namespace rocket::spec {
 namespace {
 
-// Nobody asks how it ended.
+// Runs a child and does not ask for its exit status.
 void run_unobserved(const std::string& commands) {
   const ChildProcess child("/bin/sh", {}, {"-c", commands});
   EXPECT_TRUE(eventually([&] { return !child.running(); }));

@@ -16,7 +16,7 @@ std::string chunk(const std::string& data) {
   return bytes.str();
 }
 
-// The head of this request, for a body in chunks.
+// The head of this request for a body in chunks.
 std::string chunked_head(const ClientRequest& request) {
   ClientRequest head = request.with("Transfer-Encoding", "chunked");
   head.body.clear();
@@ -25,7 +25,7 @@ std::string chunked_head(const ClientRequest& request) {
 
 class ChunkedBodiesSpec : public testing::Test {
  protected:
-  // Whatever came, nothing of it has leaked.
+  // A good end includes the check of the leak sanitizer.
   void TearDown() override { expect_good_end(api_.process()); }
 
   ClientResponse answer_to(const std::string& bytes) {
@@ -33,7 +33,8 @@ class ChunkedBodiesSpec : public testing::Test {
     return connection_.receive();
   }
 
-  // Refused, and the connection with it, so that nothing behind the body can be taken for a request.
+  // Expects a refusal and the end of the connection, so that bytes after the body cannot be taken for a
+  // request.
   void expect_refused(const std::string& chunks, int status, const std::string& code) {
     const auto answer = answer_to(chunked_head(ride_) + chunks + ride_request(new_key()).to_bytes());
     EXPECT_EQ(answer.status, status) << answer.body;

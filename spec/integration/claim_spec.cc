@@ -14,7 +14,7 @@
 #include "spec/support/engine_rig.h"
 #include "spec/support/requests.h"
 
-// Who gets a key that exists already.
+// Which attempt gets a key that exists already.
 namespace rocket::spec {
 namespace {
 
@@ -32,7 +32,7 @@ class Claim : public testing::Test {
     lease_.token = random_uuid();
   }
 
-  // The verdict on the claim, and on nothing else: "claimed", or the refusal or answer.
+  // Claims the key and returns "claimed", the refusal or the stored answer.
   std::string claim(const Request& request, const Lease& lease) {
     const pg::Query query = idempotency::claim(request, lease, std::chrono::seconds(90));
     const std::vector<const pg::Query*> alone{&query};
@@ -93,7 +93,7 @@ TEST_F(Claim, TakesFromAnEarlierTokenOfItsOwn) {
   next.token = random_uuid();
   EXPECT_EQ(claim(request_, next), "claimed");
   EXPECT_EQ(of_key("lease"), next.token);
-  // As what was cut off would, if it came now.
+  // Claims as the statement that was cut off would, if it arrived now.
   EXPECT_EQ(claim(request_, lease_), "in_progress");
   EXPECT_EQ(of_key("lease"), next.token);
 }
@@ -106,7 +106,7 @@ TEST_F(Claim, MayBeRepeated) {
 
 TEST_F(Claim, IsOfOneUserAndOneKey) {
   ASSERT_EQ(claim(request_, lease_), "claimed");
-  // Others that are in progress, finished or whatever else.
+  // Keys of other users and other keys do not matter, whatever their state.
   Request others = request_;
   others.user_email = kDeclinedUser;
   Lease lease = lease_;
@@ -115,7 +115,7 @@ TEST_F(Claim, IsOfOneUserAndOneKey) {
   lease.token = random_uuid();
   EXPECT_EQ(claim(others, lease), "claimed");
   EXPECT_EQ(claim(engine_ride(new_key())), "claimed");
-  // What is said of a key is about that key, and the first to come has an answer by now.
+  // Each verdict is about its own key. The other user's key gets an answer now.
   database_.execute(
       "UPDATE idempotency_keys SET recovery_point = 'finished', finished_at = now(), lease = NULL, locked_at "
       "= NULL,"
@@ -142,7 +142,7 @@ TEST_F(Claim, OfAFinishedKeyLeavesItFinished) {
   EXPECT_EQ(of_key("attempts"), "1");
 }
 
-// In one batch.
+// The claims share one batch.
 TEST_F(Claim, TellsSeveralApart) {
   ASSERT_EQ(claim(request_, lease_), "claimed");
   EngineRig rig(database_);
@@ -164,7 +164,7 @@ TEST_F(Claim, TellsSeveralApart) {
   EXPECT_EQ(rig.gateway().calls().size(), 2U) << "whoever is told of another's key has to begin anew";
 }
 
-// What differs, and how far the key got.
+// What differs from the first request, and the recovery point of the key.
 using Reuse = std::tuple<std::string, std::string>;
 class ClaimForAnotherRequest : public Claim, public testing::WithParamInterface<Reuse> {};
 
@@ -210,7 +210,7 @@ TEST_F(Claim, OfAnUnfinishedCancellationIsNotForAnotherRide) {
   EXPECT_EQ(describe(rig.run(engine_cancellation(key, "1"))), "200");
 }
 
-// What ends an attempt writes only while the lease is the key's.
+// The statements that end an attempt write only while the attempt's lease is still the key's lease.
 TEST_F(Claim, ThatIsLostWritesNothing) {
   ASSERT_EQ(claim(request_, lease_), "claimed");
   Lease lost = lease_;

@@ -7,7 +7,7 @@
 #include "process/event_loop.h"
 #include "spec/integration/completer_rig.h"
 
-// When the completer takes a key, and when it gives it up to a person.
+// When the completer takes a key, and when it parks the key for a person.
 namespace rocket::spec {
 namespace {
 
@@ -55,7 +55,7 @@ TEST_F(CompleterPatience, LeavesALeasedKeyUntilTheLeaseIsStale) {
 TEST_F(CompleterPatience, WaitsTwiceAsLongAfterEachOfItsAttempts) {
   CompleterRig completer(database_, gateway_);
   const std::string key = abandon(database_);
-  // A minute, doubled three times: 480 s.
+  // The pause is one minute, doubled three times: 480 s.
   database_.execute("UPDATE idempotency_keys SET completions = 3, last_run_at = now() - interval '470 s'");
 
   EXPECT_EQ(completer.run_once(), 0);
@@ -93,7 +93,7 @@ TEST_F(CompleterPatience, ParksAKeyAfterTooManyOfItsAttemptsWithTheLastError) {
   EXPECT_EQ(gateway_.calls().size(), 2U);
 }
 
-// More than fit into a batch.
+// There are more such keys than fit into a batch.
 TEST_F(CompleterPatience, DoesNotTakeAHopelessKeyThatIsNotParkedYet) {
   CompleterRig completer(database_, gateway_, {.max_completions = 2}, 1);
   abandon(database_);
@@ -158,7 +158,7 @@ TEST_F(CompleterPatience, ParksARequestToAnUnknownEndpoint) {
 
 TEST_F(CompleterPatience, LeavesARequestThatItCannotGoOnWithUntilItsPatienceIsSpent) {
   CompleterRig completer(database_, gateway_, {.max_completions = 1});
-  // As by a newer version of the program.
+  // A recovery point of a newer version of the program.
   const std::string key = abandon(database_, {.recovery_point = "pilot_assigned"});
 
   EXPECT_EQ(completer.run_once(), 1);

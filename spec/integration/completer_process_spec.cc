@@ -11,7 +11,7 @@
 #include "spec/support/eventually.h"
 #include "spec/support/ledger.h"
 
-// The completer as a program: its command line, its settings, its end.
+// The completer as a program: its command line, its settings and its shutdown.
 namespace rocket::spec {
 namespace {
 

@@ -11,7 +11,7 @@ namespace {
 pg::LaneOptions lane_options(const std::string& url) {
   pg::LaneOptions options;
   options.connection.url = url;
-  // On a machine that is busy with other specs, too.
+  // Long enough for a machine that is busy with other specs.
   options.connect_patience = options.connection.transaction_timeout = std::chrono::seconds(20);
   return options;
 }

@@ -11,16 +11,16 @@
 
 namespace rocket::spec {
 
-// A completer in this process, on connections of its own.
+// A completer in this process, with its own connections.
 class CompleterRig {
  public:
   CompleterRig(const TestDatabase& database, ScriptedGateway& gateway,
                completer::AbandonmentPolicy policy = {}, std::int64_t batch = 1000);
-  // By another way to the database, on one connection.
+  // With another URL of the database and only one connection.
   CompleterRig(const std::string& database_url, ScriptedGateway& gateway);
 
   std::int64_t run_once() { return completer_.run_once(stop_); }
-  // What it does in the end.
+  // Does what the completer does when it stops.
   std::size_t release_leases();
 
  private:
@@ -35,8 +35,8 @@ class CompleterRig {
   completer::Completer completer_;
 };
 
-// What a process leaves behind that died some time ago at a recovery point. By default so long ago that no
-// grace and no pause is left, but not so long that a charge could not be repeated.
+// What a process has left that died at a recovery point. By default that was so long ago that no grace and no
+// pause is left, but a charge may still be repeated.
 struct Abandoned {
   std::string recovery_point = "started";
   std::string age = "2 hours";
@@ -45,13 +45,13 @@ struct Abandoned {
   std::string user = kUser;
 };
 
-// Its idempotency key.
+// Stores such a key, and returns its idempotency key.
 std::string abandon(TestDatabase& database, const Abandoned& request = {});
 
-// So much time passes for this key, by the database's clock.
+// Ages this key by the interval, by the database's clock.
 void let_pass(TestDatabase& database, const std::string& key, const std::string& interval);
 
-// Someone holds the key, since so long.
+// Gives the key a lease that is as old as `since`.
 void hold(TestDatabase& database, const std::string& key, const std::string& since);
 
 bool is_finished(TestDatabase& database, const std::string& key);

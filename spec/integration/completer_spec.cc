@@ -8,7 +8,7 @@
 
 #include "spec/integration/completer_rig.h"
 
-// What becomes of the keys that the completer takes.
+// What happens to the keys that the completer takes.
 namespace rocket::spec {
 namespace {
 

@@ -16,7 +16,7 @@
 #include "spec/support/eventually.h"
 #include "spec/support/requests.h"
 
-// What attempts that run at the same time do to each other.
+// How attempts that run at the same time affect each other.
 namespace rocket::spec {
 namespace {
 
@@ -107,7 +107,7 @@ TEST_F(ConcurrencySpec, ARequestThatWaitsDelaysNoOther) {
   rig_.gateway().plan(std::vector<ScriptedGateway::Step>{{Behaviour::kCharges, &gate}});
   auto waiting = rig_.start(engine_ride(key_), 0);
   ASSERT_TRUE(gate.wait_for_arrivals(1));
-  // On the same lane.
+  // These requests use the same lane.
   EXPECT_EQ(describe(rig_.run(engine_ride(new_key()), 0)), "201");
   EXPECT_EQ(describe(rig_.run(engine_deposit(new_key(), 1), 0)), "201");
   gate.open();
@@ -125,7 +125,7 @@ TEST_F(ConcurrencySpec, NoTransactionIsOpenDuringTheForeignCall) {
   ASSERT_TRUE(gate.wait_for_arrivals(8));
   EXPECT_EQ(database_.number(kOpen), 0);
   {
-    // The question can be answered with yes.
+    // Checks that the query finds an open transaction.
     SqlSession control = database_.open_session();
     control.execute("BEGIN");
     EXPECT_EQ(database_.number(kOpen), 1);
@@ -136,8 +136,8 @@ TEST_F(ConcurrencySpec, NoTransactionIsOpenDuringTheForeignCall) {
 
 class FencingSpec : public ConcurrencySpec {
  protected:
-  // Two attempts: the first stalls in its call past its lease, the second has taken over and is in its own
-  // call.
+  // Starts two attempts. The first stalls in its call beyond its lease. The second has taken over and is in
+  // its own call.
   void stall_first(Behaviour behaviour) {
     rig_.gateway().plan(
         std::vector<ScriptedGateway::Step>{{behaviour, &first_gate_}, {Behaviour::kCharges, &second_gate_}});
@@ -181,7 +181,7 @@ TEST_F(FencingSpec, AStaleLeaseIsTakenOver) {
   EXPECT_EQ(describe(winner), "201");
   expect_one_of_everything(key_);
   EXPECT_EQ(database_.of_key(key_, "attempts"), "2");
-  // The stalled holder wakes up: it writes nothing, and has the stored answer for its client.
+  // The stalled holder wakes up. It writes nothing, and gives its client the stored answer.
   const std::string before = database_.value("SELECT md5(string_agg(k::text, '')) FROM idempotency_keys k");
   first_gate_.open();
   const auto loser = answer_of(first_);
@@ -251,7 +251,7 @@ TEST_F(FencingSpec, OfManyThatWantAStaleLeaseOneGetsIt) {
   expect_one_of_everything(key_);
 }
 
-// Everything at once: few keys, many attempts, a provider in trouble, leases that run out.
+// Everything at once: few keys, many attempts, a failing provider, and leases that run out.
 TEST(HeavyConcurrency, OneKeyHasOneEffect) {
   TestDatabase database;
   EngineRig rig(database, RigOptions{.lanes = 4, .batch_limit = 64, .rides = {}, .engine = {}});
@@ -272,7 +272,7 @@ TEST(HeavyConcurrency, OneKeyHasOneEffect) {
     for (std::size_t i = 0; i < kKeys * 4; ++i) {
       attempts.emplace_back(keys[i % kKeys], rig.start(engine_ride(keys[i % kKeys]), i / 3));
       if (i % 10 != 0) continue;
-      // Whoever works on them now seems to have stalled.
+      // Makes the leases of running attempts look over.
       database.execute(
           "UPDATE idempotency_keys SET locked_at = locked_at - interval '91 s' WHERE id IN"
           " (SELECT id FROM idempotency_keys WHERE lease IS NOT NULL FOR UPDATE SKIP LOCKED)");
@@ -281,7 +281,7 @@ TEST(HeavyConcurrency, OneKeyHasOneEffect) {
     EXPECT_EQ(database.count("idempotency_keys", "lease IS NOT NULL"), 0);
   }
   for (const std::string& key : keys) {
-    // The provider's troubles come to an end.
+    // The planned faults end after some calls.
     for (int i = 0; i < 300 && !answers.contains(key); ++i) note(key, rig.run(engine_ride(key)));
   }
   EXPECT_EQ(answers.size(), kKeys);

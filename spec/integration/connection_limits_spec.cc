@@ -14,13 +14,13 @@
 #include "spec/support/payment_provider.h"
 #include "spec/support/requests.h"
 
-// More connections than the api may have, or has descriptors for.
+// More connections than the api's limit allows, or than it has descriptors for.
 namespace rocket::spec {
 namespace {
 
 using std::chrono::milliseconds;
 
-// 0 when the connection ends without an answer.
+// The status of the answer; 0 if the connection ends without one.
 int status_of(HttpConnection& connection, const ClientRequest& request) {
   try {
     return connection.exchange(request).status;
@@ -31,7 +31,7 @@ int status_of(HttpConnection& connection, const ClientRequest& request) {
 
 int health(HttpConnection& connection) { return status_of(connection, get_request("/healthz")); }
 
-// Asks on a connection of its own.
+// Sends a request on a new connection.
 bool is_served(const ApiProcess& api) {
   try {
     HttpConnection connection = api.connect();
@@ -41,7 +41,8 @@ bool is_served(const ApiProcess& api) {
   }
 }
 
-// Nobody asks for anything meanwhile. Less than a tenth of this is used; a thread that spins uses all.
+// Expects little processor time while no requests come. An idle api uses less than a tenth of this limit. A
+// thread that spins uses the whole second.
 void expect_idle(ApiProcess& api) {
   const auto before = processor_time_of(api.process().pid());
   std::this_thread::sleep_for(std::chrono::seconds(1));

@@ -25,7 +25,7 @@ std::string with_fields(int count) {
 
 class ConnectionsSpec : public testing::Test {
  protected:
-  // Whatever came, nothing of it has leaked.
+  // A good end includes the check of the leak sanitizer.
   void TearDown() override { expect_good_end(api_.process()); }
 
   TestDatabase database_;
@@ -37,7 +37,7 @@ class ConnectionsSpec : public testing::Test {
     return connection_.receive();
   }
 
-  // Refused, and the connection with it.
+  // Expects a refusal and the end of the connection.
   void expect_refused(const std::string& bytes, int status) {
     const auto response = answer_to(bytes);
     EXPECT_EQ(response.status, status) << response.body;
@@ -75,7 +75,7 @@ TEST_F(ConnectionsSpec, CloseWhenAsked) {
 TEST_F(ConnectionsSpec, OfHttp10CloseUnlessAsked) {
   const auto kept = answer_to("GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
   EXPECT_EQ(kept.status, 200);
-  // Without this such a client waits for the end of the connection.
+  // Without this field, such a client waits for the end of the connection.
   EXPECT_EQ(kept.header("connection"), "keep-alive");
   const auto response = answer_to("GET /healthz HTTP/1.0\r\n\r\n");
   EXPECT_EQ(response.status, 200);
@@ -134,7 +134,7 @@ TEST_F(ConnectionsSpec, AnswerOthersBetweenPipelinedRequests) {
   HttpConnection other = api_.connect();
   EXPECT_EQ(other.exchange(get_request("/healthz")).status, 200);
   EXPECT_EQ(connection_.exchange(get_request("/healthz")).status, 200);
-  // It stands still until both have sent.
+  // The api is stopped until both clients have sent.
   siginfo_t stopped{};
   api_.process().kill(SIGSTOP);
   ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(api_.process().pid()), &stopped, WSTOPPED | WNOWAIT), 0);
@@ -163,7 +163,7 @@ TEST_F(ConnectionsSpec, NeverAnswerWhatComesAfterAClose) {
 }
 
 TEST_F(ConnectionsSpec, TakeRequestsByteByByte) {
-  // That of the others gives its clients little time.
+  // The api of the other tests has short time limits.
   const ApiProcess patient(database_);
   HttpConnection connection = patient.connect();
   for (const char byte : ride_request(new_key()).to_bytes()) connection.send({&byte, 1});
@@ -197,7 +197,7 @@ TEST_F(ConnectionsSpec, AnswerHeadWithoutABody) {
     EXPECT_EQ(head.header("content-type"), get.header("content-type"));
     EXPECT_TRUE(head.body.empty());
   }
-  // Nothing of a body came after the head.
+  // No body came after the heads.
   EXPECT_EQ(connection_.exchange(get_request("/healthz")).status, 200);
 }
 
@@ -213,7 +213,7 @@ TEST_F(ConnectionsSpec, GiveTheSenderOfAHeadAlone408) {
 }
 
 TEST_F(ConnectionsSpec, AreNotKeptOpenByTricklingBytes) {
-  // Each byte is in time, the request is not.
+  // Each byte comes in time, but the request does not.
   const std::string bytes = "GET /healthz HTTP/1.1\r\nHost: a\r\nX-Slow: " + std::string(200, 'x');
   std::size_t sent = 0;
   while (sent < bytes.size() && !connection_.has_input(std::chrono::milliseconds(50))) {
@@ -243,7 +243,7 @@ TEST(IdleConnections, EndWithoutAnAnswer) {
 }
 
 TEST_F(ConnectionsSpec, OutliveTheTimeTheirAnswerTakes) {
-  // The work on a request does not count against its client.
+  // The time that the api works on a request does not count against its client.
   const ApiProcess slow(
       database_,
       {{"API_REQUEST_TIMEOUT_MS", "100"}, {"API_IDLE_TIMEOUT_MS", "100"}, {"MOCK_LATENCY_MS", "1000"}});
@@ -282,7 +282,7 @@ TEST_F(ConnectionsSpec, RefuseASmuggledRequest) {
 
 TEST_F(ConnectionsSpec, RefuseWhatIsNoHttp) { expect_refused("hello?\r\n\r\n", 400); }
 
-// A TLS client waits for an answer to its hello, which need not have come whole.
+// A TLS client waits for an answer to its hello, so a part of the hello must be refused already.
 TEST_F(ConnectionsSpec, RefuseATlsHelloAtOnce) { expect_refused({"\x16\x03\x01", 3}, 400); }
 
 TEST_F(ConnectionsSpec, RefuseOtherVersions) { expect_refused("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505); }
@@ -313,8 +313,8 @@ TEST_F(ConnectionsSpec, FinishTheRequestOfAClientThatLeft) {
   EXPECT_TRUE(eventually([&] { return database_.of_key(key, "recovery_point") == "finished"; }));
 }
 
-// Descriptor numbers are reused at once; answers must not follow them. A short line keeps the many who leave
-// from delaying those who stay; a refusal is an answer as good as any here.
+// A new connection may get the descriptor number of an old one, but never its answer. The line is short, so
+// that clients that leave do not delay the others. A refusal counts as an answer here.
 TEST(HeavyConnections, NoAnswerReachesAStranger) {
   TestDatabase database;
   const ApiProcess api(database, {{"API_THREADS", "2"}, {"MOCK_LATENCY_MS", "5"}, {"API_LINE_LIMIT", "64"}});
@@ -349,7 +349,7 @@ TEST(HeavyConnections, NoAnswerReachesAStranger) {
           std::this_thread::sleep_for(std::chrono::microseconds(random() % 3000));
           connection.reset();
         } catch (const std::exception&) {
-          // It leaves in any case.
+          // An error does not matter: this client leaves anyway.
         }
       }
     });

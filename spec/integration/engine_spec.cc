@@ -29,13 +29,13 @@ class EngineSpec : public testing::Test {
         " SELECT gen_random_uuid(), id, $1, 'POST', '/rides', $2::jsonb FROM users WHERE email = $3",
         {key_, engine_ride(key_).params, kUser});
   }
-  // The same one phase on: a ride exists, the provider was away.
+  // The same key one phase later: a ride exists, but the provider was away.
   void stop_at_ride_created() {
     rig_.gateway().plan(Behaviour::kIsAway);
     ASSERT_EQ(run(key_), "foreign_unavailable");
     ASSERT_EQ(point(), "ride_created");
   }
-  // And another: the charge is recorded.
+  // The same key another phase later: the charge is recorded.
   void stop_at_charge_created() {
     rig_.gateway().plan(Behaviour::kLosesAnswer);
     ASSERT_EQ(run(key_), "foreign_unavailable");
@@ -60,7 +60,7 @@ class EngineSpec : public testing::Test {
     EXPECT_EQ(database_.value("SELECT stripe_charge_id FROM rides"),
               rig_.gateway().charges().begin()->second);
   }
-  // What a completer does: takes the lease, and resumes.
+  // Does what a completer does: takes the lease, and resumes.
   idempotency::Outcome resume() {
     const std::string token = random_uuid();
     database_.execute("UPDATE idempotency_keys SET lease = $1::uuid, locked_at = now()", {token});
@@ -129,7 +129,7 @@ TEST_F(EngineSpec, ACompleterResumesAtChargeCreated) {
   const auto outcome = resume();
   EXPECT_EQ(describe(outcome), "201");
   expect_one_of_everything();
-  // The client that comes back gets the very same.
+  // The client that retries gets the same answer.
   const auto retry = rig_.run(engine_ride(key_));
   EXPECT_EQ(describe(retry), "201 replayed");
   EXPECT_EQ(body_of(retry), body_of(outcome));
@@ -203,7 +203,7 @@ TEST_F(EngineSpec, StoresARejectedCharge) {
   const auto outcome = rig_.run(engine_ride(key_));
   EXPECT_EQ(describe(outcome), "503");
   EXPECT_EQ(nlohmann::json::parse(body_of(outcome)).at("code"), "payment_rejected");
-  // Not the provider's words, which may say anything.
+  // The answer does not contain the provider's text, which may say anything.
   EXPECT_EQ(body_of(outcome).find("account is closed"), std::string::npos);
   const auto again = rig_.run(engine_ride(key_), 1);
   EXPECT_EQ(describe(again), "503 replayed");
@@ -223,7 +223,7 @@ TEST_F(EngineSpec, AnUnforeseenExceptionReleasesTheKey) {
 TEST_F(EngineSpec, AStatementThatFailsLeavesNothingOfItsAttempt) {
   database_.execute("ALTER TABLE staged_jobs ADD CONSTRAINT full_house CHECK (false)");
   EXPECT_EQ(run(key_), "internal");
-  // The charge was made; recording it was undone together with the receipt.
+  // The charge was made, but its record was rolled back together with the receipt.
   EXPECT_EQ(point(), "ride_created");
   expect_released();
   EXPECT_EQ(database_.value("SELECT stripe_charge_id FROM rides"), "NULL");
@@ -298,7 +298,7 @@ TEST_F(EngineSpec, ParksAnOldChargeThatCannotBeLookedUp) {
   EXPECT_NE(database_.of_key(key_, "last_error"), "NULL");
   EXPECT_EQ(point(), "ride_created");
   expect_released();
-  // It stays so.
+  // The key stays parked.
   const std::string parked_at = database_.of_key(key_, "parked_at");
   EXPECT_EQ(run(key_), "parked");
   EXPECT_EQ(database_.of_key(key_, "parked_at"), parked_at);
@@ -314,7 +314,7 @@ TEST_F(EngineSpec, ReleasesWhatItHolds) {
   EXPECT_EQ(process::block_on(rig_.lane(1).executor(), rig_.engine().release_leases(rig_.lane(1))), 1U);
   expect_released();
   EXPECT_EQ(point(), "ride_created");
-  // Whoever comes next does the work, and the one that released it writes nothing more.
+  // The next attempt does the work. The attempt that released the key writes nothing more.
   EXPECT_EQ(run(key_, 1), "201");
   gate.open();
   EXPECT_EQ(describe(answer_of(attempt)), "201 replayed");
@@ -331,7 +331,7 @@ TEST_F(EngineSpec, ADepositIsOnePhase) {
   EXPECT_TRUE(rig_.gateway().calls().empty());
 }
 
-// Of one account at the provider: with the same serial numbers, and even the same keys of clients.
+// Two databases with one account at the provider have the same serial numbers, perhaps the same client keys.
 TEST(ProvidersKeys, AreUniqueAcrossDatabases) {
   const std::string key = new_key();
   std::set<std::string> keys;

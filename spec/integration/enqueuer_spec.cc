@@ -25,7 +25,7 @@ namespace {
 
 using testing::HasSubstr;
 
-// A queue that remembers what it was given. Thread safe.
+// A queue that records the jobs it was given. Thread safe.
 class RecordingQueue : public jobs::JobQueue {
  public:
   void push(std::span<const jobs::Job> jobs) override {
@@ -38,7 +38,7 @@ class RecordingQueue : public jobs::JobQueue {
     }
   }
 
-  // After so many more jobs every push fails, in the middle if need be; negative: never.
+  // Accepts this many more jobs. After that every push fails, even in the middle. Negative: accepts all jobs.
   void accept(int jobs) {
     const std::lock_guard lock(mutex_);
     accepts_ = jobs;
@@ -47,7 +47,7 @@ class RecordingQueue : public jobs::JobQueue {
     const std::lock_guard lock(mutex_);
     return deliveries_;
   }
-  // How often each id came.
+  // The number of deliveries of each id.
   std::map<std::string, int> times_by_id() const {
     std::map<std::string, int> times;
     for (const jobs::Job& job : deliveries()) ++times[job.id];
@@ -65,7 +65,7 @@ class RecordingQueue : public jobs::JobQueue {
   std::vector<jobs::Job> deliveries_;
 };
 
-// An enqueuer in this process, on a connection of its own.
+// An enqueuer in this process, with its own connection.
 class DrainRig {
  public:
   DrainRig(const TestDatabase& database, jobs::JobQueue& queue, std::int64_t batch)
@@ -103,7 +103,7 @@ std::set<std::string> ids_of(const std::map<std::string, int>& times) {
   return ids;
 }
 
-// How often each id came, by the log lines of an enqueuer with LOG_FORMAT=json.
+// The number of deliveries of each id in the log of an enqueuer with LOG_FORMAT=json.
 std::map<std::string, int> logged_times(const ChildProcess& enqueuer) {
   std::map<std::string, int> times;
   std::istringstream lines(enqueuer.output());
@@ -170,7 +170,7 @@ TEST(Enqueuer, LosesNothingWhenTheQueueFails) {
   RecordingQueue queue;
   DrainRig drain(database, queue, 100);
 
-  // The third push fails half-way: 50 jobs of it have arrived, and will again.
+  // The third push fails in the middle. 50 of its jobs have arrived, and will arrive again.
   queue.accept(250);
   EXPECT_EQ(drain.run_once(), 100);
   EXPECT_EQ(drain.run_once(), 100);
@@ -260,7 +260,7 @@ TEST(EnqueuerProcess, MovesManyBatchesEachJobOnce) {
   const std::set<std::string> staged = staged_ids(database);
   Environment environment = json_logging(database);
   environment["ENQUEUER_BATCH"] = "1000";
-  // A batch that was full is followed by the next at once.
+  // After a full batch, the next one follows at once.
   environment["ENQUEUER_IDLE_MS"] = "3600000";
   const ChildProcess enqueuer("enqueuer", environment);
 
@@ -276,11 +276,11 @@ TEST(EnqueuerProcess, SeesAJobSoonAfterItsCommit) {
   TestDatabase database;
   const ChildProcess enqueuer("enqueuer", json_logging(database));
   enqueuer.wait_for_line("started");
-  // More than once, so that a lucky moment within its pause is not all that is seen.
+  // Several times, because a single job may arrive at the end of a pause by chance.
   for (int i = 0; i < 3; ++i) {
     const std::string id = database.value(
         "INSERT INTO staged_jobs (job_name, job_args) VALUES ('send_ride_receipt', '{}') RETURNING job_id");
-    // A second is promised; the rest is for a busy machine.
+    // One second is promised. The rest allows for a busy machine.
     EXPECT_NO_THROW(enqueuer.wait_for_line(id, std::chrono::seconds(3)));
   }
 }
@@ -290,7 +290,7 @@ TEST(EnqueuerProcess, DeliversAgainWithTheSameIdsWhenKilledBetweenPushAndCommit)
   TestDatabase database;
   stage(database, kJobs);
   const std::set<std::string> staged = staged_ids(database);
-  // COMMIT waits for the test: the enqueuer has pushed by then.
+  // COMMIT waits until the test lets it go on. The enqueuer has pushed by then.
   database.execute(
       "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS "
       "$$ BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN NULL; END $$");
@@ -305,7 +305,7 @@ TEST(EnqueuerProcess, DeliversAgainWithTheSameIdsWhenKilledBetweenPushAndCommit)
     killed.kill(SIGKILL);
     ASSERT_TRUE(killed.wait_for_exit().has_value());
     EXPECT_EQ(ids_of(logged_times(killed)), staged);
-    // The whole machine is gone, and with it the connection whose COMMIT waits.
+    // Ends the connection whose COMMIT waits too, as if the whole machine was gone.
     database.rows(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
         "WHERE datname = current_database() AND pid <> pg_backend_pid()");

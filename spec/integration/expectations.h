@@ -9,7 +9,7 @@
 
 namespace rocket::spec {
 
-// What every failure has in common.
+// Checks the parts that all failures have in common.
 inline void expect_failure(const ClientResponse& response, int status, const std::string& code) {
   EXPECT_EQ(response.status, status) << response.body;
   EXPECT_EQ(response.code(), code) << response.body;
@@ -22,7 +22,7 @@ inline void expect_failure(const ClientResponse& response, int status, const std
   EXPECT_TRUE(body.contains("error") && body["error"].is_string() && body["error"] != "") << response.body;
 }
 
-// The client may come back, and is told when.
+// Checks that the answer tells the client when to retry.
 inline void expect_retry_later(const ClientResponse& response) {
   ASSERT_EQ(response.count("retry-after"), 1U) << response.body;
   EXPECT_GE(std::stoi(response.header("retry-after")), 1);

@@ -10,8 +10,8 @@
 #include "spec/support/front_proxy.h"
 #include "spec/support/requests.h"
 
-// The api behind nginx and HAProxy, as docs/proxies configures them, used by curl with TLS, over HTTP/1.1 and
-// HTTP/2.
+// The api behind nginx and HAProxy with the configuration of docs/proxies. The client is curl with TLS, over
+// HTTP/1.1 and HTTP/2.
 namespace rocket::spec {
 namespace {
 
@@ -21,7 +21,7 @@ class FrontProxies : public testing::TestWithParam<Kind> {
  protected:
   static Environment settings() { return FrontProxy::settings_of_api(GetParam()); }
 
-  // Runs curl as a client whose address is not the proxy's; it fails when a server does not speak `version`.
+  // Runs curl as a client with another address than the proxy's. Fails if a server does not speak `version`.
   std::string curl(const std::string& version, const std::string& rest) const {
     const Finished finished = run_to_end(
         "/bin/sh", {{"URL", proxy_.url()}, {"CA", proxy_.certificate()}},
@@ -34,7 +34,7 @@ class FrontProxies : public testing::TestWithParam<Kind> {
                    const std::string& more = "-d @-") const {
     return curl(version, "-i -w '\\n%{http_code}' -H 'Idempotency-Key: " + key + "' " + more + " $URL/rides");
   }
-  // HAProxy looks after the api in its own time.
+  // HAProxy notices the api some time later.
   bool is_served() const {
     return eventually([&] { return curl("1.1", "-o /dev/null -w '%{http_code}' $URL/healthz") == "200"; });
   }
@@ -52,7 +52,7 @@ TEST_P(FrontProxies, CarryRidesAndTellWhoseTheyAre) {
   for (const auto& [version, status_line] :
        {std::pair<std::string, std::string>{"1.1", "HTTP/1.1 201"}, {"2", "HTTP/2 201"}}) {
     const std::string key = new_key();
-    // What the client says of its address is its invention.
+    // The client's own X-Forwarded-For must be ignored.
     const std::string first = ride(version, key, "-d @- -H 'X-Forwarded-For: 192.0.2.66'");
     EXPECT_TRUE(first.starts_with(status_line)) << first;
     const std::string again = ride(version, key);
@@ -62,7 +62,7 @@ TEST_P(FrontProxies, CarryRidesAndTellWhoseTheyAre) {
     std::transform(lower.begin(), lower.end(), lower.begin(),
                    [](unsigned char c) { return std::tolower(c); });
     EXPECT_NE(lower.find("idempotent-replayed: true"), std::string::npos) << again;
-    // HTTP/1.1 in chunks, HTTP/2 without a length.
+    // The body comes in chunks (HTTP/1.1), or without a length (HTTP/2).
     const std::string streamed =
         ride(version, new_key(), "-X POST -T - -H 'Content-Type: application/x-www-form-urlencoded'");
     EXPECT_TRUE(streamed.ends_with("\n201")) << streamed;

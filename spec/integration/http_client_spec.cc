@@ -20,7 +20,7 @@ namespace {
 
 using Result = std::variant<http::Answer, http::Silence>;
 
-// Serves one connection after another, at the pace of whoever calls it.
+// A server whose every step is called by the test. Serves one connection after another.
 class PacedServer {
  public:
   PacedServer() : acceptor_(context_, {asio::ip::address_v4::loopback(), 0}), connection_(context_) {}
@@ -28,7 +28,7 @@ class PacedServer {
   std::string url() const {
     return "http://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()) + "/";
   }
-  // Blocks until a connection has come. The one before is closed.
+  // Closes the previous connection, and blocks until a new one has come.
   void accept() {
     connection_.close();
     acceptor_.accept(connection_);
@@ -57,7 +57,7 @@ class HttpClient : public testing::Test {
     call.timeout = std::chrono::seconds(20);
     return asio::co_spawn(context_, http::send(call), asio::use_future);
   }
-  // Lets the calls go on until this is ready.
+  // Runs the calls until `ready` is ready.
   template <typename Value>
   Value run_until(std::future<Value> ready) {
     while (ready.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
@@ -71,8 +71,8 @@ class HttpClient : public testing::Test {
   asio::io_context context_{1};
 };
 
-// Then libcurl closes it in the middle of the event that told of its end, and opens another, which gets the
-// same number.
+// libcurl closes the dead connection inside the event that reported its end, and opens a new one, which gets
+// the same descriptor number.
 TEST_F(HttpClient, SendsACallAgainWhenItsOldConnectionTurnsOutToBeDead) {
   PacedServer server;
   std::future<Result> first = begin(server.url());

@@ -5,19 +5,19 @@
 #include "spec/support/api_process.h"
 #include "spec/support/requests.h"
 
-// What people try the API with, as they use it.
+// Common tools with which people try the API.
 namespace rocket::spec {
 namespace {
 
 class HttpToolsSpec : public testing::Test {
  protected:
-  // Runs a line of shell, in which $URL is the API's.
+  // Runs a shell command in which $URL is the URL of the API.
   Finished run(const std::string& line) const {
     return run_to_end("/bin/sh", {{"URL", api_.url()}, {"KEY", key_}}, {"-c", line});
   }
 
   TestDatabase database_;
-  // Longer than any tool here waits.
+  // Longer than the time limit of each tool here.
   ApiProcess api_{database_, {{"API_REQUEST_TIMEOUT_MS", "60000"}}};
   const std::string key_ = new_key();
 };
@@ -41,13 +41,14 @@ TEST_F(HttpToolsSpec, CurlMayNotStreamTooLargeABody) {
   EXPECT_TRUE(curl.output.ends_with("\"body_too_large\"}413")) << curl.output;
 }
 
-// 35 is its exit status for an answer that is not TLS, and 28 for none.
+// curl exits with 35 if the answer is not TLS, and with 28 if there is no answer.
 TEST_F(HttpToolsSpec, CurlLearnsAtOnceThatThisIsNoTls) {
   const Finished curl = run("curl -sS --insecure --max-time 12 https://${URL#http://}/healthz");
   EXPECT_EQ(curl.exit.code, 35) << curl.output;
 }
 
-// It speaks HTTP/1.0, and waits for more, or for the end, unless the answer says that the connection stays.
+// ab speaks HTTP/1.0. It waits for the end of the connection unless the answer says that the connection
+// stays.
 TEST_F(HttpToolsSpec, AbKeepsItsConnections) {
   const Finished ab = run("ab -q -k -n 20 -c 2 -s 5 $URL/healthz");
   EXPECT_EQ(ab.exit.code, 0) << ab.output;

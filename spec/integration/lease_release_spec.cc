@@ -12,15 +12,15 @@
 #include "spec/support/eventually.h"
 #include "spec/support/requests.h"
 
-// An attempt that ends without an answer hands its key back, whatever was in doubt: nobody has to wait for a
-// lease that nobody works under.
+// An attempt that ends without an answer releases its key, even if a transaction is in doubt. So no client
+// has to wait for a lease under which no process works.
 namespace rocket::spec {
 namespace {
 
 using Behaviour = ScriptedGateway::Behaviour;
 using To = CuttingProxy::To;
 
-// Where statements wait in the server, as if it were slow, until the test lets them go on.
+// Makes statements wait in the server, as if it were slow, until open() is called.
 class ServerGate {
  public:
   explicit ServerGate(const TestDatabase& database) : session_(database.open_session()) {
@@ -30,12 +30,12 @@ class ServerGate {
         "  WHILE NOT pg_try_advisory_xact_lock_shared(42) LOOP PERFORM pg_sleep(0.01); END LOOP;"
         "  RETURN NEW; END $$");
   }
-  // Every claim, before it looks at its key.
+  // Every claim waits before it looks at its key.
   void stop_claims() {
     session_.execute(
         "CREATE TRIGGER gate BEFORE INSERT ON idempotency_keys FOR EACH ROW EXECUTE FUNCTION wait_at_gate()");
   }
-  // Every commit of what has changed a key.
+  // Every commit that has changed a key waits.
   void stop_commits() {
     session_.execute(
         "CREATE CONSTRAINT TRIGGER gate AFTER UPDATE ON idempotency_keys DEFERRABLE INITIALLY DEFERRED"
@@ -54,7 +54,7 @@ class ServerGate {
   SqlSession session_;
 };
 
-// A function for triggers that refuses.
+// Creates a trigger function that raises an error.
 void create_refusal(TestDatabase& database) {
   database.execute(
       "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
@@ -80,10 +80,10 @@ class LeaseRelease : public testing::Test {
 class CompleterInDoubt : public LeaseRelease {
  protected:
   CompleterInDoubt() {
-    // Statements are prepared with the first run.
+    // The first run prepares the statements.
     EXPECT_EQ(completer_.run_once(), 0);
   }
-  // As soon as it is connected again.
+  // Runs the completer as soon as it is connected again.
   void run_again() {
     EXPECT_TRUE(eventually([&] {
       try {
@@ -143,7 +143,7 @@ TEST_F(CompleterInDoubt, GivesBackWhatIsCommittedLater) {
   ASSERT_TRUE(gate.is_reached_by(1));
   proxy_.cut_now();
   EXPECT_THROW(run.get(), pg::InDoubt);
-  // Nothing of it can be seen yet.
+  // The change is not committed yet, so the completer cannot see it.
   run_again();
   EXPECT_TRUE(is_free(abandoned_));
 
@@ -156,8 +156,8 @@ TEST_F(CompleterInDoubt, GivesBackWhatIsCommittedLater) {
   EXPECT_TRUE(is_free(abandoned_));
 }
 
-// Cut off in the middle of a request, and then from each of its attempts to find out how far it got. The
-// server comes to what those have sent when the key has been released already.
+// The engine is cut off in the middle of a request, and again at each claim with which it tries to find out
+// how far it got. The server runs these claims only when the key has already been released.
 TEST_F(LeaseRelease, ClaimsThatTheServerCarriesOutLaterHoldNothing) {
   CuttingProxy proxy(database_.url());
   EngineRig rig(proxy.url(), RigOptions{.lanes = 1, .batch_limit = 64, .rides = {}, .engine = {}});
@@ -171,7 +171,7 @@ TEST_F(LeaseRelease, ClaimsThatTheServerCarriesOutLaterHoldNothing) {
   at_provider.open();
   std::int64_t claims = 0;
   while (attempt.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
-    // An attempt that claims five times has done so once.
+    // An attempt claims at most five times, and the first claim was before the cut.
     if (claims == 4) break;
     ASSERT_TRUE(gate.is_reached_by(++claims));
     proxy.cut_now();
@@ -185,7 +185,7 @@ TEST_F(LeaseRelease, ClaimsThatTheServerCarriesOutLaterHoldNothing) {
   EXPECT_TRUE(eventually([&] { return database_.of_key(key_, "attempts") != "1" && is_free(key_); }));
 }
 
-// Whatever the reason: here the ride that the key's phases draw on is gone.
+// The reason does not matter. Here the key's ride is gone.
 TEST_F(LeaseRelease, AKeyThatCannotGoOnIsHeldByNobody) {
   EngineRig rig(database_);
   rig.gateway().plan(Behaviour::kIsAway);

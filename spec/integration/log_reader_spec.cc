@@ -22,7 +22,7 @@
 #include "spec/support/requests.h"
 #include "spec/support/test_database.h"
 
-// What a process does while nobody takes its log.
+// What a process does while nobody reads its log.
 namespace rocket::spec {
 namespace {
 
@@ -36,7 +36,7 @@ class LogPipe {
  public:
   LogPipe() : path_(std::filesystem::path(testing::TempDir()) / ("rocket_log_" + random_uuid())) {
     if (::mkfifo(path_.c_str(), 0600) != 0) throw std::system_error(errno, std::generic_category(), "mkfifo");
-    // For both, so that opening waits for nobody.
+    // Opened for reading and writing, so that open() does not wait for a writer.
     descriptor_ = ::open(path_.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
   }
   ~LogPipe() {
@@ -48,7 +48,7 @@ class LogPipe {
   LogPipe& operator=(const LogPipe&) = delete;
 
   std::string path() const { return path_.string(); }
-  // Until it holds no more: the next line has to wait for a reader.
+  // Fills the pipe, so that the next line must wait for a reader.
   void fill() {
     while (::write(descriptor_, "\n", 1) == 1) {
     }
@@ -70,7 +70,7 @@ class LogPipe {
   std::string read_;
 };
 
-// The program with its standard output at that place, and nothing at standard error.
+// Runs the program with its standard output in this file and its standard error in /dev/null.
 std::unique_ptr<ChildProcess> run_into(const std::string& output, const std::string& program,
                                        const Environment& environment) {
   const std::string command = "exec '" + bin_dir() + "/" + program + "' >'" + output + "' 2>/dev/null";
@@ -149,14 +149,14 @@ TEST_F(LogThatNobodyReads, DoesNotHoldUpASimulator) {
   expect_good_end(*simulator);
 }
 
-// There the line is the delivery.
+// The log line itself is the delivery of the job.
 TEST_F(LogThatNobodyReads, KeepsJobsThatWouldGoThere) {
   log_.fill();
   const std::string job = random_uuid();
   stage_job(database_, job);
   const auto enqueuer =
       run_into(log_.path(), "enqueuer", with({{"ENQUEUER_IDLE_MS", "20"}, {"LOG_LEVEL", "error"}}));
-  // It holds the job and waits.
+  // The enqueuer holds the job and waits.
   EXPECT_TRUE(eventually([&] {
     return database_.number(
                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
@@ -200,7 +200,7 @@ class LogThatCannotBeWritten : public testing::TestWithParam<const char*> {
                  {"rocket-rides " + name_}) > 0;
     });
   }
-  // So that there is something to log.
+  // Makes the processes log something.
   void cut_connections() {
     database_.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "

@@ -9,8 +9,8 @@
 #include "spec/support/requests.h"
 #include "spec/support/test_database.h"
 
-// The log as text: who reads it for the first time sees success, repetition, failure, retry, completion and
-// the end.
+// The log as text. A person who reads it for the first time can tell success, repetition, failure, retry,
+// completion and shutdown.
 namespace rocket::spec {
 namespace {
 

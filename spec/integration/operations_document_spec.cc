@@ -27,7 +27,7 @@ Names matches(const std::string& text, const std::string& pattern) {
   return found;
 }
 
-// The variables that --help names.
+// The variables in the output of --help.
 Names settings_of(const std::string& process) {
   const Finished help = run_to_end(process, {}, {"--help"});
   EXPECT_EQ(help.exit.code, 0);

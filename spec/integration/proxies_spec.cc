@@ -6,7 +6,7 @@
 #include "spec/support/requests.h"
 #include "spec/support/test_database.h"
 
-// An audit record has the client's address, not that of a proxy in between.
+// An audit record has the client's address, not the address of a proxy.
 namespace rocket::spec {
 namespace {
 
@@ -49,7 +49,7 @@ TEST_F(ProxiesSpec, AreSeenWithTheirIPv4Address) {
   EXPECT_EQ(origin_ip({{"API_BIND", "::"}}, "X-Forwarded-For", "203.0.113.9"), "127.0.0.1");
 }
 
-// PROXY protocol.
+// The PROXY protocol.
 class ProxyProtocol : public ProxiesSpec {
  protected:
   static constexpr const char* kHeader = "PROXY TCP4 203.0.113.9 10.0.0.1 56324 443\r\n";
@@ -97,7 +97,7 @@ TEST_F(ProxyProtocol, IsNotGuessed) {
   settings["API_REQUEST_TIMEOUT_MS"] = "100";
   const ApiProcess api(database_, settings);
   for (const std::string& bytes : {ride().to_bytes(), std::string("PROXY TCP4 203.0.113.9\r\n"),
-                                   // The rest of these does not come.
+                                   // The rest of these headers never comes.
                                    std::string("PROXY"), std::string(kLocal, 0, 14), std::string()}) {
     HttpConnection connection = api.connect();
     if (!bytes.empty()) connection.send(bytes);
@@ -119,7 +119,7 @@ TEST_F(ProxyProtocol, IsBadHttpFromAnybodyElse) {
       connection.send(header + ride().to_bytes());
       EXPECT_EQ(connection.receive().status, 400);
     }
-    // Who sends none is served, for its own address.
+    // A client that sends no header is served under its own address.
     EXPECT_EQ(api.send(get_request("/healthz")).status, 200);
   }
   EXPECT_EQ(origin_ip(trusting("10.0.0.0/8"), "X-Forwarded-For", "192.0.2.66"), "127.0.0.1");

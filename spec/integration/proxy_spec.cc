@@ -14,7 +14,7 @@
 #include "spec/support/requests.h"
 #include "spec/support/test_database.h"
 
-// What a proxy gets to see that the environment names.
+// What a proxy sees that is set by environment variables.
 namespace rocket::spec {
 namespace {
 
@@ -23,7 +23,7 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
-// Hears what it is asked, and hangs up.
+// A proxy that records each request head, and closes the connection.
 class Proxy {
  public:
   Proxy() : acceptor_(context_, tcp::endpoint(asio::ip::address_v4::loopback(), 0)) {
@@ -36,7 +36,7 @@ class Proxy {
   Proxy& operator=(const Proxy&) = delete;
 
   std::string url() const { return "http://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()); }
-  // All heads so far; it stops listening.
+  // Stops listening, and returns all heads so far.
   std::string heard() {
     asio::io_context context;
     tcp::socket last(context);
@@ -47,7 +47,7 @@ class Proxy {
   }
 
  private:
-  // Until somebody connects who says nothing.
+  // Listens until a client connects and sends nothing.
   void listen() {
     for (;;) {
       tcp::socket socket = acceptor_.accept();
@@ -67,7 +67,7 @@ class Proxy {
 
 class ProxyOfTheEnvironment : public testing::Test {
  protected:
-  // The status of a ride, by an api with these variables.
+  // The status of a ride that is sent to an api with these variables.
   int ride(Environment environment) {
     environment.emplace("CHARGE_GATEWAY", "stripe");
     environment.emplace("STRIPE_API_KEY", PaymentProvider::kApiKey);

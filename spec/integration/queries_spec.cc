@@ -76,7 +76,7 @@ TEST_F(RideQuerySpec, ShowsNobodyElsesRide) {
   const std::string id = std::to_string(created.at("ride").at("id").get<int>());
   const auto others = send(get_request("/rides/" + id, kDeclinedUser));
   expect_failure(others, 404, "ride_not_found");
-  // Nothing tells it from a ride that never was.
+  // The answer is the same as for a ride that never existed.
   EXPECT_EQ(others.body, send(get_request("/rides/4711", kDeclinedUser)).body);
   expect_credentials_needed("/rides/" + id);
 }
@@ -100,7 +100,7 @@ TEST_F(KeyQuerySpec, ShowsTheStoredAnswer) {
   EXPECT_EQ(state.at("response").at("status"), 201);
   EXPECT_EQ(state.at("response").at("body"), created);
   EXPECT_EQ(state.at("request_path"), "/rides");
-  // No secrets of ours.
+  // Internal columns are not shown.
   EXPECT_FALSE(state.contains("lease"));
   EXPECT_FALSE(state.contains("last_error"));
 }
@@ -290,7 +290,7 @@ TEST(DatabaseAway, IsForgottenOnceItIsBack) {
   maintenance.execute("ALTER DATABASE " + database.name() + " ALLOW_CONNECTIONS true");
   EXPECT_TRUE(eventually([&] { return api.send({"GET", "/readyz", {}, ""}).status == 200; }));
   ClientResponse answer;
-  // Each lane finds its own way back.
+  // Each lane reconnects by itself.
   EXPECT_TRUE(eventually([&] {
     answer = api.send(ride_request(key));
     return answer.status != 503;

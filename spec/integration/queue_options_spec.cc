@@ -5,7 +5,7 @@
 
 #include "spec/support/child_process.h"
 
-// Where the enqueuer agrees to send jobs.
+// Which values of JOB_QUEUE the enqueuer accepts.
 namespace rocket::spec {
 namespace {
 

@@ -44,7 +44,7 @@ std::vector<std::string> ids_of(const std::vector<jobs::Job>& jobs) {
   return ids;
 }
 
-// What a push that must fail says.
+// The error message of a push, which must fail.
 std::string failure_of(jobs::JobQueue& queue, const std::vector<jobs::Job>& jobs = receipts(1)) {
   try {
     queue.push(jobs);
@@ -54,8 +54,8 @@ std::string failure_of(jobs::JobQueue& queue, const std::vector<jobs::Job>& jobs
   return "it did not fail";
 }
 
-// RabbitMQ takes seconds to start: one for all, which ctest runs in one process. Each test has a queue of its
-// own.
+// RabbitMQ takes seconds to start, so all tests share one server, and ctest runs them in one process. Each
+// test has its own queue.
 class RabbitMq : public testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -77,12 +77,12 @@ class RabbitMq : public testing::Test {
     jobs::RabbitMqOptions options;
     options.address = std::get<jobs::RabbitMqAddress>(jobs::rabbitmq_address_of(url));
     options.queue = queue_name_;
-    // What is slow is not lost: nothing here may fail because the machine is busy.
+    // Long limits, so that a busy machine does not make these tests fail.
     options.connect_timeout = options.timeout = seconds(30);
     return options;
   }
   void create_queue() const { jobs::RabbitMqQueue(options()).create(); }
-  // One with arguments of Erlang's kind.
+  // Creates a queue with these arguments, in Erlang's syntax.
   void create_queue(const std::string& arguments) const {
     server_->evaluate("rabbit_amqqueue:declare(rabbit_misc:r(<<\"/\">>, queue, <<\"" + queue_name_ +
                       "\">>), true, false, [" + arguments + "], none, <<\"spec\">>), ok");
@@ -90,7 +90,7 @@ class RabbitMq : public testing::Test {
   std::vector<std::string> take_ids() const { return server_->take_ids(queue_name_); }
   std::size_t count() const { return server_->count(queue_name_); }
   static std::string connections() { return server_->evaluate("rabbit_networking:connections()"); }
-  // Those that were closed before vanish some time later.
+  // Connections that were closed before vanish some time later.
   static bool has_no_connection() {
     return eventually([] { return connections() == "[]"; });
   }
@@ -111,7 +111,7 @@ class RabbitMq : public testing::Test {
 
   inline static std::string tls_folder_;
   inline static std::unique_ptr<RabbitMqServer> server_;
-  // Only some tests need one.
+  // Made on first use, because only some tests need a database.
   TestDatabase& database() {
     if (!database_) database_.emplace();
     return *database_;
@@ -168,7 +168,7 @@ TEST_F(RabbitMq, NeedsItsQueueAndSaysHowToMakeIt) {
   queue.push(receipts(1));
   server_->delete_queue(queue_name_);
   auto jobs = receipts(3);
-  // One that comes back in frames as large as they may be.
+  // This job is returned in frames of the largest size.
   jobs[0].args = R"({"note": ")" + std::string(300'000, 'x') + "\"}";
   EXPECT_THAT(failure_of(queue, jobs),
               AllOf(HasSubstr("NO_ROUTE"), HasSubstr(queue_name_), HasSubstr("enqueuer --create-queue")))
@@ -240,7 +240,7 @@ TEST_F(RabbitMq, SaysThatItIsShortOfMemoryAndGoesOnOnceItIsNot) {
 }
 
 TEST_F(RabbitMq, FullQueueGetsNothingTwice) {
-  // A classic one refuses what is one too many; a quorum queue only soon after.
+  // A classic queue refuses the first job over its limit. A quorum queue begins to refuse a little later.
   create_queue(R"({<<"x-queue-type">>, longstr, <<"classic">>}, {<<"x-max-length">>, long, 5},)"
                R"( {<<"x-overflow">>, longstr, <<"reject-publish">>})");
   jobs::RabbitMqQueue queue(options());
@@ -277,7 +277,7 @@ TEST_F(RabbitMq, KeepsAnIdleConnection) {
   queue.push(receipts(1));
   const std::string before = connections();
   EXPECT_NE(before, "[]");
-  // RabbitMQ ends it after four seconds of silence, at most half a heartbeat later.
+  // RabbitMQ ends the connection after four seconds of silence, at most half a heartbeat later.
   EXPECT_FALSE(eventually(
       [&] {
         queue.keep_alive();
@@ -291,7 +291,7 @@ TEST_F(RabbitMq, IsNotWaitedForForever) {
   jobs::RabbitMqOptions with = options();
   jobs::RabbitMqQueue connected(with);
   connected.push(receipts(1));
-  // Enough for a busy machine, too.
+  // Enough for a busy machine.
   with.timeout = milliseconds(1500);
   jobs::RabbitMqQueue hasty(with);
   hasty.push(receipts(1));

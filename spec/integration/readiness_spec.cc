@@ -19,8 +19,7 @@
 #include "spec/support/requests.h"
 #include "spec/support/test_database.h"
 
-// A database that answers, and yet is of no use: something in it is missing, or the role may not do
-// something.
+// A database that answers but is of no use, because something in it is missing or the role lacks a right.
 namespace rocket::spec {
 namespace {
 
@@ -41,7 +40,7 @@ std::size_t count_of(const std::string& text, const std::string& part) {
   return count;
 }
 
-// A database, and a role that may do just what the processes do.
+// A database, and a role that has only the rights that the processes need.
 class LimitedRole {
  public:
   LimitedRole() {
@@ -58,7 +57,7 @@ class LimitedRole {
 
   TestDatabase& database() { return database_; }
   std::string url() const { return url_with(database_.url(), {{"user", name_}}); }
-  // With the role's name in place of ROLE.
+  // Runs the SQL with the role's name in place of ROLE.
   void execute(std::string sql) {
     if (const auto at = sql.find("ROLE"); at != std::string::npos) sql.replace(at, 4, name_);
     database_.execute(sql);
@@ -73,7 +72,7 @@ struct Lack {
   std::string name;
   std::string lose;
   std::string mend;
-  // What the service says of it.
+  // What the service must say about the problem.
   std::string says;
 };
 
@@ -121,7 +120,7 @@ TEST_P(Readiness, EndsAndComesBackUnderARunningApi) {
   EXPECT_TRUE(eventually([&] { return api.send(ride_request(new_key())).status == 201; }));
   api.process().wait_for_line("database is ready");
   EXPECT_EQ(count_of(api.process().output(), "database is not ready"), 1U) << api.process().output();
-  // A probe that fails is an answer, and no mistake that the log must show.
+  // A failed probe is an answer, not an error for the log.
   EXPECT_THAT(api.process().output(), Not(HasSubstr("explain_")));
 }
 
@@ -217,14 +216,14 @@ TEST(ReadinessAskedOften, IsCheckedOnceASecond) {
   EXPECT_LT(passed() - before, (static_cast<std::size_t>(took) + 1) * kStatementsOfACheck);
 }
 
-// A table that somebody holds makes requests wait, but nothing is missing.
+// A locked table makes requests wait, but nothing is missing.
 TEST(ReadinessOfALockedTable, IsWhatItWas) {
   TestDatabase database;
   const ApiProcess api(database, {kDefaultDatabaseTimeout});
   ASSERT_EQ(api.send(get_request("/readyz")).status, 200);
   SqlSession holder = database.open_session();
   holder.execute("BEGIN; LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE");
-  // What is known is forgotten when a request fails.
+  // A failed request makes the api forget the last result of its check.
   ASSERT_EQ(api.send(deposit_request(kUser, "5")).status, 503);
   EXPECT_EQ(api.send(get_request("/readyz")).status, 200);
   EXPECT_EQ(api.send(get_request("/rides/1")).status, 404);

@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::chrono::hours kRetention(72);
 
-// A reaper in this process, on a connection of its own.
+// A reaper in this process, with its own connection.
 class ReaperRig {
  public:
   explicit ReaperRig(const TestDatabase& database) : session_(connection_options(database)) {}
@@ -41,7 +41,7 @@ class ReaperRig {
   pg::Session session_;
 };
 
-// Keys that finished so long ago, one minute apart so that they have an order.
+// Inserts keys that finished `ago`, one minute apart so that they have an order.
 void insert_finished(TestDatabase& database, int count, const std::string& ago) {
   database.execute(
       "INSERT INTO idempotency_keys (id, user_id, idempotency_key, request_method, request_path, "
@@ -53,7 +53,7 @@ void insert_finished(TestDatabase& database, int count, const std::string& ago) 
       {std::to_string(count), ago});
 }
 
-// All times of all keys move into the past.
+// Moves all times of all keys into the past.
 void let_pass(TestDatabase& database, const std::string& interval) {
   database.execute(
       "UPDATE idempotency_keys SET created_at = created_at - $1::interval, "
@@ -151,7 +151,7 @@ TEST(Reaper, SharesTheWorkWithOthers) {
   }
   for (auto& each : reapers) each.join();
 
-  // What one had locked another passed by, and then it was gone: nothing is counted twice, nothing is left.
+  // A reaper skips the keys that another has locked, so no key is counted twice and none is left.
   EXPECT_EQ(removed[0] + removed[1] + removed[2] + removed[3], kKeys);
   EXPECT_EQ(database.count("idempotency_keys"), 0);
 }

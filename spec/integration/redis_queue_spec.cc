@@ -29,7 +29,7 @@ using testing::Not;
 jobs::RedisOptions options_for(const std::string& url) {
   jobs::RedisOptions options;
   options.address = std::get<jobs::RedisAddress>(jobs::redis_address_of(url));
-  // What is slow is not lost: nothing here may fail because the machine is busy.
+  // Long limits, so that a busy machine does not make these tests fail.
   options.connect_timeout = options.timeout = seconds(30);
   return options;
 }
@@ -55,7 +55,7 @@ std::vector<std::string> ids_in(const RedisServer& redis, const std::string& que
   return ids;
 }
 
-// What a push that must fail says.
+// The error message of a push, which must fail.
 std::string failure_of(jobs::JobQueue& queue) {
   try {
     queue.push(receipts(1));
@@ -128,7 +128,7 @@ TEST(RedisQueue, NeedsNoMoreRightsThanItsDocumentationSays) {
 
 TEST(RedisQueue, DoesNotRepeatAPasswordThatTheServerQuotes) {
   RedisServer redis;
-  // As a server would that does not know AUTH.
+  // Sends an unknown command in place of AUTH, as if the server did not know AUTH.
   jobs::RedisCommands commands;
   commands.add({"OUTH", "sesame"});
   jobs::RedisConnection connection(options_for(redis.url()).address, "",
@@ -199,7 +199,7 @@ TEST(RedisQueue, NoticesAConnectionThatEndedWhileItWasIdle) {
 TEST(RedisQueue, DoesNotWaitForeverForAServerThatSaysNothing) {
   RedisServer redis;
   jobs::RedisOptions options = options_for(redis.url());
-  // Enough for a busy machine, too.
+  // Enough for a busy machine.
   options.timeout = milliseconds(1500);
   jobs::RedisQueue connected(options);
   connected.push(receipts(1));

@@ -28,7 +28,7 @@ constexpr const char* kBook =
 
 class RideListSpec : public testing::Test {
  protected:
-  // Rides of which nothing matters but that they are there.
+  // Books rides. Their contents do not matter.
   void book(int count, const std::string& user_id = "1") {
     database_.execute(kBook, {user_id, std::to_string(count)});
   }
@@ -78,7 +78,7 @@ TEST_F(RideListSpec, ShowsNobodyElsesRides) {
   book(2, "2");
   EXPECT_EQ(ids(page("")), (std::vector<std::int64_t>{3, 2, 1}));
   EXPECT_EQ(ids(page("", kDeclinedUser)), (std::vector<std::int64_t>{5, 4}));
-  // A cursor is a place, and no right to what is there.
+  // A cursor is only a position. It gives no right to other users' rides.
   EXPECT_EQ(ids(page("?limit=100" + after(page("?limit=1")), kDeclinedUser)), std::vector<std::int64_t>());
   expect_failure(connection_.exchange({"GET", "/rides", {}, ""}), 401, "credentials_missing");
   expect_failure(send("", "stranger@example.com"), 401, "credentials_invalid");
@@ -92,13 +92,13 @@ TEST_F(RideListSpec, HasTwentyOnAPageOrAsManyAsAreAskedFor) {
   const json last = page("?limit=100" + after(page("?limit=100")));
   EXPECT_EQ(ids(last), std::vector<std::int64_t>{1});
   EXPECT_TRUE(last.at("next_cursor").is_null());
-  // Just as many as there are.
+  // The page ends exactly at the last ride.
   EXPECT_TRUE(page("?limit=1" + after(page("?limit=100"))).at("next_cursor").is_null());
 }
 
 TEST_F(RideListSpec, ShowsNoRideTwiceAndLeavesNoneOutWhileOthersAreBooked) {
   book(20);
-  // Its number is drawn, but it is committed only when lists have gone by it.
+  // This ride has its number now, but it is committed only after the list has passed that number.
   auto late = database_.open_session();
   late.execute("BEGIN");
   late.execute(kBook, {"1", "1"});
@@ -114,7 +114,7 @@ TEST_F(RideListSpec, ShowsNoRideTwiceAndLeavesNoneOutWhileOthersAreBooked) {
     book(1, "2");
     if (pages == 1) late.execute("COMMIT");
   }
-  // Newest first, each once; and of those that were there at the beginning, all.
+  // The list has the newest ride first, each ride once, and all rides that existed at the beginning.
   EXPECT_EQ(std::adjacent_find(seen.begin(), seen.end(), std::less_equal<>()), seen.end());
   const std::set<std::int64_t> all(seen.begin(), seen.end());
   for (std::int64_t id = 1; id <= 23; ++id) EXPECT_TRUE(all.contains(id) || id == 21) << id;
@@ -130,10 +130,10 @@ TEST_F(RideListSpec, RefusesWhatIsNoPage) {
         "?limit=5&cursor=%27"}) {
     expect_failure(send(query), 400, "parameter_invalid");
   }
-  // Credentials come first.
+  // Credentials are checked first.
   expect_failure(send("?limit=0", "stranger@example.com"), 401, "credentials_invalid");
   expect_failure(connection_.exchange({"GET", "/rides?limit=0", {}, ""}), 401, "credentials_missing");
-  // What nobody reads is ignored.
+  // Unknown parameters are ignored.
   EXPECT_EQ(ids(page("?verbose&limit=%31&")), std::vector<std::int64_t>{1});
 }
 
@@ -148,7 +148,8 @@ TEST_F(RideListSpec, AnswersHeadWithoutItsBody) {
 }
 
 TEST_F(RideListSpec, IsReadFromItsIndexHoweverManyRidesOthersHave) {
-  // Few users with many rides are the worst case: one could be tempted to walk through the others'.
+  // Few users with many rides are the worst case: the planner could be tempted to read the other users'
+  // rides.
   book(50);
   book(20000, "2");
   auto session = database_.open_session();
@@ -159,7 +160,7 @@ TEST_F(RideListSpec, IsReadFromItsIndexHoweverManyRidesOthersHave) {
   });
   ASSERT_NE(list, statements.end());
   session.execute(std::string("PREPARE list AS ") + list->sql);
-  // The plan of the first executions, and the one that the server settles on.
+  // Checks the plans of the first executions, and the generic plan that the server uses later.
   for (int i = 0; i < 7; ++i) {
     std::string plan;
     for (const auto& row : session.rows("EXPLAIN EXECUTE list('user@example.com', '9000000', '20')"))

@@ -220,7 +220,7 @@ TEST_F(RidesSpec, ChecksCredentialsThenKeyThenBody) {
   expect_failure(send(request.with("Authorization", kUser)), 400, "idempotency_key_invalid");
   request.headers[1].second = key_;
   expect_failure(send(request.with("Authorization", kUser)), 415, "body_type_unsupported");
-  // A stranger learns nothing of a key, or of a body.
+  // A stranger learns nothing about a key or about the checks of a body.
   expect_failure(send(ride_request("short", "stranger@example.com")), 401, "credentials_invalid");
   expect_failure(send(ride_request(key_, "stranger@example.com", "x=%")), 401, "credentials_invalid");
   expect_nothing_stored();
@@ -257,7 +257,7 @@ TEST_F(RidesSpec, FailsOnceWhenAskedToRaiseAnError) {
   EXPECT_EQ(database_.of_key(key_, "lease"), "NULL");
   EXPECT_EQ(database_.of_key(key_, "response_code"), "NULL");
   EXPECT_EQ(database_.value("SELECT stripe_charge_id FROM rides"), "NULL");
-  // Not part of what is stored: without it, it is the same request.
+  // raise_error is not stored, so the request without it is the same request.
   const auto retry = send(ride_request(key_));
   EXPECT_EQ(retry.status, 201) << retry.body;
   EXPECT_EQ(retry.count("idempotent-replayed"), 0U);
@@ -301,7 +301,7 @@ TEST_F(RidesSpec, AStoredFailureIsAProblemWhenAskedFor) {
   EXPECT_EQ(problem.header("idempotent-replayed"), "true");
   EXPECT_EQ(problem.code(), "card_declined");
   EXPECT_EQ(send(ride_request(key_, kDeclinedUser)).body, plain.body);
-  // A success is no problem.
+  // A success is not written as a problem.
   const auto success = send(ride_request(new_key()).with("Accept", "application/problem+json"));
   EXPECT_EQ(success.status, 201);
   EXPECT_EQ(success.header("content-type"), "application/json");
@@ -350,7 +350,7 @@ TEST(ReusedKeys, AreRefusedWith422WhenConfiguredSo) {
                  422, "idempotency_key_reused");
 }
 
-// A provider that takes a minute to answer: what runs, runs for as long as a test needs.
+// The provider takes a minute to answer, so a request runs for as long as a test needs.
 class RunningRideSpec : public testing::Test {
  protected:
   RunningRideSpec() {

@@ -58,7 +58,7 @@ TEST(Schema, KnowsTheTwoUsersOfTheContract) {
 
 TEST(Schema, HasNoIndexThatAnotherOneMakesRedundant) {
   TestDatabase database;
-  // With the same predicate, the columns of the one are the first columns of the other.
+  // An index is redundant if another index has the same predicate and begins with the same columns.
   const auto redundant = database.rows(
       "SELECT a.indexrelid::regclass, b.indexrelid::regclass FROM pg_index a JOIN pg_index b "
       "    ON a.indrelid = b.indrelid AND a.indexrelid <> b.indexrelid "
@@ -68,7 +68,7 @@ TEST(Schema, HasNoIndexThatAnotherOneMakesRedundant) {
   for (const auto& row : redundant) ADD_FAILURE() << *row[1] << " makes " << *row[0] << " redundant";
 }
 
-// What must not be possible, as a change to a valid row.
+// A change to a valid row that the schema must refuse.
 struct Broken {
   std::string what;
   std::string sql;
@@ -225,13 +225,13 @@ TEST(Schema, RefusesBrokenStates) {
   }
 }
 
-// Counts updates by the server's own statistics, on a connection of its own.
+// Counts updates by the server's statistics, on its own connection.
 class UpdateCounter {
  public:
   explicit UpdateCounter(const TestDatabase& database) : session_(database.open_session()) { read(); }
 
   SqlSession& session() { return session_; }
-  // Updates of idempotency_keys since the last call: all, and those that touched no index.
+  // Updates of idempotency_keys since the last call. Heap-only updates touch no index.
   struct Updates {
     std::int64_t all = 0;
     std::int64_t heap_only = 0;
@@ -244,7 +244,7 @@ class UpdateCounter {
 
  private:
   void read() {
-    // What this session did is reported when its statement ends; the next one sees it.
+    // The server reports the statistics at the end of a statement, so the next one sees them.
     session_.rows("SELECT pg_stat_force_next_flush()");
     const auto row = session_.rows(
         "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'idempotency_keys'")[0];
@@ -284,7 +284,7 @@ TEST(Schema, MakesProgressWithoutTouchingAnIndex) {
   EXPECT_EQ(progress.all, 4);
   EXPECT_EQ(progress.heap_only, 4);
 
-  // The end leaves one index and enters another: the count above can tell the difference.
+  // Finishing does change an index, which shows that the count above works.
   run(local(2));
   ASSERT_EQ(database.of_key(request.key, "recovery_point"), "finished");
   const auto end = counter.take();
@@ -302,7 +302,7 @@ TEST(Schema, LeavesRoomForProgressOnFullPages) {
       "  now() - interval '1 day', now() - interval '1 day' FROM generate_series(100000, 102000) i");
   UpdateCounter counter(database);
 
-  // One version more of a quarter of the rows, scattered over all pages.
+  // Adds a new version of a quarter of the rows, spread over all pages.
   counter.session().execute(
       "UPDATE idempotency_keys SET recovery_point = 'ride_created' "
       "WHERE right(idempotency_key, 1) IN ('0', '4', '8') AND right(idempotency_key, 2) <> '00'");
@@ -311,11 +311,11 @@ TEST(Schema, LeavesRoomForProgressOnFullPages) {
   EXPECT_EQ(updates.heap_only, updates.all);
 }
 
-// Heavy: a hundred thousand keys, of which the workers want a few.
+// Heavy, because it has a hundred thousand keys. The workers want only a few of them.
 class HeavySchema : public testing::Test {
  protected:
   HeavySchema() : session_(database_.open_session()) {
-    // Filled first and indexed then, which is several times faster.
+    // Fills the table before it creates the indexes, which is several times faster.
     std::string indexes;
     for (const auto& row :
          session_.rows("SELECT conname, pg_get_constraintdef(oid), contype FROM pg_constraint "
@@ -349,8 +349,8 @@ class HeavySchema : public testing::Test {
     session_.execute("ANALYZE users");
   }
 
-  // How the server would run the query as our programs send it: prepared, with bound parameters; the plan of
-  // the first executions, and the one that it settles on.
+  // The plans of the query as our programs send it, prepared and with parameters: the plan of the first
+  // executions, and the generic plan that the server uses later.
   std::vector<std::string> plans(const pg::Query& query) {
     const std::string name = query.statement->name;
     session_.execute("PREPARE " + name + " AS " + query.statement->sql);

@@ -10,11 +10,11 @@
 #include "spec/support/child_process.h"
 #include "spec/support/paths.h"
 
-// What the scripts in bin/ share: bin/support/lib.sh.
+// The common functions of the scripts in bin/: bin/support/lib.sh.
 namespace rocket::spec {
 namespace {
 
-// A folder in the place of a checkout.
+// Uses a folder in place of a checkout.
 class Scripts : public testing::Test {
  protected:
   Scripts() : folder_(std::filesystem::path(testing::TempDir()) / ("rocket_scripts_" + random_uuid())) {
@@ -26,7 +26,7 @@ class Scripts : public testing::Test {
     std::ofstream(folder_ / name) << text;
     std::filesystem::permissions(folder_ / name, std::filesystem::perms::owner_all);
   }
-  // What these commands print, with the functions of lib.sh.
+  // Runs the commands with the functions of lib.sh, and returns their output.
   std::string run(const std::string& commands, const Environment& environment = {}) const {
     const std::string whole = "set -euo pipefail; . '" + source_dir() + "/bin/support/lib.sh'; root='" +
                               folder_.string() + "'; " + commands;

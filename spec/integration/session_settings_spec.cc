@@ -12,11 +12,11 @@
 #include "spec/support/engine_rig.h"
 #include "spec/support/requests.h"
 
-// Whoever operates the database gives sessions other settings than ours. Answers keep their bytes.
+// The operator of the database has changed the session settings. Answers must keep their bytes.
 namespace rocket::spec {
 namespace {
 
-// Each is another value than the one that our work relies on.
+// Each value differs from the one that our statements rely on.
 const std::map<std::string, std::string> kOthers{{"DateStyle", "German"},
                                                  {"IntervalStyle", "sql_standard"},
                                                  {"TimeZone", "Asia/Kathmandu"},
@@ -40,7 +40,7 @@ constexpr const char* kRide =
     "origin_lat=12.345678901234567&origin_lon=-0.1234567890123456&target_lat=3.1000000000000005&target_lon="
     "1e-7";
 
-// What differs between two equal requests.
+// Removes what differs between two equal requests.
 std::string without_ids_and_times(const std::string& body) {
   const std::regex changing(R"re("id":\d+|"[a-z_]*charge_id":"[^"]*"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+)re");
   return std::regex_replace(body, changing, "*");
@@ -50,7 +50,7 @@ enum class SetBy { kDatabase, kRole, kPgOptions };
 
 class SessionSettings : public testing::TestWithParam<SetBy> {
  protected:
-  // Sets them all otherwise for sessions that begin later; returns what the environment must hold for that.
+  // Changes all these settings for later sessions. Returns the environment variables that this needs.
   Environment set_otherwise() {
     std::string options;
     for (const auto& [name, value] : kOthers) {
@@ -87,7 +87,7 @@ INSTANTIATE_TEST_SUITE_P(OfA, SessionSettings,
 TEST_P(SessionSettings, DoNotChangeTheBytesOfAnAnswer) {
   const std::string key = new_key();
   const ClientRequest ride = ride_request(key, kUser, kRide);
-  // Seen first with the settings that sessions have by default.
+  // The first answers come with the default settings.
   std::vector<std::pair<ClientRequest, ClientResponse>> seen;
   std::vector<std::string> made;
   const auto make = [&made](const ApiProcess& api, const ClientRequest& request) {
@@ -117,7 +117,7 @@ TEST_P(SessionSettings, DoNotChangeTheBytesOfAnAnswer) {
     EXPECT_EQ(after.status, before.status) << request.target;
     EXPECT_EQ(after.body, before.body) << request.target;
   }
-  // The same again, under new keys.
+  // Sends the same requests again under new keys.
   database_.execute("DELETE FROM accounts");
   const std::vector<std::string> before = std::exchange(made, {});
   make(api, ride_request(new_key(), kUser, kRide));
@@ -149,8 +149,8 @@ TEST_F(SettingsOfASession, KeepAnAcknowledgedRideOnDisk) {
 
 TEST_F(SettingsOfASession, AreOurs) {
   for (const auto& [setting, value] : kOthers) {
-    // Without a meaning for our statements, which name no identifiers and begin their transactions
-    // themselves.
+    // These settings do not affect our statements, which print no identifiers and begin their own
+    // transactions.
     if (setting == "quote_all_identifiers" || setting.starts_with("default_transaction")) continue;
     EXPECT_NE(in_a_session_when_set_to(setting, value), value) << setting;
   }

@@ -22,8 +22,8 @@
 #include "spec/support/paths.h"
 #include "spec/support/test_database.h"
 
-// The simulator as others read it: bin/chaos attributes what it prints to the faults of that moment, and the
-// summary is what a run is for.
+// The output of the simulator. bin/chaos attributes the progress lines to the faults of the moment. The
+// summary is the result of a run.
 namespace rocket::spec {
 namespace {
 
@@ -39,7 +39,7 @@ TEST(SimulatorTraffic, SaysWhatCameBackSoFar) {
   const ChildProcess simulator(
       "simulator", {{"DATABASE_URL", database.url()}, {"LOG_LEVEL", "warn"}},
       {"--url", api.url(), "--rate", "200", "--duration", "0", "--seed", "1", "--progress", "50"});
-  // Failures that were asked for are told apart from those that were not.
+  // The output separates failures that the request asked for from other failures.
   const std::regex told("progress seen=201:[0-9]+,402_card_declined:[0-9]+.*500_raise_error:");
   EXPECT_TRUE(eventually([&] { return std::regex_search(simulator.output(), told); })) << simulator.output();
   simulator.kill(SIGTERM);
@@ -57,7 +57,7 @@ TEST(SimulatorTraffic, IsCheckedAtItsEnd) {
   EXPECT_THAT(simulator.output, ContainsRegex("checking acknowledged=[1-9]"));
 }
 
-// What the first group matches in the output, added up.
+// The sum of all matches of the first group in the output.
 std::int64_t sum_of(const std::string& output, const std::string& pattern) {
   const std::regex number(pattern);
   std::int64_t sum = 0;
@@ -69,12 +69,12 @@ std::int64_t sum_of(const std::string& output, const std::string& pattern) {
 
 TEST(SimulatorTraffic, ComesFromManyUsersAndIsSummedUp) {
   TestDatabase database;
-  // Long enough for duplicates to meet.
+  // Long enough that duplicates run at the same time.
   const ApiProcess api(database, {{"MOCK_LATENCY_MS", "30"}});
   const ChildProcess simulator("simulator", {{"DATABASE_URL", database.url()}, {"LOG_LEVEL", "warn"}},
                                {"--url", api.url(), "--rate", "400", "--concurrency", "16", "--duration", "0",
                                 "--seed", "1", "--progress", "50"});
-  // However long the machine takes for these, each scenario is among them.
+  // This many keys include each scenario.
   ASSERT_TRUE(eventually([&] { return database.count("idempotency_keys") >= 250; }, std::chrono::minutes(1)))
       << simulator.output();
   simulator.wait_for_line("409_request_in_progress:");
@@ -82,7 +82,7 @@ TEST(SimulatorTraffic, ComesFromManyUsersAndIsSummedUp) {
   const std::string output = simulator.output();
 
   EXPECT_GT(database.number("SELECT count(DISTINCT user_id) FROM idempotency_keys"), 10);
-  // Those that failed as they were asked to, and were sent again.
+  // Requests that failed on purpose and were sent again.
   EXPECT_GT(database.count("idempotency_keys", "attempts > 1 AND response_code = 201"), 0);
   for (const simulator::Scenario scenario : simulator::kAllScenarios) {
     EXPECT_THAT(output, HasSubstr("scenarios scenario=" + std::string(name_of(scenario)) + " ending="));
@@ -108,20 +108,20 @@ TEST(SimulatorTraffic, SumsLatenciesUp) {
   testing::internal::CaptureStdout();
   statistics.print(Log("simulator", {}));
   const std::string output = testing::internal::GetCapturedStdout();
-  // To 2 %.
+  // The tolerance is 2 %.
   EXPECT_NEAR(static_cast<double>(sum_of(output, "p50_ms=([0-9]+)")), 50, 1.1) << output;
   EXPECT_NEAR(static_cast<double>(sum_of(output, "p99_ms=([0-9]+)")), 99, 2.1) << output;
 }
 
 TEST(SimulatorTraffic, SaysThatNobodyAnswered) {
-  // Without a database it needs none to send.
+  // The simulator needs no database to send requests.
   const ChildProcess simulator(
       "simulator", {{"LOG_LEVEL", "warn"}},
       {"--url", "http://127.0.0.1:1", "--rate", "100", "--duration", "1", "--progress", "50"});
   EXPECT_THAT(simulator.wait_for_line("refused:"), Not(HasSubstr("201:")));
 }
 
-// A load balancer that finds no api behind it.
+// A load balancer without an api behind it.
 class BalancerWithoutApi {
  public:
   explicit BalancerWithoutApi(int status)
@@ -150,7 +150,7 @@ class BalancerWithoutApi {
       std::error_code ignored;
       asio::write(socket, asio::buffer(answer_), ignored);
       socket.shutdown(tcp::socket::shutdown_send, ignored);
-      // To the end, so that the answer is not lost with the connection.
+      // Reads to the end, because an early close could lose the answer.
       std::string rest;
       asio::read(socket, asio::dynamic_buffer(rest), ignored);
     }
@@ -173,7 +173,7 @@ TEST(SimulatorTraffic, TakesABalancersErrorForNoAnswer) {
                 AllOf(HasSubstr("violations count=0"), ContainsRegex("answered_by_gateway=[1-9]"),
                       HasSubstr("the api cannot be reached; trying again url=" + balancer.url())));
   }
-  // Whatever else comes without a request id is not the api's.
+  // Any other answer without a request id does not come from the api.
   const BalancerWithoutApi stranger(500);
   const Finished run = run_to_end("simulator", {{"LOG_LEVEL", "warn"}},
                                   {"--url", stranger.url(), "--rate", "50", "--duration", "1"});
@@ -195,8 +195,8 @@ TEST(SimulatorTraffic, SaysOnceThatTheApiIsAwayAndOnceThatItIsBack) {
   EXPECT_EQ(output.find("cannot be reached", first + 1), std::string::npos) << output;
 }
 
-// foreman, forego and honcho give each process a PORT of its own: the first what they were told, each further
-// one a hundred more.
+// foreman, forego and honcho give each process another PORT. The first process gets the given one, and each
+// further process gets a hundred more.
 TEST(SimulatorTraffic, GoesToTheApiWhateverPortTheProcfileGivesIt) {
   const TestDatabase database;
   const ApiProcess api(database);

@@ -15,7 +15,7 @@
 #include "spec/support/child_process.h"
 #include "spec/support/requests.h"
 
-// What `simulator --verify` finds: every broken promise, by its name and its key, and nothing else.
+// `simulator --verify` finds every broken promise with its name and its key, and nothing else.
 namespace rocket::spec {
 namespace {
 
@@ -58,7 +58,7 @@ class SimulatorVerify : public testing::Test {
 
   void change(const std::string& sql) { ASSERT_GE(database().execute(filled_in(sql)), 1) << sql; }
 
-  // The broken promises, each with what its check names.
+  // The broken promises with the offenders that each check names.
   Findings findings() {
     Findings found;
     for (const auto& promise : simulator::promises()) {
@@ -156,7 +156,7 @@ TEST_F(SimulatorVerify, FindsAnswersThatWereLost) {
   const auto now = std::chrono::steady_clock::now();
   const simulator::Acknowledged ride{kUser, client_key, 201, database().of_key(client_key, "response_body"),
                                      now};
-  // The output.
+  // Returns the output.
   const auto verify = [&](const simulator::Acknowledged& answer, int broken) {
     testing::internal::CaptureStdout();
     {
@@ -184,9 +184,9 @@ TEST_F(SimulatorVerify, FindsAnswersThatWereLost) {
   EXPECT_THAT(verify(other, 0), HasSubstr(verdict(kAnswersAreStored, "ok")));
 }
 
-// A ledger as it should be, but for some lines that are missing, and others that should not be there.
+// A correct ledger without some lines, and with lines that should not be there.
 struct LedgerBreakage {
-  // Text in the lines that are left out.
+  // Lines that contain this text are left out.
   std::string without;
   std::string with;
   Offenders charged_twice;

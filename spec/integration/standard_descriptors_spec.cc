@@ -13,11 +13,11 @@
 #include "spec/support/paths.h"
 #include "spec/support/test_database.h"
 
-// Processes that are started without standard input, output or error, as by some supervisors.
+// Some supervisors start processes without standard input, output or error.
 namespace rocket::spec {
 namespace {
 
-// A set of descriptors: 1 for standard input, 2 for output, 4 for error.
+// A set of closed descriptors: 1 for standard input, 2 for output, 4 for error.
 class StandardDescriptors : public testing::TestWithParam<std::tuple<const char*, int>> {
  protected:
   static std::string closing(int set) {

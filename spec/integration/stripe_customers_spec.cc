@@ -35,7 +35,7 @@ TEST(StripeCustomers, AreMadeOnceAndCharged) {
   ASSERT_EQ(run_setup(database, provider, PaymentProvider::kApiKey), 0);
   EXPECT_EQ(database.rows("SELECT stripe_customer_id FROM users ORDER BY id"), customers);
 
-  // Another database, the same account at Stripe.
+  // Another database with the same account at Stripe.
   TestDatabase other;
   ASSERT_EQ(run_setup(other, provider, PaymentProvider::kApiKey), 0);
   EXPECT_EQ(other.rows("SELECT stripe_customer_id FROM users ORDER BY id"), customers);

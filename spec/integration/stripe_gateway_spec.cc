@@ -113,13 +113,13 @@ TEST_F(StripeGatewaySpec, TriesAgainWhereThatHelps) {
 TEST_F(StripeGatewaySpec, GivesUpWhenThereIsNoDefiniteAnswer) {
   for (const char* fault :
        {"kind=status&status=500&times=9", "kind=reset&times=9", "kind=silence&times=9",
-        // Those need no repetition: they are not going to change soon.
+        // The gateway does not repeat these calls, because their answers will not change soon.
         "kind=page", "kind=status&status=401", "kind=status&status=503&should_retry=false", "kind=other"}) {
     const std::size_t before = calls();
     provider_.fail(fault);
     const bool repeated = std::string(fault).find("times=9") != std::string::npos;
     EXPECT_TRUE(std::holds_alternative<NoAnswer>(charge(request()))) << fault;
-    // libcurl repeats a call of its own accord when a kept connection breaks.
+    // libcurl itself repeats a call if a kept connection breaks.
     EXPECT_GE(calls(), before + (repeated ? 3U : 1U)) << fault;
     EXPECT_LE(calls(), before + (repeated ? 6U : 1U)) << fault;
     provider_.heal();
@@ -139,7 +139,7 @@ TEST_F(StripeGatewaySpec, WaitsAsLongAsItIsAskedToAndNoLongerThanItMay) {
   EXPECT_LT(Clock::now() - again, std::chrono::seconds(5));
 }
 
-// The same key would get the same failure for a day.
+// A call with the same key would get the same failure for a day.
 TEST_F(StripeGatewaySpec, LooksUpWhatFailedForGood) {
   provider_.fail("kind=status&status=500&charged=true&stored=true");
   const ChargeRequest ride = request();
@@ -172,7 +172,7 @@ TEST_F(StripeGatewaySpec, SendsNothingAnewWhereAFailureIsStoredAndNothingIsListe
   ASSERT_TRUE(std::holds_alternative<NoAnswer>(result));
   EXPECT_NE(std::get<NoAnswer>(result).reason.find("lists no such refund"), std::string::npos);
   EXPECT_EQ(charges(), 1U);
-  // Once Stripe has forgotten it, all is well.
+  // Once Stripe has forgotten the key, the call succeeds.
   provider_.forget_keys();
   EXPECT_NE(charge_id(charge(ride)), "");
   EXPECT_NE(refund_id(refund(back)), "");
@@ -192,7 +192,7 @@ TEST_F(StripeGatewaySpec, TakesNoAnswerForAnother) {
 TEST_F(StripeGatewaySpec, FindsAChargeWhoseKeyIsForgotten) {
   const ChargeRequest ride = request();
   const std::string id = charge_id(charge(ride));
-  // Beyond one page of a hundred.
+  // More entries than the hundred of one page.
   for (int i = 0; i < 120; ++i) charge(request());
   provider_.forget_keys();
   const LookupResult found = find(ride);
@@ -232,7 +232,7 @@ TEST_F(StripeGatewaySpec, TakesAChargeThatIsRefundedForRefunded) {
   const std::string id = refund_id(refund(ride));
   provider_.forget_keys();
   EXPECT_EQ(refund_id(refund(ride)), id);
-  // By somebody else, it names that one.
+  // If another client has refunded the charge, the answer has that refund's id.
   EXPECT_EQ(refund_id(refund(refund_of(ride.charge_id))), id);
   EXPECT_EQ(provider_.ledger()["refunds"].size(), 1U);
 
@@ -253,7 +253,7 @@ TEST_F(StripeGatewaySpec, IsNotGivenMoreThanWasCharged) {
 TEST_F(StripeGatewaySpec, FindsARefundWhoseKeyIsForgotten) {
   const RefundRequest ride = refund_of(charge_id(charge(request())));
   EXPECT_TRUE(std::holds_alternative<NeverRefunded>(find_refund(ride)));
-  // Beyond one page of a hundred.
+  // More entries than the hundred of one page.
   RefundRequest part = ride;
   part.amount_cents = 1;
   const std::string id = refund_id(refund(part));

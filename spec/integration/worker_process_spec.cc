@@ -19,7 +19,7 @@
 #include "spec/support/requests.h"
 #include "spec/support/test_database.h"
 
-// What every process promises to whoever operates it.
+// What every process promises to its operator.
 namespace rocket::spec {
 namespace {
 
@@ -31,10 +31,10 @@ constexpr const char* kNowhere = "postgresql:///rides?host=%2Fnonexistent%2Fsock
 
 struct Process {
   std::string name;
-  // One of its own flags that takes a number, and its variable.
+  // One of its flags that takes a number, and the matching variable.
   std::string flag;
   std::string variable;
-  // What it logs once it runs.
+  // The text that it logs once it runs.
   std::string running;
 };
 
@@ -56,7 +56,7 @@ INSTANTIATE_TEST_SUITE_P(Each, WorkerProcess,
                                          Process{"reaper", "retention", "KEY_RETENTION_S", "started"}),
                          [](const auto& each) { return each.param.name; });
 
-// A server that accepts connections and never says a word.
+// A server that accepts connections but never sends anything.
 class SilentServer {
  public:
   SilentServer() : descriptor_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -75,7 +75,7 @@ class SilentServer {
   SilentServer(const SilentServer&) = delete;
   SilentServer& operator=(const SilentServer&) = delete;
 
-  // True once somebody has connected.
+  // True once a client has connected.
   bool has_visitor() const {
     pollfd watched{descriptor_, POLLIN, 0};
     return ::poll(&watched, 1, 15'000) == 1;
@@ -115,7 +115,8 @@ TEST_P(WorkerProcess, DoesNotRepeatThePasswordOfAMistakenUrl) {
   EXPECT_THAT(finished.output, AllOf(HasSubstr("DATABASE_URL"), Not(HasSubstr("sesame"))));
 }
 
-// Each as the process finds it: DATABASE_URL, and what else libpq reads.
+// Environments that would connect to a remote database without TLS: DATABASE_URL, and other variables that
+// libpq reads.
 std::vector<Environment> ways_in_clear() {
   return {{{"DATABASE_URL", "postgresql://rides@db.example.com/rides"}},
           {{"DATABASE_URL", "host=192.0.2.1 dbname=rides sslmode=prefer"}},
@@ -151,7 +152,7 @@ TEST_P(WorkerProcess, TakesADatabaseThatIsNearOrSafelyReached) {
     ways.push_back(way);
   }
   for (Environment& way : ways) {
-    // A mistake that ends the process, so that it goes nowhere.
+    // An invalid setting ends the process before it connects.
     way["LOG_LEVEL"] = "loud";
     const Finished finished = run_to_end(GetParam().name, way);
     EXPECT_EQ(finished.exit.code, 2) << way["DATABASE_URL"];
@@ -221,7 +222,7 @@ TEST_P(WorkerProcess, DoesNotLogThePasswordOfADatabaseThatIsAway) {
   EXPECT_THAT(process.output(), Not(HasSubstr("sesame")));
 }
 
-// Of the api: api_process_spec.cc.
+// For the api, see api_process_spec.cc.
 TEST(Secrets, AreInNoLogOfAWorkerAndInNoErrorItStores) {
   TestDatabase database;
   const PaymentProvider provider;
@@ -240,8 +241,8 @@ TEST(Secrets, AreInNoLogOfAWorkerAndInNoErrorItStores) {
     log += process.output();
   };
 
-  // One that succeeds, one that is declined, one that nobody can go on with, and one that makes its statement
-  // fail, whose message must not repeat what was bound to it; then one that the provider refuses.
+  // Keys that succeed, are declined, or have no endpoint, and one whose statement fails. The message of that
+  // failure must not repeat the statement's parameters. Later follows a key that the provider refuses.
   database.execute("ALTER TABLE rides ADD CHECK (origin_lat <> 12)");
   std::vector<std::string> keys{abandon(database), abandon(database, {.user = kDeclinedUser}),
                                 abandon(database, {.path = "/nothing"})};

@@ -10,7 +10,7 @@
 
 namespace rocket::spec {
 
-// The limit of open files (RLIMIT_NOFILE) that a process is started with.
+// The limit of open files (RLIMIT_NOFILE) for a process.
 struct OpenFiles {
   int limit = 0;
 };
@@ -18,10 +18,10 @@ struct OpenFiles {
 // The api, listening on a free port of 127.0.0.1.
 class ApiProcess {
  public:
-  // Returns once it listens; whether it can reach its database is another matter.
+  // Returns once the api listens. It may not have reached its database yet.
   explicit ApiProcess(const TestDatabase& database, const Environment& environment = {},
                       const std::vector<std::string>& flags = {});
-  // The same with another way to the database, such as through a proxy.
+  // The same with another URL of the database, for example that of a proxy.
   ApiProcess(const std::string& database_url, const Environment& environment,
              const std::vector<std::string>& flags = {});
   ApiProcess(const TestDatabase& database, const Environment& environment, OpenFiles files);
@@ -31,7 +31,7 @@ class ApiProcess {
   ChildProcess& process() { return process_; }
 
   HttpConnection connect() const { return HttpConnection(port_); }
-  // On a connection of its own.
+  // Uses a new connection.
   ClientResponse send(const ClientRequest& request) const { return exchange(port_, request); }
 
  private:

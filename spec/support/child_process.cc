@@ -18,8 +18,8 @@
 namespace rocket::spec {
 namespace {
 
-// What is slow is not lost. Settings that the spec gives, or that the program does not know, stay as they
-// are.
+// Raises the time limits, because a slow machine must not fail a test. Does not change settings that the spec
+// gives, and adds none that the program does not know.
 void add_patience(Environment& environment) {
   if (environment.contains("DATABASE_URL")) environment.emplace("DATABASE_TIMEOUT_MS", "20000");
   if (environment.contains("JOB_QUEUE")) {
@@ -48,7 +48,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   return pointers;
 }
 
-// Between fork and exec only what is safe in a process whose other threads have vanished.
+// Runs between fork and exec, so it may only call async-signal-safe functions: the other threads are gone.
 [[noreturn]] void become(char* const* arguments, char* const* environment, int output, pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(127);
@@ -59,7 +59,8 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   ::dup2(input, STDIN_FILENO);
   ::dup2(output, STDOUT_FILENO);
   ::dup2(output, STDERR_FILENO);
-  // The sockets of Asio too: who has closed one must not be kept connected by a child.
+  // This closes Asio's sockets too. Otherwise the child would keep a connection open that the test has
+  // closed.
   ::closefrom(STDERR_FILENO + 1);
   ::execve(arguments[0], arguments, environment);
   ::_exit(127);
@@ -100,13 +101,13 @@ ChildProcess::~ChildProcess() {
 }
 
 void ChildProcess::report_trouble() const {
-  // The second is that of the sanitizer of undefined behaviour.
+  // The second text is that of UndefinedBehaviorSanitizer.
   for (const char* report : {"Sanitizer: ", ": runtime error: "}) {
     if (output_.find(report) == std::string::npos) continue;
     ADD_FAILURE() << "a sanitizer found something in " << program_ << "; output:\n" << output_;
     return;
   }
-  // Specs kill with SIGKILL as they like, some of them past kill().
+  // SIGKILL is no failure: specs send it on purpose, and some do so without kill().
   if (end_is_known_ || exit_->code == 0 || exit_->signal == SIGKILL) return;
   ADD_FAILURE() << program_ << " ended by itself with "
                 << (exit_->code ? "status " + std::to_string(*exit_->code)
@@ -129,7 +130,7 @@ void ChildProcess::watch(int output_end) {
   siginfo_t info{};
   while (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT) != 0 && errno == EINTR) {
   }
-  // Under the lock, so that kill() never hits a process that was given the same number.
+  // Reaps under the lock, so that kill() never hits another process that got the same pid.
   const std::lock_guard lock(mutex_);
   int status = 0;
   ::waitpid(pid_, &status, 0);

@@ -15,8 +15,8 @@ namespace rocket::spec {
 
 using Environment = std::map<std::string, std::string>;
 
-// For specs of what a process does when its database stalls or is away: the time limit that the program has
-// by default. All others have a patient one, so that none fails because the machine is slow.
+// The program's default time limit, for specs that stall or stop the database. All other specs use a longer
+// limit, so that a slow machine does not make them fail.
 inline const Environment::value_type kDefaultDatabaseTimeout{"DATABASE_TIMEOUT_MS", ""};
 
 struct ExitStatus {
@@ -25,15 +25,16 @@ struct ExitStatus {
   std::optional<int> signal;
 };
 
-// A program, running. It gets an environment of nothing but what is given (and PATH), so that the
-// tester's own settings do not leak in. Ended with SIGKILL, if it still runs, and reaped by the destructor;
-// the kernel ends it when the test itself is killed. Thread safe.
+// A running program. Its environment holds only what is given and PATH, so that the tester's own settings do
+// not leak in. The destructor kills the process with SIGKILL if it still runs, and reaps it. If the test
+// itself is killed, the kernel kills the process too. Thread safe.
 //
-// The test fails when a sanitizer has reported something in it, and when it ended by itself with anything but
-// status 0 and nobody was told. The leak sanitizer speaks only at a good end; see expect_good_end().
+// The test fails when a sanitizer has reported an error in the process. It also fails when the process ended
+// by itself with a status other than 0 and the test never asked for its exit status. The leak sanitizer
+// reports only when the process ends normally; see expect_good_end().
 class ChildProcess {
  public:
-  // `program` is a name from build/bin, such as "api", or the path of somebody else's program. Throws
+  // `program` is a name from build/bin, such as "api", or the path of another program. Throws
   // std::system_error when it cannot be started.
   ChildProcess(const std::string& program, const Environment& environment,
                const std::vector<std::string>& flags = {});
@@ -42,16 +43,16 @@ class ChildProcess {
   ChildProcess& operator=(const ChildProcess&) = delete;
 
   pid_t pid() const { return pid_; }
-  // Standard output and standard error so far, as they came.
+  // Standard output and standard error so far, mixed in the order of arrival.
   std::string output() const;
-  // The first whole line that holds this text. Throws std::runtime_error, with the output, when none comes in
-  // time.
+  // The first complete line that contains this text. If there is none in time, throws std::runtime_error with
+  // the output.
   std::string wait_for_line(const std::string& text,
                             std::chrono::milliseconds limit = std::chrono::seconds(15)) const;
-  // Nothing when it still runs after the limit. All output has been read then.
+  // Returns nullopt if the process still runs after the limit. If it has ended, all its output has been read.
   std::optional<ExitStatus> wait_for_exit(std::chrono::milliseconds limit = std::chrono::seconds(15)) const;
   bool running() const;
-  // Does nothing once it has ended.
+  // Does nothing if the process has ended.
   void kill(int signal) const;
 
  private:
@@ -64,15 +65,15 @@ class ChildProcess {
   mutable std::condition_variable changed_;
   std::string output_;
   std::optional<ExitStatus> exit_;
-  // Somebody was told of its end.
+  // The test has seen the exit status.
   mutable bool end_is_known_ = false;
   std::thread watcher_;
 };
 
-// Tells it to end (SIGTERM), and expects that it does, within 10 s and with status 0.
+// Sends SIGTERM and expects that the process ends within 10 s with status 0.
 void expect_good_end(const ChildProcess& process);
 
-// Runs it to its end, which must come within 15 s.
+// Runs the program to its end, which must come within 15 s.
 struct Finished {
   ExitStatus exit;
   std::string output;

@@ -4,7 +4,7 @@
 
 namespace rocket::spec {
 
-// On a busy machine connecting may take longer than a lane lets units wait for it. Throws std::runtime_error
+// Connecting may take longer on a busy machine than a lane lets its units wait. Throws std::runtime_error
 // when it takes very long.
 void wait_until_connected(pg::Lanes& lanes);
 

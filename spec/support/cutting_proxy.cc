@@ -66,7 +66,7 @@ std::uint32_t length_at(const std::vector<unsigned char>& bytes, std::size_t pla
   return length;
 }
 
-// Whether a connection that begins so is that of a process::DatabaseCheck: its name ends the application's.
+// Whether this startup message is that of a process::DatabaseCheck: its application name ends in " check".
 bool is_check(const std::vector<unsigned char>& startup) {
   constexpr std::string_view kEnd(" check\0", 7);
   return std::search(startup.begin(), startup.end(), kEnd.begin(), kEnd.end()) != startup.end();
@@ -83,7 +83,7 @@ CuttingProxy::CuttingProxy(const std::string& database_url, Counts counts) : Cut
   server_ = endpoint_of(parts);
   parts["host"] = "127.0.0.1";
   parts["port"] = std::to_string(acceptor_.local_endpoint().port());
-  // So that every message can be read.
+  // Without encryption, so that the proxy can read every message.
   parts["sslmode"] = "disable";
   parts["gssencmode"] = "disable";
   url_ = url_of(parts);
@@ -177,7 +177,7 @@ asio::awaitable<void> CuttingProxy::pass_on(std::shared_ptr<Link> link, To direc
       co_await asio::async_write(to, asio::buffer(message), asio::use_awaitable);
     }
   } catch (const std::system_error&) {
-    // One end has gone: so must the other.
+    // One end has closed, so close the other.
   }
   std::error_code ignored;
   link->client.close(ignored);
@@ -195,7 +195,8 @@ asio::awaitable<CuttingProxy::Message> CuttingProxy::next_message(Socket& from, 
     co_return line;
   }
   if (protocol_ == Protocol::kRabbitMq) {
-    // The client's first is eight bytes. Others: kind, channel, length, content, end.
+    // The client's first message has eight bytes. All others consist of kind, channel, length, content and
+    // end.
     Message frame(is_startup ? 8 : 7);
     co_await asio::async_read(from, asio::buffer(frame), asio::use_awaitable);
     if (is_startup) co_return frame;
@@ -204,7 +205,7 @@ asio::awaitable<CuttingProxy::Message> CuttingProxy::next_message(Socket& from, 
     co_await asio::async_read(from, asio::buffer(frame.data() + 7, size), asio::use_awaitable);
     co_return frame;
   }
-  // A byte that says its kind and four that say its length; only a client's first has no kind.
+  // One byte for the kind and four for the length. Only the client's first message has no kind.
   const std::size_t kind = is_startup ? 0 : 1;
   Message message(kind + 4);
   co_await asio::async_read(from, asio::buffer(message), asio::use_awaitable);
@@ -217,7 +218,7 @@ asio::awaitable<CuttingProxy::Message> CuttingProxy::next_message(Socket& from, 
 bool CuttingProxy::is_counted(const Link& link, To direction, const Message& message) const {
   if (protocol_ != Protocol::kPostgres) return true;
   const unsigned char kind = message.front();
-  // The farewell (Terminate) of a process that has ended may still be on its way when the count begins anew.
+  // The Terminate of a process that has ended may still arrive after the count was restarted.
   if (kind == 'X' || !link.is_counted) return false;
   constexpr std::string_view kPartOfAStep = "PDEHC";
   constexpr std::string_view kSaysWhatHappened = "CZER";
@@ -234,7 +235,7 @@ bool CuttingProxy::is_counted(const Link& link, To direction, const Message& mes
   return true;
 }
 
-// False when the connection was cut before this message.
+// Returns false if the connection was cut before this message.
 bool CuttingProxy::may_pass(const std::shared_ptr<Link>& link, To direction, const Message& message) {
   if (!is_counted(*link, direction, message)) return true;
   if (act_ && direction == direction_ && passed(direction) == limit_) {

@@ -18,29 +18,27 @@
 
 namespace rocket::spec {
 
-// So many messages never pass: for a run in which they are only counted.
+// More messages than ever pass. For a run that only counts the messages.
 inline constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
 
-// A way to a server on which something happens at a chosen message: of PostgreSQL's protocol (its
-// documentation calls them so in "Frontend/Backend Protocol"), a line of Redis's, or a frame of RabbitMQ's.
-// Thread safe.
+// A proxy before a server that runs an action at a chosen message. A message is one of PostgreSQL's protocol
+// (see "Frontend/Backend Protocol" in its documentation), a line of the Redis protocol or a frame of
+// RabbitMQ's. Thread safe.
 class CuttingProxy {
  public:
   enum class To { kServer, kClient };
 
-  // Which messages are counted, and may be the chosen one, with PostgreSQL:
-  // - kAll;
-  // - kSteps: those after which something has happened that had not before. That is each that has the server
-  // do
-  //   something (of a prepared statement, the first of its messages: Bind), and each in which the server says
-  //   that something is done (CommandComplete, ReadyForQuery) or has failed. Between these come only messages
-  //   that belong to the next one, and whoever is gone before that has done nothing more;
-  // - kStatements: those before each statement (Bind), and after the last of those sent together
-  //   (ReadyForQuery).
+  // The messages of PostgreSQL's protocol that are counted and can be chosen:
+  // - kAll: every message;
+  // - kSteps: only the messages that change something. From the client, these are the messages that have the
+  //   server do something (for a prepared statement, only Bind, its first message). From the server, these
+  //   are the messages that report success (CommandComplete, ReadyForQuery) or failure. All other messages
+  //   belong to the next one: a process that dies before that one has done nothing more;
+  // - kStatements: Bind, which begins each statement, and ReadyForQuery, which ends the statements that were
+  //   sent together.
   //
-  // A farewell (Terminate) is never counted, nor is anything of a session in which a worker only checks its
-  // database (process/database_check.h): that changes nothing, and says as much as all the worker's
-  // statements together.
+  // Terminate is never counted. Neither is a message of a session in which a worker only checks its database
+  // (process/database_check.h): such a session changes nothing.
   enum class Counts { kAll, kSteps, kStatements };
 
   explicit CuttingProxy(const std::string& database_url, Counts counts = Counts::kAll);
@@ -56,28 +54,26 @@ class CuttingProxy {
   CuttingProxy(const CuttingProxy&) = delete;
   CuttingProxy& operator=(const CuttingProxy&) = delete;
 
-  // The same server, by way of this proxy.
+  // The URL of the server through this proxy.
   std::string url() const;
-  // Itself, in the list of servers of a URI.
+  // The proxy's host and port, for the list of servers in a URI.
   std::string address() const { return "127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()); }
-  // Counts anew from here. Of the messages that go this way, over all connections, so many still pass; before
-  // the next one the proxy does what it is told, once, on its own thread.
+  // Restarts the count. Lets this many messages pass in this direction, over all connections together. Then
+  // calls `act` once, before the next message, on the proxy's thread.
   void after(To direction, std::size_t messages, std::function<void(CuttingProxy&)> act);
-  // Cuts all connections, at both ends, instead of passing on the message after these. Connections made later
-  // hold.
+  // Cuts all connections at both ends instead of passing on the next message. Later connections are not cut.
   void cut_after(To direction, std::size_t messages) {
     after(direction, messages, [](CuttingProxy& proxy) { proxy.cut(); });
   }
-  // For use in the above.
+  // Cuts all connections. May only be called by `act`.
   void cut();
-  // Each message of the server goes through this on its way to the client, on the proxy's thread.
+  // Calls `edit` with each message from the server before it goes to the client, on the proxy's thread.
   void edit_answers(std::function<void(std::vector<unsigned char>&)> edit);
-  // Cuts all connections there are; for use elsewhere.
+  // Cuts all open connections. May not be called by `act`.
   void cut_now();
-  // Messages that went this way since it last began to count.
+  // The number of messages in this direction since the count was last restarted.
   std::size_t passed(To direction) const { return passed_.at(static_cast<std::size_t>(direction)); }
-  // Whether it came to what was to happen. If that is happening just now, returns when it is done. Not for
-  // use in the above.
+  // Whether `act` has run. If it is running now, waits until it is done. May not be called by `act`.
   bool has_acted();
 
  private:
@@ -96,7 +92,7 @@ class CuttingProxy {
   asio::awaitable<void> accept();
   asio::awaitable<void> carry(std::shared_ptr<Link> link);
   asio::awaitable<void> pass_on(std::shared_ptr<Link> link, To direction, bool begins_with_startup);
-  // `kept` is what was read beyond the last message.
+  // `kept` holds the bytes that were read beyond the last message.
   asio::awaitable<Message> next_message(Socket& from, bool is_startup, Message& kept) const;
   bool is_counted(const Link& link, To direction, const Message& message) const;
   bool may_pass(const std::shared_ptr<Link>& link, To direction, const Message& message);
@@ -110,7 +106,7 @@ class CuttingProxy {
   asio::ip::tcp::acceptor acceptor_;
   std::vector<std::weak_ptr<Link>> links_;
   std::array<std::atomic<std::size_t>, 2> passed_{};
-  // On the proxy's thread.
+  // Only used on the proxy's thread.
   bool has_acted_ = false;
   std::function<void(CuttingProxy&)> act_;
   std::function<void(Message&)> edit_;

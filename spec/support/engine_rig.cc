@@ -19,7 +19,7 @@ pg::LaneOptions lane_options(const std::string& url, std::size_t batch_limit,
   options.connection.application_name = "rocket-rides spec";
   options.batch_limit = batch_limit;
   options.connection.transaction_timeout = transaction_timeout;
-  // On a machine that is busy with other specs, too.
+  // Long enough for a machine that is busy with other specs.
   options.connect_patience = std::chrono::seconds(20);
   return options;
 }

@@ -18,32 +18,32 @@
 namespace rocket::spec {
 
 struct RigOptions {
-  // Each stands for a process: what one lane does, another knows only through the database.
+  // Each lane stands for a process: the lanes share nothing but the database.
   std::size_t lanes = 2;
   std::size_t batch_limit = 64;
   endpoints::RideOptions rides;
   idempotency::EngineOptions engine;
 };
 
-// The engine with the program's own flows, in this process, on a real database and a scripted provider.
+// Runs the engine in this process, with the program's own flows, a real database and a scripted provider.
 // Thread safe.
 class EngineRig {
  public:
   explicit EngineRig(const TestDatabase& database, RigOptions options = {});
-  // With another way to the database.
+  // With another URL of the database.
   EngineRig(const std::string& database_url, RigOptions options);
-  // With another limit of a transaction's time than the usual one, which is so long that none fails because
-  // the machine is slow.
+  // With another time limit for transactions. The usual one is so long that a slow machine does not exceed
+  // it.
   EngineRig(const std::string& database_url, RigOptions options,
             std::chrono::milliseconds transaction_timeout);
 
   ScriptedGateway& gateway() { return gateway_; }
   pg::Lane& lane(std::size_t index = 0) { return lanes_.at(index % lanes_.size()); }
   const idempotency::Engine& engine() const { return engine_; }
-  // Of a request with this path.
+  // The flow of a request with this path.
   const idempotency::Flow& flow(const std::string& path, const std::string& method = "POST") const;
 
-  // One attempt, on one lane; see answer_of().
+  // Starts one attempt on one lane; see answer_of().
   std::future<idempotency::Outcome> start(idempotency::Request request, std::size_t lane = 0);
   idempotency::Outcome run(idempotency::Request request, std::size_t lane = 0);
 
@@ -52,11 +52,11 @@ class EngineRig {
   Log log_;
   endpoints::Endpoints endpoints_;
   idempotency::Engine engine_;
-  // Last, so that it goes first: nothing runs on the others any more.
+  // The last member, because it must be destroyed first: its threads use the other members.
   pg::Lanes lanes_;
 };
 
-// Keeps a lane from doing anything while this lives: what comes meanwhile travels together.
+// Stops a lane while this object lives. The units that arrive meanwhile then share one batch.
 class Pause {
  public:
   explicit Pause(pg::Lane& lane) {
@@ -70,10 +70,10 @@ class Pause {
   std::promise<void> end_;
 };
 
-// The result, within 30 s; else throws std::runtime_error.
+// Waits for the result. Throws std::runtime_error after 30 s.
 idempotency::Outcome answer_of(std::future<idempotency::Outcome>& attempt);
 
-// "201", or "201 replayed", or the name of the refusal such as "in_progress": one word to compare in a test.
+// "201", "201 replayed", or the name of the refusal, such as "in_progress".
 std::string describe(const idempotency::Outcome& outcome);
 // The body of an answer; empty for a refusal.
 std::string body_of(const idempotency::Outcome& outcome);

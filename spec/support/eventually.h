@@ -6,15 +6,15 @@
 
 namespace rocket::spec {
 
-// True as soon as `condition` is; false when it is not within the limit. For what another thread or process
-// does in its own time: the limit is generous, and reaching it is a failure.
+// Waits until `condition` is true. Returns false if it is still false at the limit. Use it to wait for
+// another thread or process. The limit is generous, so reaching it is a failure.
 template <typename Condition>
 bool eventually(Condition condition, std::chrono::milliseconds limit = std::chrono::seconds(15)) {
   const auto begin = std::chrono::steady_clock::now();
   while (!condition()) {
     const auto waited = std::chrono::steady_clock::now() - begin;
     if (waited > limit) return false;
-    // What takes long is asked for less often: asking costs processor time too.
+    // Asks less often the longer it has waited, because asking costs processor time.
     std::this_thread::sleep_for(std::clamp<std::chrono::nanoseconds>(waited / 8, std::chrono::milliseconds(1),
                                                                      std::chrono::milliseconds(50)));
   }

@@ -7,20 +7,20 @@
 
 namespace rocket::spec {
 
-// A client that asks one thing after another on one connection, and looks closely at each answer, which must
-// be its own and right. Each function returns how many answers it got. Not thread safe.
+// A client that sends one request after another on one connection, and checks that each answer is correct and
+// belongs to its own request. Each function returns the number of answers it got. Not thread safe.
 class ExactingClient {
  public:
   explicit ExactingClient(const ApiProcess& api) : connection_(api.connect()) {}
 
-  // A ride, then the same questions about it that a client would ask who doubts.
+  // Books a ride, then sends the requests with which an unsure client would check it.
   int ride();
-  // A ride whose card is declined, and the same request again.
+  // Requests a ride whose card is declined, then sends the same request again.
   int declined_ride();
-  // What changes nothing.
+  // Sends requests that change nothing.
   int look_around();
 
-  // The longest that it had to wait for an answer.
+  // The longest wait for an answer so far.
   std::chrono::milliseconds longest_wait() const { return longest_wait_; }
 
  private:

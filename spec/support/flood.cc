@@ -16,7 +16,7 @@
 namespace rocket::spec {
 namespace {
 
-// -1 when there is none to be had now.
+// Returns -1 if no connection can be opened now.
 int open_connection(std::uint16_t port) {
   const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   const int on = 1;
@@ -75,7 +75,7 @@ void Flood::go_on(Sender& sender) {
     ::close(std::exchange(sender.descriptor, -1));
     return;
   }
-  // One that has half-closed may go on reading: then we go on sending.
+  // A server that has closed its sending side may still read, so go on sending.
   if (received < 0 && !would_block()) {
     ::close(std::exchange(sender.descriptor, -1));
     return;

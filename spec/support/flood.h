@@ -8,14 +8,14 @@
 
 namespace rocket::spec {
 
-// One client that sends the same bytes on many connections, as fast as they go, until the destructor. It
-// takes the answers and does not look at them. A connection that ends is opened again.
+// One client that sends the same bytes on many connections, as fast as it can, until the destructor. It reads
+// the answers but does not check them. It reopens a connection that ends.
 class Flood {
  public:
   struct Bytes {
-    // Once at the beginning of each connection.
+    // Sent once at the beginning of each connection.
     std::string first;
-    // Then again and again.
+    // Sent after `first`, again and again.
     std::string again;
   };
 
@@ -30,7 +30,7 @@ class Flood {
  private:
   struct Sender {
     int descriptor = -1;
-    // How much has been sent of `first`, and then of `again`, counted from the beginning of `first`.
+    // The number of bytes sent of `first` followed by `again`.
     std::size_t position = 0;
   };
 

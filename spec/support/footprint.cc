@@ -48,7 +48,7 @@ std::size_t descriptors_of(pid_t pid) {
 }
 
 bool are_lanes_connected(TestDatabase& database, std::int64_t lanes) {
-  // The first statement comes when the connection is made.
+  // A lane runs its first statement when it connects. Until then `query` is empty.
   return eventually([&] {
     return database.count("pg_stat_activity",
                           "datname = current_database() AND application_name LIKE 'rocket-rides %'"

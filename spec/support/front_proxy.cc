@@ -20,7 +20,7 @@ std::string contents_of(const std::string& path) {
   return contents.str();
 }
 
-// An example that has changed would otherwise no longer be what is tried.
+// Throws if the text is not there, because then the example has changed and the spec must change with it.
 void replace_all(std::string& text, const std::string& from, const std::string& to) {
   auto at = text.find(from);
   if (at == std::string::npos) throw std::runtime_error("not in the example: " + from);
@@ -34,7 +34,7 @@ FrontProxy::FrontProxy(Kind kind, std::uint16_t api_port) : kind_(kind), api_por
   if (::mkdtemp(directory.data()) == nullptr) throw std::runtime_error("cannot make " + directory);
   directory_ = directory;
   make_certificate();
-  // Below those that the kernel gives to anybody who asks for any.
+  // Below the range of ports that the kernel gives to sockets that ask for any port.
   std::uniform_int_distribution<std::uint16_t> any_port(20'000, 32'000);
   std::random_device random;
   for (int i = 0; i < 20; ++i) {
@@ -80,9 +80,9 @@ void FrontProxy::write_configuration() const {
   replace_all(example, is_nginx ? "listen 443" : "bind :443", (is_nginx ? "listen " : "bind ") + address);
   std::ofstream(directory_ / "example") << example;
   if (!is_nginx) return;
-  // What Debian's own file says around it, with paths of ours.
+  // The surrounding lines of Debian's nginx.conf, with our own paths.
   std::ofstream file(directory_ / "nginx.conf");
-  // One process, because workers would outlive a spec that is killed.
+  // Only one process, because worker processes would outlive a spec that is killed.
   file << "daemon off;\nmaster_process off;\npid nginx.pid;\nerror_log stderr notice;\nevents {}\nhttp {\n"
           "access_log off;\n";
   for (const char* kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"}) {

@@ -9,22 +9,22 @@
 
 namespace rocket::spec {
 
-// nginx or HAProxy before an api, configured by the examples in docs/proxies, in which only ports and paths
-// are replaced. It listens on a free port of 127.0.0.1, with TLS, and has its files in a folder of its own.
+// nginx or HAProxy in front of an api. Its configuration is the example in docs/proxies with other ports and
+// paths. It listens on a free port of 127.0.0.1 with TLS, and has its own folder for its files.
 class FrontProxy {
  public:
   enum class Kind { kNginx, kHaproxy };
 
-  // Returns once it listens; whether it can reach the api is another matter.
+  // Returns once the proxy listens. The proxy may not have reached the api yet.
   FrontProxy(Kind kind, std::uint16_t api_port);
   ~FrontProxy();
   FrontProxy(const FrontProxy&) = delete;
   FrontProxy& operator=(const FrontProxy&) = delete;
 
   std::string url() const { return "https://localhost:" + std::to_string(port_); }
-  // The file of its certificate, which is its own authority's.
+  // The path of its self-signed certificate.
   std::string certificate() const { return directory_ / "certificate.pem"; }
-  // What the api behind it needs to know.
+  // The settings that the api behind it needs.
   static Environment settings_of_api(Kind kind);
 
  private:

@@ -17,7 +17,7 @@ asio::awaitable<void> Gate::pass() {
     arrived_.notify_all();
     if (open_) co_return;
   }
-  // Whoever opens posts to this executor, so the wait below has begun when it is cancelled.
+  // open() posts to this executor, so the wait below has begun before open() cancels it.
   std::error_code cancelled;
   co_await timer->async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
 }

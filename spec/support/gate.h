@@ -13,15 +13,16 @@
 
 namespace rocket::spec {
 
-// Where coroutines wait until a test says go: they are suspended, and their thread goes on with other work.
-// Thread safe. Must outlive the coroutines that wait, or be abandoned together with their executor.
+// Coroutines wait here until a test opens the gate. A waiting coroutine is suspended and does not block its
+// thread. Thread safe. Must outlive the waiting coroutines, or their executor must never run again.
 class Gate {
  public:
   // Returns at once when the gate is open. For coroutines of a single-threaded executor.
   asio::awaitable<void> pass();
-  // Lets everyone through, now and from now on.
+  // Lets all coroutines through, also those that arrive later.
   void open();
-  // True when so many have arrived, whether they still wait or not.
+  // Waits until this many coroutines have arrived, whether or not they still wait. Returns false at the
+  // limit.
   bool wait_for_arrivals(std::size_t count, std::chrono::milliseconds limit = std::chrono::seconds(15));
 
  private:

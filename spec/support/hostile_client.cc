@@ -24,7 +24,8 @@ std::string with_fields(const std::string& fields) {
 
 }  // namespace
 
-// Resetting a connection that is over spares the machine its TIME_WAIT, of which there can only be so many.
+// Resets a finished connection, so that it does not stay in TIME_WAIT: the machine can hold only a limited
+// number.
 
 int HostileClient::dribble() {
   const std::string bytes = own_ride();
@@ -54,7 +55,7 @@ int HostileClient::vanish() {
     std::this_thread::sleep_for(std::chrono::microseconds(up_to(4000)));
     connection.reset();
   } catch (const std::exception&) {
-    // It leaves in any case.
+    // An error does not matter here: this client leaves anyway.
   }
   return 1;
 }
@@ -97,7 +98,7 @@ int HostileClient::fall_silent() {
 int HostileClient::send_random_bytes() {
   std::string bytes(1 + up_to(3000), '\0');
   for (char& byte : bytes) byte = static_cast<char>(up_to(255));
-  // The end of a head, so that there is something to refuse.
+  // Ends the head with an empty line, so that the server has a request to refuse.
   return expect_refused("x" + bytes + "\r\n\r\n", 400);
 }
 

@@ -30,16 +30,15 @@ struct ClientResponse {
   Headers headers;
   std::string body;
 
-  // The field's value; empty when there is none. `count` tells the two apart.
+  // The field's value; empty if there is no such field. count() tells an empty field from a missing one.
   std::string header(std::string_view lower_name) const;
   std::size_t count(std::string_view lower_name) const;
-  // The value of "code" in a JSON object body; empty when there is none.
+  // The value of "code" in a JSON object body; empty if there is none.
   std::string code() const;
 };
 
-// One connection to a server on 127.0.0.1: sends any bytes, and reads one response at a time. Everything has
-// a time limit, and throws std::runtime_error when it is reached or when the connection breaks. Not thread
-// safe.
+// One connection to a server on 127.0.0.1. It sends any bytes, and reads one response at a time. Every
+// function throws std::runtime_error at the time limit or when the connection breaks. Not thread safe.
 class HttpConnection {
  public:
   explicit HttpConnection(std::uint16_t port, std::chrono::milliseconds limit = std::chrono::seconds(15));
@@ -50,21 +49,22 @@ class HttpConnection {
   HttpConnection& operator=(HttpConnection&&) = delete;
 
   void send(std::string_view bytes);
-  // The next response, interim ones (1xx) included. `to_head`: it has no body, whatever its Content-Length.
+  // Reads the next response; an interim one (1xx) counts too. `to_head`: the response has no body, whatever
+  // its Content-Length says.
   ClientResponse receive(bool to_head = false);
   ClientResponse exchange(const ClientRequest& request);
-  // Tells the server that nothing more will come, and still reads.
+  // Closes the sending side. Responses can still be read.
   void end_sending();
-  // Leaves at once (RST): the server need not keep the connection for an answer. Nothing else may follow.
+  // Ends the connection at once with RST. Do not call any other function after this one.
   void reset();
-  // True when the server ends the connection within the limit, without sending anything more.
+  // True if the server ends the connection within the limit and sends nothing more.
   bool ends();
-  // True when something has arrived, or arrives within this time.
+  // True if data has arrived or arrives within this time.
   bool has_input(std::chrono::milliseconds wait);
 
  private:
   bool wait(short events, std::chrono::steady_clock::time_point end) const;
-  // False at the end of the connection.
+  // Returns false at the end of the connection.
   bool read_more(std::chrono::steady_clock::time_point end);
 
   int descriptor_ = -1;
@@ -72,7 +72,7 @@ class HttpConnection {
   std::string buffer_;
 };
 
-// One request on a connection of its own.
+// Sends one request on a new connection.
 ClientResponse exchange(std::uint16_t port, const ClientRequest& request);
 
 }  // namespace rocket::spec

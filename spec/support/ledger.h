@@ -14,8 +14,8 @@
 
 namespace rocket::spec {
 
-// The file in which mock providers of several processes write down every call (MOCK_LEDGER): what really
-// happened at the provider, whatever the database says. Removed with this object.
+// The file MOCK_LEDGER, to which the mock providers of several processes append every call. It tells what
+// happened at the provider, whatever the database says. The destructor removes the file.
 class Ledger {
  public:
   struct Call {
@@ -37,7 +37,7 @@ class Ledger {
 
   std::string path() const { return path_.string(); }
 
-  // To charge, in the order in which they arrived; a line that is still being written is left out.
+  // The calls that charge, in order of arrival. Leaves out a line that is still being written.
   std::vector<Call> calls() const {
     std::ifstream file(path_);
     std::ostringstream text;

@@ -11,7 +11,8 @@
 
 namespace rocket::spec {
 
-// What is left where a database was: it accepts connections, and hangs up or says nothing. Thread safe.
+// A server in place of a database. It accepts connections, and then closes them or sends nothing. Thread
+// safe.
 class MuteServer {
  public:
   enum class Manner { kHangsUp, kSaysNothing };
@@ -21,9 +22,9 @@ class MuteServer {
   MuteServer(const MuteServer&) = delete;
   MuteServer& operator=(const MuteServer&) = delete;
 
-  // In the list of servers of a URI.
+  // Host and port, for the list of servers in a URI.
   std::string address() const { return "127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()); }
-  // When connections came.
+  // The times at which connections came.
   std::vector<std::chrono::steady_clock::time_point> arrivals() const;
 
  private:

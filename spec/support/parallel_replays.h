@@ -8,13 +8,13 @@
 
 namespace rocket::spec {
 
-// Clients, each on a connection of its own, that send the same request at once. Not thread safe.
+// Several clients that send the same request at the same time, each on its own connection. Not thread safe.
 class ParallelReplays {
  public:
   ParallelReplays(const ApiProcess& api, std::size_t clients);
 
-  // The request has been answered like that before: each must get this status and these bytes, marked as
-  // replayed. Returns how many answers came.
+  // Expects that each client gets the stored answer: this status and body, marked as replayed. Returns the
+  // number of answers.
   int expect(const ClientRequest& request, int status, const std::string& body);
 
  private:

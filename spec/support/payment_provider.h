@@ -11,11 +11,11 @@
 
 namespace rocket::spec {
 
-// Charges, or refunds, that moved money, by ride: one promise is that no ride has two.
+// The ids of the charges, or of the refunds, of each ride. No ride may have two charges or two refunds.
 using ChargesByRide = std::map<std::string, std::set<std::string>>;
 
-// A payment provider: a process with a memory of its own, which no crash of ours touches. It speaks Stripe's
-// API; support/provider is its source.
+// A payment provider that runs as its own process, so it remembers everything when one of our processes
+// crashes. It speaks Stripe's API. Its source is support/provider.
 class PaymentProvider {
  public:
   explicit PaymentProvider(const std::vector<std::string>& flags = {});
@@ -23,21 +23,22 @@ class PaymentProvider {
   static constexpr const char* kApiKey = "sk_test_of_specs";
   std::uint16_t port() const { return port_; }
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
-  // For processes that are to use it.
+  // The environment of a process that must use this provider.
   Environment environment() const;
 
-  // The next calls fail; the form is that of support/provider/faults.h, such as "kind=silence&times=3".
+  // Lets the next calls fail. `fault` is a form for Faults::plan() in support/provider/faults.h, such as
+  // "kind=silence&times=3".
   void fail(const std::string& fault) const { tell("faults", fault); }
-  // No more of what was planned.
+  // Drops all planned faults.
   void heal() const { tell("heal"); }
-  // As Stripe does after a day.
+  // Forgets all idempotency keys, as Stripe does after a day.
   void forget_keys() const { tell("forget"); }
   void answer_after(int milliseconds) const { tell("latency", "ms=" + std::to_string(milliseconds)); }
 
   // {"attempts": […], "charges": […], "refund_attempts": […], "refunds": […], "connections": n, "calls": n}
   nlohmann::json ledger() const;
   ChargesByRide charges() const;
-  // Likewise.
+  // Likewise for refunds.
   ChargesByRide refunds() const;
   std::size_t attempts() const { return ledger()["attempts"].size(); }
 

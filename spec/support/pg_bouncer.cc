@@ -17,9 +17,9 @@ PgBouncer::PgBouncer(const std::string& pool_mode, const std::string& settings) 
   std::string directory = (std::filesystem::temp_directory_path() / "rocket_pgbouncer_XXXXXX").string();
   if (::mkdtemp(directory.data()) == nullptr) throw std::runtime_error("cannot make " + directory);
   directory_ = directory;
-  // PgBouncer may run as another user.
+  // Readable for all, because PgBouncer may run as another user.
   std::filesystem::permissions(directory_, std::filesystem::perms(0755));
-  // Below those that the kernel gives to anybody who asks for any.
+  // Below the range of ports that the kernel gives to sockets that ask for any port.
   std::uniform_int_distribution<std::uint16_t> any_port(20'000, 32'000);
   std::random_device random;
   for (int i = 0; i < 20; ++i) {
@@ -63,7 +63,7 @@ void PgBouncer::write_settings(const std::string& pool_mode) const {
 
 bool PgBouncer::try_to_start() {
   std::vector<std::string> flags{directory_ / "pgbouncer.ini"};
-  // It refuses to run as root. The server's socket is for this user.
+  // PgBouncer refuses to run as root. The user postgres may use the server's socket.
   if (::geteuid() == 0) flags.insert(flags.end(), {"-u", "postgres"});
   process_.emplace("/usr/sbin/pgbouncer", Environment{}, flags);
   try {

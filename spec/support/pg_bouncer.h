@@ -10,8 +10,8 @@
 
 namespace rocket::spec {
 
-// A PgBouncer before the server of SPEC_DATABASE_URL, on a free port of 127.0.0.1, with its settings in a
-// folder of its own.
+// A PgBouncer in front of the server of SPEC_DATABASE_URL. It listens on a free port of 127.0.0.1, and has
+// its own folder for its settings.
 class PgBouncer {
  public:
   // `settings` are further lines of its [pgbouncer] section. Returns once it listens.
@@ -20,9 +20,9 @@ class PgBouncer {
   PgBouncer(const PgBouncer&) = delete;
   PgBouncer& operator=(const PgBouncer&) = delete;
 
-  // The way to the database through it.
+  // The URL of the database through PgBouncer.
   std::string url(const TestDatabase& database) const;
-  // For the connections that there are too, in a moment. Once.
+  // Applies to open connections too, after a moment. May be called only once.
   void change_pool_mode(const std::string& pool_mode);
 
  private:

@@ -20,8 +20,8 @@ namespace fs = std::filesystem;
 
 constexpr amqp_channel_t kChannel = 1;
 
-// Erlang's own: evaluates the file "ask" and writes "answer", so that no test has to start rabbitmqctl, which
-// is another Erlang each time.
+// Erlang code that evaluates the file "ask" and writes the file "answer". A test would otherwise have to
+// start rabbitmqctl, which starts another Erlang each time.
 std::string answering(const fs::path& folder) {
   const auto quoted = [&](const char* name) { return "\"" + (folder / name).string() + "\""; };
   return "spawn(fun Serve() -> case file:rename(" + quoted("ask") + "," + quoted("asked") +
@@ -88,13 +88,14 @@ RabbitMqServer::RabbitMqServer(std::string tls_folder) : tls_folder_(std::move(t
   std::string directory = (fs::temp_directory_path() / "rocket_rabbitmq_XXXXXX").string();
   if (::mkdtemp(directory.data()) == nullptr) throw std::runtime_error("cannot make " + directory);
   directory_ = directory;
-  // Below those that the kernel gives to anybody who asks for any, so that they are still free after a kill.
+  // Below the range of ports that the kernel gives to sockets that ask for any port, so that these ports are
+  // still free after a kill.
   std::uniform_int_distribution<std::uint16_t> any_port(20'000, 32'000);
   std::random_device random;
   for (int i = 0; i < 3; ++i) {
     for (std::uint16_t* port : {&port_, &tls_port_, &node_port_, &mapper_port_}) *port = any_port(random);
     if (try_to_start()) return;
-    // Slow, but its ports are good.
+    // The server is slow, but it got its ports.
     if (process_ && process_->running()) break;
   }
   fs::remove_all(directory_);
@@ -133,16 +134,17 @@ void RabbitMqServer::write_configuration() const {
 
 bool RabbitMqServer::try_to_start() {
   write_configuration();
-  // Two of its processes would make it at once, of which one fails.
+  // Otherwise two of RabbitMQ's processes create the folder at the same time, and one of them fails.
   fs::create_directory(directory_ / "log");
   const Environment mapper{{"ERL_EPMD_PORT", std::to_string(mapper_port_)},
                            {"ERL_EPMD_ADDRESS", "127.0.0.1"}};
   Environment environment{{"HOME", directory_},
                           {"RABBITMQ_CONF_ENV_FILE", "/dev/null"},
-                          // Erlang's own form alone: reading the other one takes a second.
+                          // Only the configuration in Erlang's format: reading the other format takes a
+                          // second.
                           {"RABBITMQ_CONFIG_FILE", directory_ / "none.conf"},
                           {"RABBITMQ_ADVANCED_CONFIG_FILE", directory_ / "advanced.config"},
-                          // Each further one takes time, and we need none.
+                          // Every other feature flag takes time, and we need none of them.
                           {"RABBITMQ_FEATURE_FLAGS", "quorum_queue"},
                           {"RABBITMQ_ENABLED_PLUGINS_FILE", directory_ / "plugins"},
                           {"RABBITMQ_MNESIA_BASE", directory_ / "data"},
@@ -150,15 +152,15 @@ bool RabbitMqServer::try_to_start() {
                           {"RABBITMQ_NODENAME", "spec@localhost"},
                           {"RABBITMQ_NODE_PORT", std::to_string(port_)},
                           {"RABBITMQ_DIST_PORT", std::to_string(node_port_)},
-                          // So that the script becomes Erlang, instead of waiting for it.
+                          // The script then replaces itself with Erlang (exec) instead of waiting for it.
                           {"RABBITMQ_ALLOW_INPUT", "1"}};
   environment.insert(mapper.begin(), mapper.end());
   try {
-    // Without one, Erlang would start one that stays.
+    // Without our port mapper, Erlang would start one that stays after the test.
     mapper_.emplace("/usr/bin/epmd", mapper, std::vector<std::string>{"-d"});
     mapper_->wait_for_line("epmd running");
     process_.emplace("/usr/lib/rabbitmq/bin/rabbitmq-server", environment,
-                     // With one thread for its processes; threads do not spin while there is nothing to do.
+                     // One scheduler thread. Idle threads do not spin.
                      std::vector<std::string>{"-noinput", "-kernel", "inet_dist_use_interface", "{127,0,0,1}",
                                               "+S", "1:1", "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio",
                                               "none", "-eval", answering(directory_)});

@@ -11,43 +11,43 @@
 
 namespace rocket::spec {
 
-// A RabbitMQ of the test's own, which it may kill and start again. It takes seconds to start.
+// The test's own RabbitMQ server, which the test may kill and start again. Starting takes seconds.
 class RabbitMqServer {
  public:
-  // `tls_folder`: where certificate.pem and key.pem are; it then speaks TLS too, as localhost. Running when
-  // it returns; throws std::runtime_error.
+  // `tls_folder` is the folder of certificate.pem and key.pem. If it is given, the server also speaks TLS, as
+  // localhost. Returns when the server runs. Throws std::runtime_error.
   explicit RabbitMqServer(std::string tls_folder = {});
   ~RabbitMqServer();
   RabbitMqServer(const RabbitMqServer&) = delete;
   RabbitMqServer& operator=(const RabbitMqServer&) = delete;
 
   std::uint16_t port() const { return port_; }
-  // For JOB_QUEUE; `login` such as "user:password@".
+  // A value for JOB_QUEUE. `login` is a prefix such as "user:password@".
   std::string url(const std::string& login = {}) const;
   std::string tls_url() const { return "amqps://localhost:" + std::to_string(tls_port_); }
 
-  // Returns when it accepts connections, on the same ports as before.
+  // Returns when the server accepts connections, on the same ports as before.
   void start();
   void kill();
-  // It goes on, but neither reads nor answers until it is told to.
+  // The process stays, but neither reads nor answers until resume() is called.
   void pause() const { process_->kill(SIGSTOP); }
   void resume() const { process_->kill(SIGCONT); }
 
-  // RabbitMQ notes some seconds later which quorum queues there are; one that it was killed before is
-  // unusable for ever after. Now it notes it at once.
+  // Writes the list of quorum queues to disk now. RabbitMQ does that by itself only some seconds later; if it
+  // is killed before, the queue stays unusable for ever.
   void note_queues() const { evaluate("[dets:sync(Table) || Table <- dets:all()]"); }
 
-  // What Erlang says to these expressions of its own, on one line. Throws std::runtime_error where that is
-  // not {ok,...}, and returns what is in the place of the dots.
+  // Evaluates these Erlang expressions in the server, on one line. If the result is {ok,...}, returns the
+  // text in place of the dots. Otherwise throws std::runtime_error.
   std::string evaluate(const std::string& expressions) const;
-  // What makes an alarm: RabbitMQ behaves as if it was short of memory until it ends. Asking for the alarms
-  // waits until all connections have been told of it.
+  // Raises a memory alarm: RabbitMQ behaves as if it were short of memory until end_alarm(). The call of
+  // get_alarms() waits until all connections have been told of the alarm.
   void begin_alarm() const {
     evaluate("rabbit_alarm:set_alarm({" + kAlarm + ", []}), rabbit_alarm:get_alarms()");
   }
   void end_alarm() const { evaluate("rabbit_alarm:clear_alarm(" + kAlarm + ")"); }
 
-  // Its log, warnings and worse.
+  // Its log from level warning up.
   std::string output() const;
 
   struct Message {
@@ -58,9 +58,9 @@ class RabbitMqServer {
     int delivery_mode = 0;
     std::string body;
   };
-  // Takes all that is in a queue out of it, first the first.
+  // Removes all messages from a queue, and returns them in the order of the queue.
   std::vector<Message> take_all(const std::string& queue = "default") const;
-  // The ids of those.
+  // Like take_all(), but returns only the ids.
   std::vector<std::string> take_ids(const std::string& queue = "default") const;
   std::size_t count(const std::string& queue = "default") const;
   void delete_queue(const std::string& queue = "default") const;
@@ -75,7 +75,7 @@ class RabbitMqServer {
   std::string tls_folder_;
   std::uint16_t port_ = 0;
   std::uint16_t tls_port_ = 0;
-  // Of Erlang, and of its port mapper.
+  // The ports of the Erlang node and of its port mapper.
   std::uint16_t node_port_ = 0;
   std::uint16_t mapper_port_ = 0;
   std::optional<ChildProcess> mapper_;

@@ -53,7 +53,8 @@ RedisServer::RedisServer(std::string tls_folder) : tls_folder_(std::move(tls_fol
   std::string directory = (std::filesystem::temp_directory_path() / "rocket_redis_XXXXXX").string();
   if (::mkdtemp(directory.data()) == nullptr) throw std::runtime_error("cannot make " + directory);
   directory_ = directory;
-  // Below those that the kernel gives to anybody who asks for any, so that it is still free after a kill.
+  // Below the range of ports that the kernel gives to sockets that ask for any port, so that this port is
+  // still free after a kill.
   std::uniform_int_distribution<std::uint16_t> any_port(20'000, 32'000);
   std::random_device random;
   for (int i = 0; i < 20; ++i) {
@@ -126,7 +127,7 @@ std::vector<nlohmann::json> RedisServer::jobs(const std::string& queue, int data
   std::istringstream lines(client.ask({"LRANGE", "queue:" + queue, "0", "-1"}));
   std::vector<nlohmann::json> jobs;
   for (std::string line; std::getline(lines, line);) jobs.push_back(nlohmann::json::parse(line));
-  // Pushed at the left, taken from the right.
+  // Jobs are pushed on the left and taken from the right.
   return {jobs.rbegin(), jobs.rend()};
 }
 

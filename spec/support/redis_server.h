@@ -12,33 +12,33 @@
 
 namespace rocket::spec {
 
-// A Redis of the test's own, which it may kill and start again. It writes down what it acknowledges, so that
-// this survives its kill.
+// The test's own Redis server, which the test may kill and start again. It writes to disk what it
+// acknowledges, so that acknowledged data survive a kill.
 class RedisServer {
  public:
-  // `tls_folder`: where certificate.pem and key.pem are; it speaks nothing but TLS then, and only as
-  // localhost. Running when it returns; throws std::runtime_error.
+  // `tls_folder` is the folder of certificate.pem and key.pem. If it is given, the server speaks only TLS, as
+  // localhost. Returns when the server runs. Throws std::runtime_error.
   explicit RedisServer(std::string tls_folder = {});
   ~RedisServer();
   RedisServer(const RedisServer&) = delete;
   RedisServer& operator=(const RedisServer&) = delete;
 
   std::uint16_t port() const { return port_; }
-  // For JOB_QUEUE; `login` such as "user:password@".
+  // A value for JOB_QUEUE. `login` is a prefix such as "user:password@".
   std::string url(const std::string& login = {}) const;
 
-  // Returns when it accepts connections, on the same port as before.
+  // Returns when the server accepts connections, on the same port as before.
   void start();
   void kill();
-  // It goes on, but neither reads nor answers until it is told to.
+  // The process stays, but neither reads nor answers until resume() is called.
   void pause() const { process_->kill(SIGSTOP); }
   void resume() const { process_->kill(SIGCONT); }
-  // From now on nobody gets in without.
+  // From now on clients need this password.
   void require_password(const std::string& password);
 
-  // A reply as text, lists as one line each; errors too.
+  // The reply, or the error, as text. A list has one line for each element.
   std::string ask(const std::vector<std::string>& command) const;
-  // What was pushed to a queue, in the order in which workers would take it.
+  // The jobs in a queue, in the order in which workers would take them.
   std::vector<nlohmann::json> jobs(const std::string& queue = "default", int database = 0) const;
 
  private:

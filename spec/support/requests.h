@@ -13,14 +13,14 @@ inline constexpr const char* kUser = "user@example.com";
 inline constexpr const char* kDeclinedUser = "user-bad-source@example.com";
 inline constexpr const char* kRideForm = "origin_lat=1.5&origin_lon=-2.25&target_lat=3&target_lon=4";
 
-// A key that no other test uses.
+// A new random idempotency key.
 std::string new_key();
 
-// Coordinates that no other ride of this process has, so that an answer tells whose it is.
+// Coordinates that no other ride of this process has, so that they show to which request an answer belongs.
 struct OwnCoordinates {
   double lat = 0;
   double lon = 0;
-  // A ride from there.
+  // The form of a ride from there.
   std::string form;
 };
 OwnCoordinates own_coordinates();
@@ -29,12 +29,12 @@ OwnCoordinates own_coordinates();
 ClientRequest ride_request(const std::string& key, const std::string& user = kUser,
                            const std::string& form = kRideForm);
 ClientRequest deposit_request(const std::string& user, const std::string& amount);
-// DELETE /rides/{id}, without a key.
+// DELETE /rides/{id} without an idempotency key.
 ClientRequest cancel_request(const std::string& ride_id, const std::string& user = kUser);
 // With an Authorization header.
 ClientRequest get_request(const std::string& target, const std::string& user = kUser);
 
-// The same, as the engine takes them.
+// The same requests in the form that the engine takes.
 idempotency::Request engine_ride(const std::string& key, const std::string& user = kUser);
 idempotency::Request engine_cancellation(const std::string& key, const std::string& ride_id,
                                          const std::string& user = kUser);

@@ -62,7 +62,7 @@ ScriptedGateway::Step ScriptedGateway::arrive(const payments::ChargeRequest& req
   return step;
 }
 
-// Under the lock.
+// The caller holds the lock.
 ScriptedGateway::Step ScriptedGateway::next_step() {
   if (plan_.empty()) return {};
   const Step step = plan_.front();

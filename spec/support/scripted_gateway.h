@@ -12,9 +12,9 @@
 
 namespace rocket::spec {
 
-// A payment provider that does what a test tells it, and keeps its own account of what it did. Like a real
-// one, it charges once for each charge key, and refunds once for each refund key; but it would refund a
-// charge twice for two keys, to show that it was asked to. Thread safe.
+// A payment provider that does what a test tells it, and records its calls. Like a real provider, it charges
+// once for each charge key and refunds once for each refund key. Unlike a real provider, it refunds a charge
+// twice for two refund keys, so that a test can see the second request. Thread safe.
 class ScriptedGateway : public payments::ChargeGateway {
  public:
   enum class Behaviour {
@@ -28,23 +28,23 @@ class ScriptedGateway : public payments::ChargeGateway {
   };
   struct Step {
     Behaviour behaviour = Behaviour::kCharges;
-    // Where the call waits before it does anything, if anywhere; must outlive the call.
+    // If set, the call waits here before it does anything. Must outlive the call.
     Gate* wait_at = nullptr;
   };
 
-  // What the next calls do, in the order in which they arrive; after that, each charges.
+  // The behaviour of the next calls, in order of arrival. All later calls charge.
   void plan(std::vector<Step> steps);
   void plan(Behaviour behaviour, int times = 1);
-  // Run in every call of charge(), not of refund(), before anything else, on the caller's thread.
+  // Runs `hook` first in every charge(), on the caller's thread. refund() does not run it.
   void on_charge(std::function<void(const payments::ChargeRequest&)> hook);
-  // From now on find() and find_refund() cannot say.
+  // From now on find() and find_refund() have no definite answer.
   void forget_everything();
 
-  // Every call of charge(), in order of arrival.
+  // All calls of charge(), in order of arrival.
   std::vector<payments::ChargeRequest> calls() const;
-  // Charge keys that moved money, with the charge's id.
+  // The charge keys that moved money, with the id of the charge.
   std::map<std::string, std::string> charges() const;
-  // Every call of refund(), and refund keys that moved money.
+  // Likewise for refund().
   std::vector<payments::RefundRequest> refund_calls() const;
   std::map<std::string, std::string> refunds() const;
   std::size_t lookups() const;

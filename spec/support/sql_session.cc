@@ -20,7 +20,7 @@ std::string quoted(const std::string& value) {
 SqlSession::SqlSession(const std::string& url) : connection_(PQconnectdb(url.c_str()), &PQfinish) {
   if (PQstatus(connection_.get()) != CONNECTION_OK)
     throw std::runtime_error(PQerrorMessage(connection_.get()));
-  // Notices are not for the test's output.
+  // Keeps notices out of the test's output.
   PQsetNoticeProcessor(
       connection_.get(), [](void*, const char*) {}, nullptr);
 }

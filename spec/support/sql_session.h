@@ -11,19 +11,19 @@
 
 namespace rocket::spec {
 
-// A plain, blocking connection with which a test looks at a database or changes it behind the program's back.
-// Parameters are $1, $2, … in text form. Everything throws std::runtime_error with the server's complaint.
-// Not thread safe.
+// A blocking connection with which a test reads or changes a database without the program. Parameters are $1,
+// $2, … in text form. Every function throws std::runtime_error with the server's message. Not thread safe.
 class SqlSession {
  public:
   using Row = std::vector<std::optional<std::string>>;
 
   explicit SqlSession(const std::string& url);
 
-  // Runs one statement, or several when there are no parameters; returns the number of rows touched.
+  // Runs one statement, or several if there are no parameters. Returns the number of affected rows.
   std::int64_t execute(const std::string& sql, const std::vector<std::string>& params = {});
   std::vector<Row> rows(const std::string& sql, const std::vector<std::string>& params = {});
-  // The one value of the one row; NULL reads as "NULL". No row, or more than one, is a mistake of the test.
+  // The value of the only column of the only row; "NULL" if it is NULL. Another number of rows is an error of
+  // the test.
   std::string value(const std::string& sql, const std::vector<std::string>& params = {});
   std::int64_t number(const std::string& sql, const std::vector<std::string>& params = {});
 
@@ -34,7 +34,7 @@ class SqlSession {
   std::unique_ptr<PGconn, decltype(&PQfinish)> connection_;
 };
 
-// `url` with some of libpq's keywords set to other values, as a libpq connection string.
+// Returns a libpq connection string: `url` with these keywords set to these values.
 std::string url_with(const std::string& url,
                      const std::vector<std::pair<std::string, std::string>>& keywords);
 

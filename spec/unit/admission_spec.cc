@@ -21,7 +21,7 @@ namespace {
 
 using Refusal = Admission::Refusal;
 
-// Never answers.
+// A gateway that never answers.
 class SilentGateway : public payments::ChargeGateway {
  public:
   asio::awaitable<payments::ChargeResult> charge(payments::ChargeRequest) override {
@@ -50,7 +50,8 @@ class SilentGateway : public payments::ChargeGateway {
 
 class AdmissionSpec : public testing::Test {
  protected:
-  // A line of 20: five for each caller, five for each address, ten for the provider.
+  // A line of 20 places: five for each caller, five for each address, ten for requests that call the
+  // provider.
   static AdmissionOptions options() {
     return {.max_in_flight = 20, .caller_share = 25, .address_share = 25, .provider_share = 50};
   }
@@ -67,7 +68,7 @@ class AdmissionSpec : public testing::Test {
     return {user, kAddress};
   }
 
-  // So many requests that the provider does not answer.
+  // Begins this many calls, which the provider never answers.
   void call_provider(int count) {
     for (int i = 0; i < count; ++i) asio::co_spawn(context_, provider_.charge({}), asio::detached);
     context_.poll();
@@ -79,7 +80,7 @@ class AdmissionSpec : public testing::Test {
   payments::CircuitBreaker provider_{gateway_, {}, log_};
   Admission admission_{options(), provider_};
   std::list<Admission::Slot> slots_;
-  // Last, so that it goes first with the calls that never end.
+  // The last member, so that it is destroyed first, together with the calls that never end.
   asio::io_context context_;
 };
 
@@ -107,7 +108,7 @@ TEST_F(AdmissionSpec, RefusesEverybodyWhenTheLineIsFull) {
   EXPECT_EQ(enter({"a@example.com", kAddress}), Refusal::kOverloaded);
 }
 
-// However many names they invent.
+// Invented names do not give a stranger more places.
 TEST_F(AdmissionSpec, CountsStrangersByTheirAddress) {
   for (int i = 0; i < 5; ++i) {
     EXPECT_EQ(enter({"nobody-" + std::to_string(i) + "@example.com", kAddress}), std::nullopt);
@@ -141,7 +142,8 @@ TEST_F(AdmissionSpec, KeepsRoomForOthersWhileTheProviderIsSlow) {
   EXPECT_TRUE(slots_.back().may_call_provider());
 }
 
-// It would look for stored answers there.
+// A request over the provider's share would still look up its key in the slow database, so it is refused at
+// once.
 TEST_F(AdmissionSpec, AddsNothingToADatabaseThatIsSlow) {
   for (const char* user : {"a@example.com", "b@example.com"}) {
     for (int i = 0; i < 5; ++i) EXPECT_EQ(enter(known(user), true), std::nullopt);

@@ -14,13 +14,13 @@ using namespace std::string_literals;
 
 const std::string kHead = "POST /rides HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-// The status with which these bytes are refused; 0 when they are a request, -1 when more is needed.
+// The status of the refusal; 0 if the bytes are a request, -1 if more bytes are needed.
 int status_of(const RequestReader::Result& result) {
   if (const auto* refused = std::get_if<RequestReader::ProtocolError>(&result)) return refused->status;
   return std::holds_alternative<HttpRequest>(result) ? 0 : -1;
 }
 
-// A request whose body comes like this, all at once.
+// Reads a request with this body, which comes all at once.
 RequestReader::Result read(const std::string& body, RequestLimits limits = {}) {
   RequestReader reader(limits);
   InputBuffer buffer(kHead + body);
@@ -70,7 +70,7 @@ TEST(ChunkedBodies, AreDecodedHoweverTheyAreCut) {
   EXPECT_EQ(bodies, "hello world");
 }
 
-// What is handed on has one framing.
+// The request that is handed on has a Content-Length only.
 TEST(ChunkedBodies, AreHandedOnWithTheirLength) {
   auto result = read("5\r\nhello\r\n0\r\nContent-Length: 7\r\nAuthorization: x\r\n\r\n");
   ASSERT_TRUE(std::holds_alternative<HttpRequest>(result));
@@ -78,7 +78,7 @@ TEST(ChunkedBodies, AreHandedOnWithTheirLength) {
   EXPECT_EQ(request.count("transfer-encoding"), 0U);
   EXPECT_EQ(request.header("content-length"), "5");
   EXPECT_EQ(request.count("content-length"), 1U);
-  // A trailer is never a header.
+  // A trailer field never becomes a header field.
   EXPECT_EQ(request.count("authorization"), 0U);
 }
 
@@ -108,7 +108,7 @@ TEST(ChunkedBodies, MayHoldAsMuchAsOthers) {
   limits.body_bytes = 10;
   EXPECT_EQ(status_of("a\r\n0123456789\r\n0\r\n\r\n", limits), 0);
   EXPECT_EQ(status_of("5\r\n01234\r\n5\r\n56789\r\n0\r\n\r\n", limits), 0);
-  // The size tells it, before the data comes.
+  // The chunk's size is enough to refuse it, before the data come.
   EXPECT_EQ(status_of("b", limits), 413);
   EXPECT_EQ(status_of("5\r\n01234\r\n6", limits), 413);
   EXPECT_EQ(status_of("ffffffffffffffff\r\n", limits), 413);
@@ -123,7 +123,7 @@ TEST(ChunkedBodies, HaveBoundedSizesExtensionsAndTrailers) {
   EXPECT_EQ(status_of("1;" + longest + "\r\na\r\n0\r\n\r\n"), 0);
   EXPECT_EQ(status_of("1;" + longest + "xx"), 400);
   EXPECT_EQ(status_of("1 ;" + longest + "x"), 400);
-  // All chunks of a body together.
+  // The limit counts all chunks of a body together.
   EXPECT_EQ(status_of("1;" + longest + "\r\na\r\n1;x"), 400);
   const std::string trailer = "X: " + std::string(ChunkedBody::kMaxTrailerBytes - 5, 'x') + "\r\n";
   EXPECT_EQ(status_of("0\r\n" + trailer + "\r\n"), 0);
@@ -131,7 +131,7 @@ TEST(ChunkedBodies, HaveBoundedSizesExtensionsAndTrailers) {
   EXPECT_EQ(status_of("0\r\n" + std::string(ChunkedBody::kMaxTrailerBytes + 1, 'x')), 431);
 }
 
-// Nothing is kept of what has been decoded, so that nothing is looked at again.
+// Decoded bytes leave the buffer, so that no byte is read twice.
 TEST(ChunkedBodies, LeaveNothingInTheBufferBeforeTheyEnd) {
   RequestReader reader({});
   InputBuffer buffer(kHead + "5;a");
@@ -161,14 +161,14 @@ INSTANTIATE_TEST_SUITE_P(ChunkedBodies, MalformedChunks,
                          testing::Values("\r\n"s, ";a=b\r\n"s, " 5\r\nhello"s, "5 \r\nhello"s,
                                          "5\t\r\nhello"s, "+5\r\nhello"s, "-5\r\nhello"s, "0x5\r\nhello"s,
                                          "5_0\r\n"s, "g\r\n"s, "5,5\r\n"s, "\xb5\r\n"s,
-                                         // Bare line feeds, and bare carriage returns.
+                                         // A bare line feed or a bare carriage return.
                                          "5\nhello\r\n0\r\n\r\n"s, "5\r\nhello\n0\r\n\r\n"s,
                                          "5\r\nhello\r\n0\n\n"s, "5\r\nhello\r\n0\r\n\n"s, "5\rhello"s,
                                          "5\r\rhello"s, "5;a\nb\r\nhello"s, "5;a\rb\r\nhello"s, "0\r\n\rx"s,
-                                         // More or less data than the size says.
+                                         // More or fewer data than the size says.
                                          "5\r\nhello!\r\n0\r\n\r\n"s, "6\r\nhello\r\n0\r\n\r\n"s,
                                          "5\r\nhello0\r\n\r\n"s,
-                                         // NUL, and trailers that are no fields.
+                                         // NUL, or trailers that are not valid fields.
                                          "5;a\0\r\nhello"s, "5\0\r\nhello"s, "0\r\nX\r\n\r\n"s,
                                          "0\r\n: y\r\n\r\n"s, "0\r\nX : y\r\n\r\n"s, "0\r\n X: y\r\n\r\n"s,
                                          "0\r\nX: y\r\n z\r\n\r\n"s, "0\r\nX: a\nY: b\r\n\r\n"s,

@@ -21,7 +21,7 @@ using std::chrono::milliseconds;
 
 class CircuitBreakerSpec : public testing::Test {
  protected:
-  // "charged", or "no answer".
+  // Returns "charged" or "no answer".
   static std::string charge(CircuitBreaker& breaker) {
     process::EventLoop loop;
     const ChargeResult result = loop.run(breaker.charge({"key", "cus_user", 2000, "usd", "7"}));
@@ -33,7 +33,7 @@ class CircuitBreakerSpec : public testing::Test {
     const RefundResult result = loop.run(breaker_.refund({"key", "ch_1", 2000, "7"}));
     return std::holds_alternative<NoAnswer>(result) ? "no answer" : "refunded";
   }
-  // Calls until the circuit opens.
+  // Makes failing calls until the circuit opens.
   void open() {
     provider_.plan(Behaviour::kIsAway, 3);
     for (int i = 0; i < 3; ++i) EXPECT_EQ(charge(), "no answer");
@@ -83,7 +83,7 @@ TEST_F(CircuitBreakerSpec, RefundsCountAsChargesDo) {
   EXPECT_EQ(breaker_.state(), CircuitState::kClosed);
 }
 
-// Many requests for one refund must not shut the door to everybody's charges.
+// Many requests for one refund must not stop the charges of all other users.
 TEST_F(CircuitBreakerSpec, AProviderThatIsBusyWithTheSameKeyIsNotDown) {
   provider_.plan(Behaviour::kIsBusy, 5);
   for (int i = 0; i < 5; ++i) EXPECT_EQ(refund(), "no answer");
@@ -149,7 +149,7 @@ TEST_F(CircuitBreakerSpec, EachFailedProbeIsOneLineOfTheLog) {
     EXPECT_TRUE(gate.wait_for_arrivals(1));
     provider_.plan(Behaviour::kIsAway, 3);
     for (int i = 0; i < 3; ++i) charge(breaker);
-    // Begun before the circuit opened, it is no probe.
+    // This call began before the circuit opened, so it is no probe.
     gate.open();
     straggler.join();
     provider_.plan(Behaviour::kIsAway, 2);

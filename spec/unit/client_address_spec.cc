@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-// Where a request came from, behind proxies.
+// The address of a client behind proxies.
 namespace rocket::api {
 namespace {
 
@@ -32,7 +32,7 @@ TEST(ClientAddress, IsWhatATrustedProxySays) {
   EXPECT_EQ(client("10.0.0.0/8", "10.1.2.3", {}), "10.1.2.3");
 }
 
-// A client may send a header of its own, to which the proxy adds.
+// A client may send the header itself. The proxy appends to it.
 TEST(ClientAddress, IsReadFromTheEndOfTheList) {
   EXPECT_EQ(client("10.0.0.0/8", "10.1.2.3", {"198.51.100.7, 203.0.113.9"}), "203.0.113.9");
   EXPECT_EQ(client("10.0.0.0/8", "10.1.2.3", {"198.51.100.7", "203.0.113.9"}), "203.0.113.9");
@@ -73,7 +73,7 @@ TEST(ClientAddress, WritesMappedIPv4AsIPv4) {
   EXPECT_EQ(IpAddress::parse("2001:db8::1")->text(), "2001:db8::1");
 }
 
-// The proxy has named the peer; what stands in a field may be invented.
+// The PROXY protocol names the client, so a header field is ignored: the client may have invented it.
 TEST(ClientAddress, IsThePeersWithTheProxyProtocol) {
   const auto proxies = TrustedProxies::parse("10.0.0.0/8", Header::kProxyProtocol);
   ASSERT_TRUE(proxies);

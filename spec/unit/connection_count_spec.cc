@@ -24,7 +24,7 @@ TEST(ConnectionCount, HasALimitForEachAddress) {
       std::make_shared<ConnectionCount>(ConnectionLimits{.max_connections = 9, .max_per_address = 1});
   auto one = count->enter();
   EXPECT_TRUE(one->count_for("10.0.0.1"));
-  // It counts for nobody, so its end is nobody's.
+  // A refused connection counts for no address, so its end frees no place either.
   {
     auto refused = count->enter();
     EXPECT_FALSE(refused->count_for("10.0.0.1"));

@@ -22,7 +22,7 @@ std::string field(const HttpResponse& response, const std::string& name) {
   return "";
 }
 
-// What the browser is told of the page's origin.
+// The value of Access-Control-Allow-Origin for a request with these origins.
 std::string allowed(const CorsPolicy& policy, const std::vector<std::string>& origins) {
   HttpResponse response;
   policy.add_to(response, request_of("GET", origins));

@@ -4,7 +4,8 @@
 
 #include "pg/errors.h"
 
-// Which of PostgreSQL's errors mean "later", "once more" or "elsewhere". See its appendix "Error Codes".
+// Which of PostgreSQL's errors mean "try later", "try again" or "try another server". See its appendix "Error
+// Codes".
 namespace rocket::pg {
 namespace {
 
@@ -12,7 +13,7 @@ StatementFailed failed(const std::string& sqlstate) { return {"claim", sqlstate,
 
 TEST(DatabaseErrors, ThatPassByThemselvesAreTemporary) {
   for (const char* sqlstate : {
-           "08000", "08003", "08006", "08P01",           // connections, as poolers report them
+           "08000", "08003", "08006", "08P01",           // connection errors, as poolers report them
            "25006", "25P03",                             // read-only; left idle in a transaction
            "40000", "40001", "40P01",                    // rolled back, serialization, deadlock
            "53000", "53100", "53200", "53300", "53400",  // disk, memory, connections, temp_file_limit
@@ -30,10 +31,10 @@ TEST(DatabaseErrors, ThatNeedAPersonAreNot) {
            "23502", "23503", "23505", "23514",  // constraints
            "25001", "25P02",                    // misuse of transactions
            "28000", "28P01", "42501",           // credentials, permissions
-           "3D000", "42601", "42703", "42P01",  // what is not there
+           "3D000", "42601", "42703", "42P01",  // missing database, table or column
            "54000",                             // limits of the program
            "XX000", "XX001", "XX002",           // bugs, broken data
-           "",                                  // no report at all
+           "",                                  // no error report
        }) {
     EXPECT_FALSE(failed(sqlstate).is_temporary()) << sqlstate;
   }
@@ -69,8 +70,8 @@ TEST(DatabaseErrors, TellAServerThatCannotWrite) {
   }
 }
 
-// Whatever its code: a disk that is full fails a statement, or, as a panic, the server in the middle of a
-// commit.
+// The code does not matter. For example, a full disk may fail only a statement, or it may stop the server in
+// the middle of a commit (PANIC).
 TEST(DatabaseErrors, LeaveACommitInDoubtWhenTheyEndTheSession) {
   for (const char* sqlstate : {"53100", "57P01", "08P01", "XX000"}) {
     EXPECT_FALSE(failed(sqlstate).ended_session()) << sqlstate;

@@ -53,7 +53,7 @@ TEST_F(EndpointsSpec, ADepositIsOneLocalPhase) {
   EXPECT_TRUE(std::holds_alternative<LocalPhase>(deposits_.steps[0].phase));
 }
 
-// What makes the refund one is on disk before it is asked for.
+// The refund key is on disk before the provider is asked, so that a repeated call makes no second refund.
 TEST_F(EndpointsSpec, ACancellationStoresItsRefundBeforeItAsksForIt) {
   EXPECT_EQ(points_of(cancellations_),
             (std::vector<std::string>{"started", "refund_prepared", "refund_created"}));
@@ -67,7 +67,7 @@ TEST_F(EndpointsSpec, EveryStatementIsFencedByLeaseAndRecoveryPoint) {
     for (const auto& step : endpoint.flow.steps) {
       for (const auto& statement : statements_of(step)) {
         const std::string sql = statement.sql;
-        // A set statement joins the arrays $1 and $2 as columns id and lease.
+        // A set statement joins the arrays $1 and $2, whose columns are called id and lease.
         const char* fence = statement.takes_set ? "lease = due.lease" : "lease = $2";
         EXPECT_NE(sql.find(fence), std::string::npos) << statement.name;
         EXPECT_NE(sql.find("recovery_point = '" + std::string(step.recovery_point) + "'"), std::string::npos)
@@ -77,7 +77,7 @@ TEST_F(EndpointsSpec, EveryStatementIsFencedByLeaseAndRecoveryPoint) {
   }
 }
 
-// Statements are prepared under their names.
+// Statements are prepared under their names, so two of them may not share a name.
 TEST_F(EndpointsSpec, StatementsHaveNamesOfTheirOwn) {
   std::set<std::string> names;
   std::size_t count = 0;

@@ -10,7 +10,7 @@
 namespace rocket::payments {
 namespace {
 
-// Charges, and counts how often.
+// Charges, and counts the charges.
 class CountingGateway : public ChargeGateway {
  public:
   asio::awaitable<ChargeResult> charge(ChargeRequest /*request*/) override {

@@ -10,7 +10,7 @@
 
 #include "spec/support/paths.h"
 
-// Arrows between folders point down only: what is below must not know what is above.
+// A folder may include only folders below it. A lower folder must not depend on a higher one.
 namespace rocket {
 namespace {
 
@@ -30,7 +30,7 @@ const std::vector<std::string> kExecutables{"api", "completer", "enqueuer", "rea
 
 struct Include {
   std::string file;
-  // The first folder of the included path; empty when it has none.
+  // The first folder of the included path; empty if it has none.
   std::string folder;
   std::string path;
 };

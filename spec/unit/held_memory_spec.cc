@@ -20,7 +20,7 @@ class HeldMemorySpec : public testing::Test {
   void hold(Client& client, std::size_t bytes, bool can_be_given_up = true) {
     memory_.change(client.id, client.share, {bytes, can_be_given_up});
   }
-  // Its serial; 0 when nobody is to be given up.
+  // The serial of the connection to give up; 0 if there is none.
   std::uint64_t given_up() const {
     const auto connection = memory_.to_give_up();
     return connection ? connection->serial : 0;

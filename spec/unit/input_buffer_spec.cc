@@ -33,7 +33,7 @@ TEST(InputBuffer, HoldsLittleMoreMemoryThanBytes) {
     buffer.append(piece);
     EXPECT_LE(buffer.capacity(), buffer.size() + 16'384);
   }
-  // Bytes that have been taken do not make it grow.
+  // The buffer does not grow when its bytes are taken as fast as others come.
   for (int i = 0; i < 1000; ++i) {
     buffer.drop(piece.size());
     buffer.append(piece);
@@ -43,7 +43,7 @@ TEST(InputBuffer, HoldsLittleMoreMemoryThanBytes) {
   EXPECT_LE(buffer.capacity(), InputBuffer::kKept);
 }
 
-// Looking at the bytes again for each line, or for each request, would take hours.
+// Reading all bytes again for each line or each request would take hours.
 TEST(InputBuffer, LetsRequestsBeReadInTimeThatGrowsWithTheBytes) {
   std::string bytes;
   for (int i = 0; i < 8'000'000; ++i) bytes += "\r\n";

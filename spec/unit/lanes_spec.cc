@@ -10,7 +10,7 @@
 
 #include "spec/support/eventually.h"
 
-// Which lane a request gets. There is no database, which is the same for all of them.
+// Which lane a request gets. No lane has a database here.
 namespace rocket::pg {
 namespace {
 
@@ -40,7 +40,7 @@ TEST_F(LanesSpec, ShareWhatIsUnderWay) {
     ++on_lane[&slots.back().lane()];
   }
   ASSERT_EQ(on_lane.size(), lanes_.size());
-  // Not exactly 30: hashes may meet.
+  // Not exactly 30, because hashes may collide.
   for (const auto& [lane, count] : on_lane) EXPECT_NEAR(count, 30, 3);
 }
 

@@ -37,15 +37,15 @@ class Pipe {
   int writing_end() const { return ends_[1]; }
   void close_reader() { close(ends_[0]); }
   void close_writer() { close(ends_[1]); }
-  // For somebody who may still be using it.
+  // Leaves the end open, because a thread may still use it.
   void leave_writer_open() { ends_[1] = -1; }
-  // Until it holds no more.
+  // Fills the pipe until it takes no more.
   void fill() {
     ::fcntl(ends_[1], F_SETFL, O_NONBLOCK);
     while (::write(ends_[1], "x", 1) == 1) ++filling_;
     ::fcntl(ends_[1], F_SETFL, 0);
   }
-  // What comes until the writing end is closed, without what it was filled with.
+  // Reads until the writing end is closed. Leaves out the bytes of fill().
   std::string read_to_end() {
     std::string text;
     std::array<char, 4096> bytes{};
@@ -127,9 +127,9 @@ TEST(LineWriter, DropsAndSaysSoOnceWhileTheReaderStandsStill) {
     ++kept;
   }
   kept -= 7;
-  // Into a gap goes nothing, however short.
+  // Once lines are dropped, even a very short line is dropped too.
   writer->write("\n");
-  // As much again may be in the hands of the writing thread.
+  // The writing thread may hold the same amount again.
   EXPECT_LE(kept, 2 * 5'001);
   EXPECT_GE(kept, 4'900);
 
@@ -165,7 +165,7 @@ TEST(LineWriter, EndsThoughTheReaderStandsStill) {
     LineWriter writer(pipe.writing_end(), 100'000, gap_line);
     writer.write("never read\n");
   }
-  // The thread that was left behind ends with this, some time.
+  // Closing the reader lets the thread that was left behind end some time later.
   pipe.close_reader();
   pipe.leave_writer_open();
 }

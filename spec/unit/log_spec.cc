@@ -45,7 +45,7 @@ TEST(Log, WritesASentenceForPeopleWithTheRestOfTheFieldsBehindIt) {
             "two words asked: 201 in 343.5 ms number=7\n");
   EXPECT_EQ(said("{status} and {status}, {nothing}", {{"status", 201}}), "201 and 201, \n");
   EXPECT_EQ(said("", {{"duration_ms", 0.04}, {"p99_ms", 12.96}}), "an event duration_ms=0.0 p99_ms=13.0\n");
-  // What a stranger writes stays on its line.
+  // A line break in a value cannot begin a new log line.
   EXPECT_EQ(said("{value}", {{"value", "a\nb"}}), "\"a\\nb\"\n");
 }
 
@@ -78,7 +78,7 @@ TEST(Log, OneEventIsOneLineWhateverAStrangerWrites) {
                                  return byte < 0x20 || byte == 0x7f;
                                }))
           << format << ": " << line;
-      // Valid UTF-8: the library refuses to write anything else.
+      // The line is valid UTF-8, because dump() throws otherwise.
       EXPECT_NO_THROW(static_cast<void>(nlohmann::json(line).dump())) << format;
       if (std::string(format) == "json") {
         EXPECT_FALSE(nlohmann::json::parse(line, nullptr, false).is_discarded()) << line;

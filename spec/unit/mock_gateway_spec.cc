@@ -16,7 +16,7 @@
 namespace rocket::payments {
 namespace {
 
-// A file name that nothing has yet; the file goes with this object.
+// The name of a new file, which the destructor removes.
 class TemporaryFile {
  public:
   TemporaryFile() : path_(testing::TempDir() + "ledger-" + random_uuid()) {}
@@ -117,7 +117,7 @@ TEST(MockGateway, ChargesWhenTheAnswerIsLost) {
   EXPECT_TRUE(ledger.lines()[0].ends_with(" lost")) << ledger.lines()[0];
   const auto found = find(gateway, wanted);
   ASSERT_TRUE(std::holds_alternative<Charged>(found));
-  // The same charge that a repetition would name.
+  // A repetition would return the same charge id.
   MockGateway again({});
   EXPECT_EQ(std::get<Charged>(found).charge_id, charge_id(charge(again, wanted)));
 }
@@ -205,7 +205,7 @@ TEST(MockLedger, TellsTheCallsWithAKey) {
   EXPECT_EQ(entries[1].moved, id);
   EXPECT_TRUE(entries[1].answer_lost);
   EXPECT_EQ(entries[2].moved, std::nullopt);
-  // What is too far back is not looked for, and a line that begins outside is no line.
+  // Lines before the window are not read, and neither is a line that begins before it.
   const auto size = static_cast<std::int64_t>(ledger.lines().back().size());
   EXPECT_EQ(read_ledger(ledger.path(), key, size + 2).size(), 1U);
   EXPECT_EQ(read_ledger(ledger.path(), key, size).size(), 0U);

@@ -24,7 +24,7 @@ HttpRequest request(const std::string& type, const std::string& body) {
 HttpRequest form(const std::string& body) { return request("application/x-www-form-urlencoded", body); }
 HttpRequest json(const std::string& body) { return request("application/json", body); }
 
-// "200", or the failure's status and code.
+// Returns "200", or the failure's status and code.
 template <typename T>
 std::string verdict(const Expected<T>& result) {
   return result ? "200" : std::to_string(result.error().status) + " " + result.error().code;
@@ -55,7 +55,7 @@ Read read_ride(const HttpRequest& request) {
 }
 std::string latitude(const HttpRequest& request) { return verdict(read_latitude(request)); }
 std::string amount(const HttpRequest& request) { return verdict(read_amount(request)); }
-// The values, as the key stores them.
+// The values in the form in which the key stores them.
 std::string stored(const Read& read) { return read.value().dump(); }
 
 TEST(Parameters, FormAndJsonMeanTheSame) {

@@ -5,7 +5,7 @@
 #include <string>
 #include <variant>
 
-// The header of the PROXY protocol, as its specification has it.
+// The header of the PROXY protocol, as its specification describes it.
 namespace rocket::api {
 namespace {
 
@@ -13,7 +13,8 @@ using namespace std::string_literals;
 
 constexpr const char* kGet = "GET / HTTP/1.1\r\n\r\n";
 
-// "needs more", "malformed", or the client's address ("none") and what is left behind the header.
+// Returns "needs more", "malformed", or the client's address ("none" if unknown) and the bytes after the
+// header.
 std::string read(const std::string& bytes) {
   const auto result = ProxyHeader::read(bytes);
   if (std::holds_alternative<ProxyHeader::NeedsMore>(result)) return "needs more";
@@ -22,7 +23,7 @@ std::string read(const std::string& bytes) {
   return (header->client ? header->client->text() : "none") + "|" + bytes.substr(header->size);
 }
 
-// Version and command, family and protocol, and what follows the length.
+// A binary header: version and command, family and protocol, and the bytes that follow the length.
 std::string binary(char command, char family, const std::string& rest) {
   return "\r\n\r\n\0\r\nQUIT\n"s + command + family + static_cast<char>(rest.size() / 256) +
          static_cast<char>(rest.size() % 256) + rest;
@@ -69,7 +70,7 @@ TEST(ProxyHeader, IsReadStrictlyFromText) {
                            "\x16\x03"}) {
     EXPECT_EQ(read(line), "malformed") << line;
   }
-  // 107 bytes are the most.
+  // A text header has at most 107 bytes.
   EXPECT_EQ(read("PROXY UNKNOWN " + std::string(92, 'x') + "\r"), "malformed");
   EXPECT_EQ(read("PROXY UNKNOWN " + std::string(92, 'x') + "\r\n"), "malformed");
 }
@@ -77,16 +78,16 @@ TEST(ProxyHeader, IsReadStrictlyFromText) {
 TEST(ProxyHeader, IsReadFromBytes) {
   EXPECT_EQ(read(binary('\x21', '\x11', kIpv4) + kGet), "1.2.3.4|"s + kGet);
   EXPECT_EQ(read(binary('\x21', '\x21', kIpv6) + kGet), "2001:db8::7|"s + kGet);
-  // With additions, here of a kind that nobody knows.
+  // An additional value (TLV) of an unknown type.
   EXPECT_EQ(read(binary('\x21', '\x11', kIpv4 + "\xe0\x00\x02hi"s) + kGet), "1.2.3.4|"s + kGet);
 }
 
 TEST(ProxyHeader, MayTellNobodysAddress) {
-  // The proxy's own connection, whatever else it says.
+  // LOCAL: the proxy's own connection. The addresses do not count.
   EXPECT_EQ(read(binary('\x20', '\x00', "") + kGet), "none|"s + kGet);
   EXPECT_EQ(read(binary('\x20', '\x11', kIpv4) + kGet), "none|"s + kGet);
   EXPECT_EQ(read(binary('\x20', '\xff', "") + kGet), "none|"s + kGet);
-  // Unspecified, datagrams, Unix sockets.
+  // The family is unspecified, datagram or Unix socket.
   EXPECT_EQ(read(binary('\x21', '\x00', "xyz") + kGet), "none|"s + kGet);
   EXPECT_EQ(read(binary('\x21', '\x12', kIpv4) + kGet), "none|"s + kGet);
   EXPECT_EQ(read(binary('\x21', '\x31', std::string(216, '\0')) + kGet), "none|"s + kGet);
@@ -110,7 +111,7 @@ TEST(ProxyHeader, IsBounded) {
             "malformed");
 }
 
-// A cut changes nothing, wherever it is.
+// The result is the same wherever the header is cut into pieces.
 TEST(ProxyHeader, MayComeInPieces) {
   for (const std::string& whole : {"PROXY TCP4 192.0.2.1 10.0.0.1 56324 443\r\n"s, "PROXY UNKNOWN\r\n"s,
                                    binary('\x21', '\x11', kIpv4), binary('\x20', '\x00', "")}) {

@@ -12,7 +12,7 @@ std::string with_head(const std::string& fields, const std::string& body = "") {
   return "POST /rides HTTP/1.1\r\nHost: localhost\r\n" + fields + "\r\n" + body;
 }
 
-// -1 when more is needed.
+// The status of the refusal; -1 if more bytes are needed.
 int status_of(const std::string& bytes) {
   RequestReader reader({});
   InputBuffer buffer(bytes);
@@ -21,7 +21,7 @@ int status_of(const std::string& bytes) {
   return refused == nullptr ? -1 : refused->status;
 }
 
-// What cannot begin a request will not become one, and its sender may wait for an answer.
+// Bytes that cannot begin a request are refused at once, because their sender may wait for an answer.
 TEST(RefusedRequests, MayBeKnownByTheirFirstByte) {
   EXPECT_EQ(status_of("\x16"), 400);
   EXPECT_EQ(status_of("\x16\x03\x01\x02"), 400);
@@ -32,7 +32,7 @@ TEST(RefusedRequests, MayBeKnownByTheirFirstByte) {
   EXPECT_EQ(status_of("\r\n\x16"), 400);
 }
 
-// A refusal is written as its client asks, whatever is refused.
+// Every refusal has the format that its client asks for.
 TEST(RefusedRequests, SayWhatTheirClientsAccept) {
   const auto accept_of = [](const std::string& bytes) {
     RequestReader reader({});
@@ -47,13 +47,13 @@ TEST(RefusedRequests, SayWhatTheirClientsAccept) {
   EXPECT_EQ(accept_of("GET / HTTP/1.1\r\n" + fields + "X: " + std::string(20'000, 'x')), "some/thing");
   EXPECT_EQ(accept_of(with_head("Accept: some/thing\r\nContent-Length: 70000\r\n")), "some/thing");
   EXPECT_EQ(accept_of(with_head("Accept: some/thing\r\nTransfer-Encoding: chunked\r\n", "x")), "some/thing");
-  // What has not come whole: the head, its Accept, the body.
+  // Incomplete requests: the head, its Accept field, or the body has not come whole.
   EXPECT_EQ(accept_of("GET / HTTP/1.1\r\n" + fields + "X: y"), "some/thing");
   EXPECT_EQ(accept_of("GET / HTTP/1.1\r\nAccept: some/th"), "");
   EXPECT_EQ(accept_of(with_head("Accept: some/thing\r\nContent-Length: 3\r\n", "ab")), "some/thing");
   EXPECT_EQ(accept_of("GET / HTTP/3.0\r\nHost: a\r\nX-Accept: b\r\n\r\n"), "");
   EXPECT_EQ(accept_of("hello?\r\n\r\n"), "");
-  // What stands behind the head is no field.
+  // Text after the head is no field.
   EXPECT_EQ(accept_of("GET / HTTP/3.0\r\nHost: a\r\n\r\nAccept: some/thing\r\n\r\n"), "");
 }
 

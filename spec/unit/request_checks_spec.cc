@@ -28,7 +28,7 @@ TEST(IdempotencyKey, HasTwentyTo255Characters) {
 
 TEST(IdempotencyKey, QuotedIsTheSameAsUnquoted) {
   EXPECT_EQ(normalize_idempotency_key(quoted(std::string(20, 'k'))), std::string(20, 'k'));
-  // The quotes do not count.
+  // The quotes do not count as characters of the key.
   EXPECT_EQ(normalize_idempotency_key(quoted(std::string(255, 'k'))), std::string(255, 'k'));
   EXPECT_EQ(normalize_idempotency_key(quoted(std::string(19, 'k'))), std::nullopt);
   EXPECT_EQ(normalize_idempotency_key(quoted(std::string(256, 'k'))), std::nullopt);

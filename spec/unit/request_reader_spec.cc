@@ -23,7 +23,7 @@ RequestReader::Result read(const std::string& bytes, RequestLimits limits = {}) 
   return reader.next(buffer);
 }
 
-// The status with which these bytes are refused; 0 when they are a request, -1 when more is needed.
+// The status of the refusal; 0 if the bytes are a request, -1 if more bytes are needed.
 int refusal(const std::string& bytes, RequestLimits limits = {}) {
   const auto result = read(bytes, limits);
   if (const auto* refused = std::get_if<RequestReader::ProtocolError>(&result)) {
@@ -146,7 +146,7 @@ INSTANTIATE_TEST_SUITE_P(
                     "GET / HTTP/1.1\r\nHost: a\r\nX: b\0c\r\n\r\n"s,                 // NUL in a field
                     "GET /a\0b HTTP/1.1\r\nHost: a\r\n\r\n"s,                        // NUL in the target
                     "GET / HTTP/1.1\r\n\r\n",                                        // no Host
-                    "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",                  // two
+                    "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",                  // two Host fields
                     "GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n",
                     "GET /\r\nHost: a\r\n\r\n",            // HTTP/0.9
                     "GET  / HTTP/1.1\r\nHost: a\r\n\r\n",  // two spaces
@@ -177,7 +177,7 @@ TEST(RequestReader, RefusesAHeadThatIsTooLarge) {
   };
   EXPECT_EQ(refusal(head_of(100), limits), 0);
   EXPECT_EQ(refusal(head_of(101), limits), 431);
-  // It need not come to an end for that.
+  // A head is refused even before its end has come.
   EXPECT_EQ(refusal(std::string(101, 'x'), limits), 431);
   EXPECT_EQ(refusal(std::string(100, 'x'), limits), -1);
   // The beginning of the empty line does not count either.
@@ -276,7 +276,7 @@ TEST(RequestReader, DoesNotAskAnHttp10ClientForItsBody) {
 TEST(RequestReader, RefusesOtherExpectations) { EXPECT_EQ(refusal(with_head("Expect: tea\r\n")), 417); }
 
 TEST(RequestReader, DoesNotMixUpTwoRequests) {
-  // What the first one said must not stick to the second.
+  // The fields of the first request must not apply to the second.
   InputBuffer buffer(with_head("Content-Length: 3\r\nConnection: close\r\nExpect: 100-continue\r\n", "abc") +
                      kGet);
   RequestReader reader({});

@@ -12,7 +12,8 @@
 #include "pg/query.h"
 #include "spec/support/paths.h"
 
-// Those of endpoints come from their flows; the others stand in lists, which must be complete.
+// The statements that the database must support. Those of endpoints come from their flows. All others are in
+// lists, which must be complete.
 namespace rocket::spec {
 namespace {
 

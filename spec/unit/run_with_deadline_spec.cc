@@ -22,7 +22,7 @@ TEST(RunWithDeadline, SaysWhatTheWorkSays) {
 }
 
 TEST(RunWithDeadline, DoesNotWaitForWorkThatIsLate) {
-  // As a look-up does while the servers that know names say nothing.
+  // This work hangs like a look-up while the name servers are silent.
   std::promise<void> end;
   const auto begin = steady_clock::now();
   const auto stuck = [ended = end.get_future().share()] {

@@ -208,7 +208,7 @@ TEST_F(SettingsSpec, ChecksSeeTheFinalValues) {
   EXPECT_EQ(seen, 7);
 }
 
-// As in a pod beside a service that is named after the variable.
+// Kubernetes sets such a variable in a pod if a service has the matching name.
 TEST_F(SettingsSpec, PassesOverWhatKubernetesSetsForAService) {
   for (const char* scheme : {"tcp", "udp", "sctp"}) {
     set("SPEC_PORT", std::string(scheme) + "://10.96.0.1:80");
@@ -222,7 +222,7 @@ TEST_F(SettingsSpec, PassesOverWhatKubernetesSetsForAService) {
   port_ = 5000;
   EXPECT_EQ(read({}), std::nullopt) << complaints_;
   EXPECT_EQ(port_, 5000);
-  // Only a port is asked for what it is not.
+  // Only a port setting ignores such a value.
   set("SPEC_NAME", "tcp://10.96.0.1:80");
   EXPECT_EQ(read({}), std::nullopt);
   EXPECT_EQ(name_, "tcp://10.96.0.1:80");

@@ -126,7 +126,7 @@ INSTANTIATE_TEST_SUITE_P(
         {"OursPending", {200, {}, list(charge("ch_1", "pending", kOurs))}, "no answer"},
         {"Others", {200, {}, list(charge("ch_1", "succeeded", R"("metadata":{})"))}, "never charged"},
         {"None", {200, {}, list("")}, "never charged"},
-        // Nothing but a whole list of charges may say that there is none: another charge would follow.
+        // Only a complete list of charges may say that there is none, because a new charge would follow.
         {"NotAList", {200, {}, R"({"data":[],"has_more":false})"}, "no answer"},
         {"WithoutData", {200, {}, R"({"object":"list","has_more":false})"}, "no answer"},
         {"WithoutHasMore", {200, {}, R"({"object":"list","data":[]})"}, "no answer"},
@@ -185,7 +185,7 @@ INSTANTIATE_TEST_SUITE_P(
         {"ToOtherKey", {200, {{"idempotency-key", "other"}}, refund("re_1", "succeeded")}, "no answer"},
         {"AlreadyRefunded", error(400, "invalid_request_error", R"(,"code":"charge_already_refunded")"),
          "refunded before"},
-        // It says so in Stripe's words only.
+        // The code alone is not enough: the error must have the full form of Stripe's errors.
         {"AlreadyRefundedSaysAProxy",
          {400, {}, R"({"error":{"code":"charge_already_refunded"}})"},
          "no answer"},
@@ -206,7 +206,7 @@ INSTANTIATE_TEST_SUITE_P(
     }),
     name);
 
-// Ours, another one, the next page; or none.
+// Returns "ours|other|next" with the refunds and the next page that were found, or "no answer".
 std::string found(const http::Answer& answer, const stripe::RefundsFound& before = {}) {
   const auto page = stripe::page_of_refunds(kRefund, answer, before);
   if (const auto* refunds = std::get_if<stripe::RefundsFound>(&page)) {
@@ -222,13 +222,13 @@ TEST(RefundList, TellsOursFromOthers) {
   EXPECT_EQ(found({200, {}, list(other + ',' + ours)}), "re_1|re_2|");
   EXPECT_EQ(found({200, {}, list(other, true)}), "|re_2|re_2");
   EXPECT_EQ(found({200, {}, list(ours)}, {"", "re_9", "re_9"}), "re_1|re_9|");
-  // What failed moved no money.
+  // Failed and cancelled refunds moved no money.
   EXPECT_EQ(found({200, {}, list(refund("re_1", "failed") + ',' + refund("re_3", "canceled"))}), "||");
   EXPECT_EQ(found({200, {}, list(refund("re_1", "requires_action"))}), "no answer");
   EXPECT_EQ(found({200, {}, list(refund("re_2", "requires_action", R"("metadata":{})"))}), "||");
 }
 
-// Nothing but a whole list of the charge's refunds may say that there is none: another refund would follow.
+// Only a complete list of the charge's refunds may say that there is none, because a new refund would follow.
 TEST(RefundList, IsReadWithCare) {
   const std::string of_other_charge =
       R"({"object":"refund","charge":"ch_2","id":"re_1","status":"succeeded"})";
@@ -275,7 +275,7 @@ TEST(StripeAdvice, OnWhenToComeBackMayBeADate) {
     const http::Answer answer{503, {{"date", "Sun, 06 Nov 1994 08:49:31 GMT"}, {"retry-after", date}}, ""};
     EXPECT_EQ(stripe::retry_after(answer).count(), 6) << date;
   }
-  // By our own clock where the answer does not tell theirs.
+  // Uses our own clock if the answer has no Date.
   const std::time_t soon = std::time(nullptr) + 1000;
   std::tm parts{};
   ::gmtime_r(&soon, &parts);

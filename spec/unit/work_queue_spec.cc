@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-// Who is served next.
+// Which unit is served next.
 namespace rocket::pg {
 namespace {
 
@@ -16,7 +16,7 @@ constexpr Statement kDeposit{"deposit", "SELECT 2"};
 
 class WorkQueueSpec : public testing::Test {
  protected:
-  // Named so that the results show who was taken; its lock key is its own name unless it is told.
+  // Adds a unit whose name shows in the results. Its lock key is its name unless one is given.
   void add(const std::string& name, const Statement& statement = kRide, const std::string& lock_key = {},
            bool exclusive = false, const std::string& caller = {}) {
     Work work{{lock_key.empty() ? name : lock_key, {}, exclusive, caller},
@@ -127,7 +127,7 @@ TEST_F(WorkQueueSpec, ACallerWhoIsAloneFillsItsBatches) {
   EXPECT_EQ(take().size(), 64U);
 }
 
-// However many others come.
+// It does not matter how many others come.
 TEST_F(WorkQueueSpec, ACallersLastUnitIsServedInTheEnd) {
   for (int i = 0; i < 100; ++i) add("crowd " + std::to_string(i), kRide, {}, false, "crowd");
   int batches = 0;
@@ -142,7 +142,7 @@ TEST_F(WorkQueueSpec, ACallersLastUnitIsServedInTheEnd) {
   }
 }
 
-// Somebody who was served alone for long owes nothing when others come.
+// A caller that was alone for a long time is not held back when others come.
 TEST_F(WorkQueueSpec, PastBatchesOfACallerAreForgotten) {
   for (int i = 0; i < 10'000; ++i) add("crowd " + std::to_string(i), kRide, {}, false, "crowd");
   for (int i = 0; i < 100; ++i) take();

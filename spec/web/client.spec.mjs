@@ -1,4 +1,4 @@
-// Programs that are generated from openapi.yaml, and the API itself.
+// A client that is generated from openapi.yaml works with the API.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -19,7 +19,7 @@ describe('a generated client', () => {
   before(async () => {
     database = createDatabase();
     api = await startApi(database.url);
-    // Here, because that is where it finds its library.
+    // In node_modules, because the client finds its library there.
     directory = mkdtempSync(path.join(kHere, 'node_modules/.client-'));
     cpSync(path.join(kHere, 'client/every_operation.ts'), path.join(directory, 'every_operation.ts'));
     writeFileSync(path.join(directory, 'package.json'), '{ "type": "module" }');

@@ -1,4 +1,4 @@
-// The deposit page: what a key is for, to be tried out.
+// The deposit page, on which a visitor tries out what an idempotency key is for.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { createDatabase, declinedUser, eventually, launchBrowser, reuseProfile, runInShell, startApi, user } from './support.mjs';
@@ -106,7 +106,7 @@ describe('deposit page', () => {
     await page.reload();
     await page.getByText('Not known now').waitFor();
     assert.equal(await page.locator('#balance').textContent(), '$–');
-    // And knows it again by itself.
+    // The page shows the balance again by itself.
     await profile.unroute('**/account');
     await expectBalance('$0');
     await page.getByText('Asked of the service').waitFor();
@@ -145,7 +145,7 @@ describe('deposit page', () => {
       assert.equal(await amount.getAttribute('aria-invalid'), 'true');
     }
     assert.equal(database.count('idempotency_keys'), 0);
-    // Neither a wheel nor an arrow changes what was typed.
+    // Neither the mouse wheel nor an arrow key changes the amount that was typed.
     await amount.fill(' 100000 ');
     await amount.hover();
     await page.mouse.wheel(0, 300);

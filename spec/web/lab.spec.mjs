@@ -1,4 +1,5 @@
-// The laboratory: what it shows is so, what it breaks is mended, and it breaks nothing of anybody else's.
+// The laboratory page shows the truth, the system repairs what the page breaks, and other users' requests are not
+// disturbed.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -136,7 +137,7 @@ describe('laboratory', () => {
     await press('Let the completer have it now');
     await story('The completer took it');
     await expectOneCharge(key, 2);
-    // The others are served meanwhile, and nobody else's request stalls.
+    // Requests of other clients are served meanwhile and do not stall.
     const answer = await fetch(`${api.url}/rides`, { method: 'POST', headers: { Authorization: user, 'Idempotency-Key': randomUUID() },
       body: new URLSearchParams({ origin_lat: 1, origin_lon: 1, target_lat: 1, target_lon: 1 }) });
     assert.equal(answer.status, 201);
@@ -178,7 +179,7 @@ describe('laboratory', () => {
         now() - interval '1 hour', now() - interval '1 hour' FROM generate_series(10000, 40000) n`);
     database.query('ANALYZE idempotency_keys');
     const scans = () => database.query("SELECT seq_scan, idx_scan FROM pg_stat_user_tables WHERE relname = 'idempotency_keys'").split('|').map(Number);
-    // What was counted before, when there was little to read, may be told with some delay.
+    // PostgreSQL may report late what it counted before, when the table was small.
     const [, before] = scans();
     await eventually(() => scans()[1] > before + 20, 'the board and the completer');
     const [sequential, byIndex] = scans();

@@ -1,4 +1,4 @@
-// The description of the API and the API itself, held against each other.
+// Compares the description of the API with the API itself.
 import assert from 'node:assert/strict';
 import { request as send } from 'node:http';
 import { connect } from 'node:net';
@@ -9,10 +9,10 @@ import { parse } from 'yaml';
 import { createDatabase, declinedUser, eventually, startApi, startProgram, user } from './support.mjs';
 
 const ride = { origin_lat: '1.5', origin_lon: '-2.25', target_lat: '3', target_lon: '4' };
-// What every answer carries, and no description needs to say.
+// Header fields of every answer, which the description need not name.
 const kOrdinary = new Set(['content-type', 'content-length', 'date', 'cache-control', 'x-content-type-options', 'connection']);
 
-// Nothing is added to the request and nothing is hidden of the answer.
+// Sends the request exactly as given, and returns the whole answer.
 function ask(api, method, path, headers = {}, body = undefined) {
   return new Promise((resolve, reject) => {
     const request = send(`${api.url}${path}`, { method, headers, agent: false }, (response) => {
@@ -31,7 +31,7 @@ describe('openapi.yaml', () => {
   let api;
   let document;
   let ajv;
-  // Everything that was seen: "POST /rides 201 application/json", and the same with a code behind it.
+  // Everything that was seen: answers as "POST /rides 201 application/json", and codes with their responses' names.
   const seen = new Set();
   const programs = [];
 
@@ -57,7 +57,7 @@ describe('openapi.yaml', () => {
     if (!node?.$ref) return node;
     return node.$ref.slice(2).split('/').reduce((at, name) => at[name.replaceAll('~1', '/').replaceAll('~0', '~')], document);
   };
-  // A pointer that Ajv can follow, so that references inside of the schema work.
+  // A JSON pointer for Ajv, so that references inside the schema work.
   const pointer = (...names) => `openapi#/${names.map((name) => encodeURIComponent(String(name).replaceAll('~', '~0').replaceAll('/', '~1'))).join('/')}`;
 
   function check(answer, response, where, at) {
@@ -83,7 +83,7 @@ describe('openapi.yaml', () => {
     return type;
   }
 
-  // Sends a request and holds the answer against what is described of this operation, or of `component`.
+  // Sends a request, and compares the answer with the description of this operation or of `component`.
   async function row(method, path, { as = path, to = api, headers, body, status, code, component, present = [], absent = [] }) {
     const answer = await ask(to, method, path, headers, body);
     const where = `${method} ${path} ${answer.status} ${answer.body.slice(0, 200)}`;
@@ -118,7 +118,7 @@ describe('openapi.yaml', () => {
     row('POST', path, {
       headers: { ...type, ...(as && { Authorization: as }), ...(key && { 'Idempotency-Key': key }), ...headers },
       body: rest.body ?? form(fields), ...rest, ...expected });
-  // Failures, in both of their forms.
+  // Checks a failure in both of its formats.
   async function refused(path, expected, more = {}) {
     await post(path, expected, more);
     return post(path, expected, { ...more, headers: { ...more.headers, Accept: 'application/problem+json' } });
@@ -129,7 +129,7 @@ describe('openapi.yaml', () => {
     assert.equal(document.openapi, '3.1.0');
     const ids = Object.values(document.paths).flatMap((path) => Object.values(path).map((operation) => operation.operationId));
     assert.equal(new Set(ids).size, ids.length);
-    // Every reference leads somewhere.
+    // Every reference has a target.
     JSON.stringify(document, (name, value) => {
       if (name === '$ref') assert.ok(resolved({ $ref: value }), value);
       return value;
@@ -253,7 +253,7 @@ describe('openapi.yaml', () => {
         await row('GET', get, { as, to: busy, status: 503, code: 'overloaded', headers: { Authorization: user }, present: ['Retry-After'] });
       }
       busy.kill('SIGKILL');
-      // One of a hundred places for everybody who is not known yet.
+      // All unknown users at one address share one of a hundred places.
       const narrow = await start({ API_LINE_LIMIT: '100', API_ADDRESS_SHARE: '1', MOCK_LATENCY_MS: '60000' });
       const other = randomUUID();
       ask(narrow, 'POST', '/rides', { ...kForm, Authorization: user, 'Idempotency-Key': other }, form(ride)).catch(() => {});
@@ -294,7 +294,7 @@ describe('openapi.yaml', () => {
     const [, port] = /port=(\d+)/.exec(await provider.line('listening'));
     const url = `http://127.0.0.1:${port}`;
     const refusing = await start({ CHARGE_GATEWAY: 'stripe', STRIPE_API_KEY: 'sk_test_of_specs', STRIPE_API_BASE: url });
-    // Whom the provider does not know.
+    // A user that the provider does not know.
     database.query("INSERT INTO users (email, stripe_customer_id) VALUES ('nobody@example.com', 'nobody')");
     const rejected = { to: refusing, key: randomUUID(), as: 'nobody@example.com' };
     await post('/rides', { status: 503, code: 'payment_rejected', absent: ['Retry-After'] }, rejected);
@@ -360,7 +360,7 @@ describe('openapi.yaml', () => {
     for (const [path, operations] of Object.entries(document.paths)) {
       const methods = Object.keys(operations).map((method) => method.toUpperCase());
       const real = path.replace(/\{.*\}/, (name) => variable[name]);
-      // A method that nobody has: what is allowed is just what is described.
+      // No path has this method. The Allow field must name exactly the described methods.
       const { headers } = await row('PATCH', real, { status: 405, code: 'method_not_allowed', component: 'NotThisApi', present: ['Allow'] });
       assert.deepEqual(headers.allow.split(', ').sort(), methods.sort(), path);
       const options = await row('OPTIONS', real, { as: path, status: 204, present: ['Allow'] });
@@ -400,7 +400,7 @@ describe('openapi.yaml', () => {
     }
   });
 
-  // The last one: nothing is described that was not seen above.
+  // The last test. Everything that is described must have been seen above.
   test('describes nothing that does not happen', () => {
     for (const [path, operations] of Object.entries(document.paths)) {
       for (const [method, { responses }] of Object.entries(operations)) {

@@ -1,4 +1,4 @@
-// The description of the API, as linters read it: by the rules of npm's @redocly/cli and @stoplight/spectral-cli.
+// Checks the description of the API with the linters @redocly/cli and @stoplight/spectral-cli of npm.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -24,7 +24,7 @@ async function spectralFinds(text) {
   return problems.map(({ code, message, range }) => `${code}: ${message} in line ${range.start.line + 1}`);
 }
 
-// Neither may be silent because it reads nothing.
+// The file without one operationId. Both linters must complain about it, which shows that they read the file.
 const withoutIds = source.replace(/^ +operationId: .*\n/m, '');
 
 describe('openapi.yaml', () => {

@@ -1,4 +1,4 @@
-// Every page: where it is, what it may do, and whether everybody can use it.
+// For every page: its path, its security policy and its accessibility.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -121,9 +121,9 @@ describe('pages', () => {
       try {
         const page = await profile.newPage();
         await page.goto(path, { waitUntil: 'networkidle' });
-        // Not as a script element, which the page's own policy would forbid.
+        // Not added as a script element, because the page's policy would forbid that.
         await page.evaluate(axe.source);
-        // In the dark only the colours are others.
+        // In the dark scheme only the colours differ.
         for (const [colorScheme, options] of [['light', {}], ['dark', { runOnly: ['color-contrast'] }]]) {
           await page.emulateMedia({ colorScheme });
           const { violations } = await page.evaluate((these) => globalThis.axe.run(these), options);

@@ -1,4 +1,4 @@
-// The ride page: one form, one ride, and what is shown of it.
+// The ride page: one form makes one ride, and the page shows its state.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { declinedUser, eventually, runInShell, user } from './support.mjs';

@@ -1,4 +1,4 @@
-// The ride page: whatever happens, one ride and one charge for one form.
+// The ride page: one form makes one ride and one charge, whatever happens.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { eventually, user } from './support.mjs';
@@ -27,7 +27,8 @@ describe('ride page that has to try again', () => {
     for (const [i, what] of Object.keys(indefinite).entries()) {
       await eventually(async () => (await unanswered.count()) > i, `another attempt when ${what}`);
       assert.equal(await page.locator('#submit').isDisabled(), true, what);
-      // The pauses are long by now. Where it is on its way already, this changes nothing.
+      // Sends the request now, because the pauses are long by now. If the request is already on its way, this changes
+      // nothing.
       await page.evaluate(() => document.querySelector('#now').click());
     }
     await heading('Still trying').waitFor();
@@ -100,7 +101,7 @@ describe('ride page that has to try again', () => {
     await befall(async (route) => {
       await route.fetch();
       got.resolve();
-      // And never answers.
+      // This fault never answers.
     });
     const made = await key();
     await page.locator('#origin_lat').fill('12.5');
@@ -137,7 +138,7 @@ describe('ride page that has to try again', () => {
     await other.goto('/');
     assert.equal(await key(other), await key());
     await Promise.all([page, other].map((each) => each.evaluate(() => document.querySelector('#submit').click())));
-    // How many send it is not said: what one tab has stored may reach the other later than the lock.
+    // Either tab or both may send the request, because what one tab stores may reach the other later than the lock.
     await Promise.all([expectBooked(), heading('Your ride is booked', other).waitFor()]);
     // The other tab cannot book it again either.
     assert.equal(await other.locator('#submit').isDisabled(), true);
@@ -165,8 +166,8 @@ describe('ride page that has to try again', () => {
     assert.equal(sent.length, 1);
     await page.close();
     await expectBooked(other);
-    // One attempt of each tab at least. The same request may go once more, because what a tab stores reaches the others
-    // in its own time; expectBooked has seen that it is one key and one ride.
+    // Each tab has made at least one attempt. A tab may send the same request once more, because what another tab
+    // stores reaches it some time later. expectBooked has checked that there is one key and one ride.
     assert.ok(sent.length >= 2, `${sent}`);
   });
 

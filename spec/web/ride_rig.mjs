@@ -1,4 +1,4 @@
-// What the specs of the ride page share: the page, open and fresh for each test, and what can befall its requests.
+// The common part of the specs of the ride page: an open, fresh page for each test, and faults for its requests.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach } from 'node:test';
 import { createDatabase, launchBrowser, openProfile, reuseProfile, startApi } from './support.mjs';
@@ -10,13 +10,13 @@ export let database;
 export let api;
 export let profile;
 export let page;
-// The keys of all requests that this profile sent.
+// The idempotency keys of all requests that this profile sent.
 export let sent;
 let browser;
 let shared;
 let booked;
 
-// To be called in the description of a spec.
+// Call it inside describe().
 export function useRidePage() {
   before(async () => {
     database = createDatabase();
@@ -51,7 +51,7 @@ function listen() {
   profile.on('request', heard);
 }
 
-// A profile for this test alone, for what cannot be undone in the one that tests share.
+// Opens a profile for one test only. For changes that cannot be undone in the shared profile.
 export async function openOwn(options = {}) {
   if (profile !== shared.profile) await profile.close();
   profile = await openProfile(browser, api.url, options);
@@ -65,7 +65,8 @@ export const heading = (name, of = page) => of.getByRole('heading', { name });
 export const key = (of = page) => of.locator('#key').textContent();
 export const rides = () => database.count('rides') - booked;
 
-// The next requests to this path find this; then all is well. Each is a function of the route.
+// The next POST requests to /rides meet these faults, one each. Later requests pass. A fault is a function of the
+// route.
 export async function befall(...faults) {
   await profile.route('**/rides', async (route) => {
     const fault = route.request().method() === 'POST' && faults.shift();

@@ -1,4 +1,4 @@
-// "My rides" on the ride page: the last ones as they stand, and how one is cancelled.
+// "My rides" on the ride page: the state of the last rides, and how to cancel a ride.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { declinedUser, eventually, user } from './support.mjs';
@@ -11,7 +11,7 @@ describe('my rides', () => {
   const first = (text) => list().first().filter({ hasText: text }).waitFor();
   const newest = () => database.query('SELECT max(id) FROM rides');
   const refunds = (id) => database.count('refunds', `ride_id = ${id} AND stripe_refund_id IS NOT NULL`);
-  // The next cancellations find this.
+  // The next cancellations meet these faults, one each.
   const befallCancelling = (...faults) => profile.route('**/rides/*', async (route) => {
     const fault = route.request().method() === 'DELETE' && faults.shift();
     await (fault ? fault(route) : route.continue());

@@ -1,4 +1,4 @@
-// Makes the pictures of the README anew: SPEC_DATABASE_URL=… node spec/web/screenshots.mjs
+// Makes the pictures of the README again: SPEC_DATABASE_URL=… node spec/web/screenshots.mjs
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -15,7 +15,7 @@ const others = ['completer', 'enqueuer', 'reaper'].map((name) => startProgram(na
 others.push(startProgram('simulator', { API_URL: api.url }, ['--rate=15', '--concurrency=8', '--seed=7']));
 const browser = await launchBrowser();
 
-// Chromium can write WebP, but not as a screenshot.
+// Chromium takes no screenshot as WebP, but a page can convert a picture to WebP.
 async function save(name, png) {
   const context = await browser.newContext();
   const page = await context.newPage();

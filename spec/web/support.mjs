@@ -1,4 +1,4 @@
-// What the specs of the pages share: a database, an api that uses it, and Chromium.
+// The common part of the specs of the pages: a database, an api that uses it, and Chromium.
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,14 +12,14 @@ const psql = '/usr/lib/postgresql/15/bin/psql';
 export const user = 'user@example.com';
 export const declinedUser = 'user-bad-source@example.com';
 
-// Of libpq's two kinds of connection strings, the one has its database in a path (and may name several hosts, which no
-// URL may), the other takes the last that is named.
+// libpq has two kinds of connection strings. In a URI the database is the path; it may name several hosts, so the URL
+// class cannot parse it. In a list of keywords the last dbname counts.
 function withDatabase(connection, name) {
   const uri = /^(postgres(?:ql)?:\/\/[^/?]*)(?:\/[^?]*)?(\?.*)?$/.exec(connection);
   return uri ? `${uri[1]}/${name}${uri[2] ?? ''}` : `${connection} dbname=${name}`;
 }
 
-// A database of its own, with the schema; drop() it in the end.
+// Creates a database with the schema. Call drop() at the end.
 export function createDatabase() {
   const server = process.env.SPEC_DATABASE_URL;
   if (!server) throw new Error('SPEC_DATABASE_URL is not set; run the specs with bin/test');
@@ -38,7 +38,7 @@ export function createDatabase() {
   };
 }
 
-// One of our programs, running. Its output is kept; line(text) waits for a line that holds the text.
+// Starts one of our programs. Its output is kept. line(text) waits for a line that contains the text.
 export function startProgram(program, environment, flags = []) {
   const child = spawn(path.join(binaries, program), flags,
     { env: { PATH: process.env.PATH, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -62,7 +62,7 @@ export function startProgram(program, environment, flags = []) {
 }
 
 export async function startApi(databaseUrl, environment = {}, flags = []) {
-  // A machine that has other things to do is no reason for a 503.
+  // A long limit, so that a busy machine does not cause a 503.
   const program = startProgram('api', { DATABASE_URL: databaseUrl, API_PORT: '0', DATABASE_TIMEOUT_MS: '10000', ...environment }, flags);
   const port = /port=(\d+)/.exec(await program.line('listening'))[1];
   return { ...program, port: Number(port), url: `http://127.0.0.1:${port}` };
@@ -78,7 +78,7 @@ export function launchBrowser() {
   });
 }
 
-// A browser profile of its own that notes what no page may do: errors in the console, requests to others.
+// Opens a new browser profile. It records what no page may do: errors in the console, and requests to other servers.
 export async function openProfile(browser, base, options = {}) {
   const context = await browser.newContext({ baseURL: base, reducedMotion: 'reduce', ...options });
   context.setDefaultTimeout(30_000);
@@ -94,11 +94,11 @@ export async function openProfile(browser, base, options = {}) {
   return context;
 }
 
-// One profile for many tests, because a new one costs a process: openFresh(path) gives its page as if nothing had been
-// before. What is added to the profile in a test, but for routes and pages, stays.
+// Opens one profile for many tests, because each new one costs a process. openFresh(path) opens its page as in a new
+// profile. Routes and pages that a test adds are removed; all other changes to the profile stay.
 export async function reuseProfile(browser, base, options = {}) {
   const profile = await openProfile(browser, base, options);
-  // Before the page's own scripts, and not when it is loaded again.
+  // Runs before the page's own scripts, and not again when the page is reloaded.
   await profile.addInitScript(() => {
     if (location.search !== '?fresh') return;
     localStorage.clear();
@@ -119,7 +119,7 @@ export async function reuseProfile(browser, base, options = {}) {
   };
 }
 
-// What a shell makes of a command that a page shows.
+// Runs a command that a page shows in a shell, and returns its output.
 export const runInShell = (command) => execFileSync('bash', ['-c', command], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
 
 export async function eventually(probe, what, limit = 30_000) {

@@ -1,6 +1,6 @@
-// Loaded before the C library into a PostgreSQL server: while the file that FULL_DISK names exists, whatever
-// would make a file longer whose path holds FULL_DISK_PART finds no space left (ENOSPC), as on a disk that is
-// full. What overwrites passes. So the same test runs as any user, without a disk of its own.
+// Loaded before the C library into a PostgreSQL server. Imitates a full disk: while the file FULL_DISK
+// exists, a call that would lengthen a file whose path contains FULL_DISK_PART fails with ENOSPC. Overwriting
+// still works. So the test needs neither root nor a real disk.
 
 #include <dlfcn.h>
 #include <sys/stat.h>

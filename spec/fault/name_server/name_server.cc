@@ -1,9 +1,8 @@
-// Loaded before the C library into a program, and stands for its name servers:
-// - NAME.silent.test: they say nothing. A look-up writes the name to standard error when it begins, and fails
-// after a
-//   minute.
+// Loaded before the C library into a program. Takes the place of its name servers:
+// - NAME.silent.test gets no answer. A look-up writes the name to standard error when it begins, and fails
+//   after a minute.
 // - two.test has two addresses: 127.0.0.2, then 127.0.0.1.
-// - local.test is 127.0.0.1. They say nothing while there is a file of the name that NAMES_WAIT_FOR holds.
+// - local.test is 127.0.0.1. A look-up waits while the file exists whose name is in NAMES_WAIT_FOR.
 
 #include <dlfcn.h>
 #include <netdb.h>

@@ -1,6 +1,6 @@
-// Loaded before the C library into a program: its wall clock differs from the machine's by WALL_CLOCK_SHIFT_S
-// seconds. Its other clocks, and so its timers, are as they were. (libfaketime would change the timers that
-// Asio sets absolutely, although they are of another clock.)
+// Loaded before the C library into a program. Shifts the program's wall clock by WALL_CLOCK_SHIFT_S seconds.
+// Other clocks, and so timers, do not change. (libfaketime would also change the absolute timers of Asio,
+// although they use another clock.)
 
 #include <dlfcn.h>
 #include <sys/time.h>

@@ -11,16 +11,16 @@ namespace rocket::spec::provider {
 
 // Something that goes wrong with one call.
 struct Fault {
-  // silence: no answer ever. reset: the connection breaks. status: this status, with an error. garbage:
-  // something that is not HTTP. page: a proxy's page, with 200. cut: half an answer. twice: the answer twice.
-  // other: the answer to somebody else's call. slow: nothing but the delay.
+  // silence: never answers. reset: the connection breaks. status: an error with `status`. garbage: bytes that
+  // are not HTTP. page: a proxy's page with status 200. cut: half of the answer. twice: the answer twice.
+  // other: the answer to another client's call. slow: the right answer after the delay.
   std::string kind;
-  // Whether the call has its effect nevertheless.
+  // Whether the call has its effect in spite of the fault.
   bool charged = false;
-  // Whether the faulty answer is what repetitions get too.
+  // Whether repetitions of the call get the faulty answer too.
   bool stored = false;
   int status = 500;
-  // Of the error, in the provider's terms.
+  // The error's type, as Stripe's API names it.
   std::string type = "api_error";
   std::chrono::milliseconds delay{0};
   std::string retry_after;
@@ -30,10 +30,10 @@ struct Fault {
 // The faults of the next calls.
 class Faults {
  public:
-  // kind, charged, stored, status, type, delay (ms), retry_after, should_retry, times. Throws
-  // std::invalid_argument.
+  // The fields are kind, charged, stored, status, type, delay (ms), retry_after, should_retry and times.
+  // Throws std::invalid_argument.
   void plan(const Fields& fields);
-  // Of the next call; nothing when all is well.
+  // The fault of the next call; nullopt if it has none.
   std::optional<Fault> next();
   void clear() { planned_.clear(); }
 

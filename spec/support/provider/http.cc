@@ -31,7 +31,7 @@ std::string value_in(const Fields& fields, const std::string& name) {
   return found == fields.end() ? "" : found->second;
 }
 
-// Takes the text up to the separator, and the separator, off the front.
+// Removes the text before the separator, and the separator, from the front. Returns that text.
 std::string_view next(std::string_view& text, std::string_view separator) {
   const auto end = text.find(separator);
   const std::string_view first = text.substr(0, end);

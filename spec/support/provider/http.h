@@ -5,7 +5,7 @@
 #include <string_view>
 #include <utility>
 
-// As much of HTTP/1.1 as the provider needs to understand libcurl.
+// The part of HTTP/1.1 that the provider needs in order to talk to libcurl.
 namespace rocket::spec::provider {
 
 using Fields = std::map<std::string, std::string>;
@@ -15,10 +15,10 @@ struct Request {
   std::string path;
   // Names in lower case.
   Fields headers;
-  // Of the form in the body, or of the query.
+  // The fields of the form in the body, or of the query.
   Fields fields;
 
-  // Empty when there is none.
+  // Empty if there is no such header.
   std::string header(const std::string& lower_name) const;
   std::string field(const std::string& name) const;
 };
@@ -31,10 +31,10 @@ struct Response {
   std::string to_bytes() const;
 };
 
-// The head, up to and with its empty line; `length` is set to that of the body to come. Throws
+// Parses a head, which ends with its empty line. Sets `length` to the length of the body that follows. Throws
 // std::invalid_argument.
 Request read_head(std::string_view head, std::size_t& length);
-// name=value&…, percent-encoded.
+// Parses percent-encoded name=value pairs that are joined by "&".
 Fields read_form(std::string_view text);
 
 }  // namespace rocket::spec::provider

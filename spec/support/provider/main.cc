@@ -1,6 +1,5 @@
-// A payment provider for specs and benches: speaks as much of Stripe's API as the gateway uses, keeps a
-// ledger of its own in its memory, and fails as it is told, by POST /test/faults. GET /test/ledger tells what
-// happened.
+// A payment provider for specs and benches. It speaks the part of Stripe's API that the gateway uses, and
+// keeps its ledger in its memory. POST /test/faults plans its faults. GET /test/ledger returns what happened.
 
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
@@ -34,14 +33,14 @@ using Tls = asio::ssl::stream<tcp::socket>;
 struct Provider {
   StripeApi api;
   Faults faults;
-  // Of every charge.
+  // The delay of every answer without a fault.
   std::chrono::milliseconds latency{0};
   int connections = 0;
   int calls = 0;
 };
 
 struct Reply {
-  // What is sent, after the delay.
+  // The bytes to send after the delay.
   std::string bytes;
   std::chrono::milliseconds delay{0};
   bool then_break = false;
@@ -105,7 +104,7 @@ asio::awaitable<void> sleep(std::chrono::milliseconds duration) {
 tcp::socket& lowest(tcp::socket& socket) { return socket; }
 tcp::socket& lowest(Tls& stream) { return stream.next_layer(); }
 
-// Until the client leaves.
+// Answers requests until the client leaves.
 template <typename Stream>
 asio::awaitable<void> converse(Provider& provider, Stream& stream) {
   std::string input;
@@ -155,7 +154,7 @@ asio::awaitable<void> serve(Provider& provider, tcp::socket socket, asio::ssl::c
       co_await converse(provider, stream);
     }
   } catch (const std::exception&) {
-    // The client left, or does not speak as it should: it sees a closed connection.
+    // The client left, or sent something wrong. In both cases, close the connection.
   }
 }
 

@@ -33,7 +33,7 @@ Response missing(const std::string& param, const std::string& message) {
                        {"message", message}});
 }
 
-// What comes after a certain object, as far as one page holds it.
+// One page of the objects after `starting_after`.
 Response page_of(const std::vector<Json>& all, const Request& request) {
   const std::string after = request.field("starting_after");
   const std::size_t limit = request.field("limit").empty() ? 10 : std::stoul(request.field("limit"));

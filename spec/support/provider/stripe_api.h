@@ -10,22 +10,21 @@
 
 namespace rocket::spec::provider {
 
-// What this provider remembers, and how it answers: as much of Stripe's API as its documentation describes
-// for customers, charges and refunds (https://docs.stripe.com/api/charges, /customers, /refunds, /errors,
-// /idempotent_requests).
+// The memory and the answers of this provider. It follows Stripe's documentation of customers, charges and
+// refunds (https://docs.stripe.com/api/charges, /customers, /refunds, /errors, /idempotent_requests).
 class StripeApi {
  public:
   explicit StripeApi(std::string api_key) : api_key_(std::move(api_key)) {}
 
-  // The answer, as far as it can be given at once. While a charge with an idempotency key is being worked on,
-  // the same key is refused; `done` says that the work has ended.
+  // Begins a request and returns its answer. Until done() is called, it refuses another request with the same
+  // idempotency key.
   Response begin(const Request& request);
   void done(const Request& request);
-  // Stores another answer for the request's idempotency key than was given.
+  // Stores another answer for the request's idempotency key in place of the one that begin() gave.
   void remember(const Request& request, const Response& response);
-  // As a day later.
+  // Forgets all idempotency keys, as Stripe does after a day.
   void forget_keys() { keys_.clear(); }
-  // A charge that somebody else made.
+  // A charge that belongs to another client.
   static nlohmann::json foreign_charge();
   // Every attempt to charge, every charge, every attempt to refund, and every refund, in order.
   nlohmann::json ledger() const;
