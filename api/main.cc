@@ -1,6 +1,7 @@
 // Answers HTTP requests, advancing each through its phases.
 
 #include <cstdint>
+#include <iostream>
 #include <memory>
 
 #include "api/laboratory.h"
@@ -45,6 +46,7 @@ struct Options {
   endpoints::RideOptions rides;
   payments::ProviderOptions provider;
   bool laboratory = false;
+  bool print_statements = false;
   std::string trusted_proxies;
   std::string proxy_header = "x-forwarded-for";
   std::string cors_origins;
@@ -108,6 +110,8 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
   settings.add("charge-repeat-limit", {"CHARGE_REPEAT_LIMIT_S"},
                "age from which a charge or refund is looked up instead of repeated",
                options.rides.charge_repeat_limit, seconds(1), seconds(366 * 86400));
+  settings.add("print-statements", {}, "print the SQL that the phases are composed to, and exit",
+               options.print_statements);
   settings.add("lab", {"LAB"}, "serve /lab, where everybody's requests can be seen", options.laboratory);
   options.provider.add_to(settings);
   options.database.add_to(settings);
@@ -144,6 +148,16 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
       static_cast<std::size_t>(admission.max_in_flight * admission.provider_share / 100);
   options.service.mutations.key_reused_status = static_cast<int>(options.key_reused_status);
   return std::nullopt;
+}
+
+// For psql: each is ready for EXECUTE, or for EXPLAIN.
+int print_statements(const Options& options) {
+  const auto gateway = payments::make_gateway(options.provider);
+  const endpoints::Endpoints endpoints = endpoints::all_endpoints(*gateway, options.rides);
+  for (const pg::Statement& each : endpoints.statements()) {
+    std::cout << "PREPARE \"" << each.name << "\" AS" << each.sql << ";\n\n";
+  }
+  return 0;
 }
 
 void serve(const Options& options, process::StopSignal& stop) {
@@ -199,8 +213,14 @@ void serve(const Options& options, process::StopSignal& stop) {
       is_drained ? "stopped: every request has its answer" : "stopped: not every request has its answer");
 }
 
+int run(const Options& options, process::StopSignal& stop) {
+  if (options.print_statements) return print_statements(options);
+  serve(options, stop);
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  return rocket::process::run_program<Options>("api", argc, argv, read_options, serve);
+  return rocket::process::run_program<Options>("api", argc, argv, read_options, run);
 }

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <utility>
+#include <vector>
+
 #include "endpoints/cancellations.h"
 #include "endpoints/deposits.h"
 #include "endpoints/endpoint.h"
@@ -9,7 +12,11 @@ namespace rocket::endpoints {
 
 // Every endpoint that takes an Idempotency-Key. `gateway` must outlive them.
 inline Endpoints all_endpoints(payments::ChargeGateway& gateway, const RideOptions& options) {
-  return Endpoints({rides(gateway, options), cancellations(gateway, options), deposits()});
+  std::vector<Endpoint> all;
+  all.push_back(rides(gateway, options));
+  all.push_back(cancellations(gateway, options));
+  all.push_back(deposits());
+  return Endpoints(std::move(all));
 }
 
 }  // namespace rocket::endpoints

@@ -12,71 +12,66 @@ namespace {
 using idempotency::ForeignOutcome;
 
 // started → ride_created
-constexpr pg::SetStatement kCreateRide{"create_rides", R"sql(
-WITH key AS (
-  UPDATE idempotency_keys k SET recovery_point = 'ride_created'
-    FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS due (id, lease, n)
-   WHERE k.id = due.id AND k.lease = due.lease AND k.recovery_point = 'started'
-  RETURNING k.*, due.n, nextval('rides_id_seq') AS ride_id
-), ride AS (
-  INSERT INTO rides (id, idempotency_key_id, user_id, origin_lat, origin_lon, target_lat, target_lon)
-  SELECT ride_id, id, user_id, (request_params->>'origin_lat')::float8, (request_params->>'origin_lon')::float8,
-         (request_params->>'target_lat')::float8, (request_params->>'target_lon')::float8
+//
+// The ride draws its id and its charge key itself, so that it can be written to two tables at once.
+constexpr idempotency::Body kCreateRide{R"sql(
+ride AS MATERIALIZED (
+  SELECT n, id AS key_id, user_id, nextval('rides_id_seq') AS id, gen_random_uuid() AS charge_key,
+         now() AS created_at, request_params, origin_ip, resumed_at
     FROM key
+), created AS (
+  INSERT INTO rides (id, idempotency_key_id, user_id, charge_key, created_at,
+                     origin_lat, origin_lon, target_lat, target_lon)
+  SELECT id, key_id, user_id, charge_key, created_at,
+         (request_params->>'origin_lat')::float8, (request_params->>'origin_lon')::float8,
+         (request_params->>'target_lat')::float8, (request_params->>'target_lon')::float8
+    FROM ride
 ), audit AS (
   INSERT INTO audit_records (action, resource_type, resource_id, user_id, origin_ip, data)
-  SELECT 'created', 'ride', ride_id, user_id, origin_ip, request_params FROM key
-)
-SELECT n, recovery_point, response_code, response_body FROM key
-)sql"};
+  SELECT 'created', 'ride', id, user_id, origin_ip, request_params FROM ride
+))sql",
+                                        R"sql(
+ride AS (
+  SELECT rides.*, key.n, key.id AS key_id, key.resumed_at
+    FROM key JOIN rides ON rides.idempotency_key_id = key.id
+))sql"};
 
-// Reads what the charge needs. The age of the charge key counts from a resume, if there was one: the person
-// who resumed the parked ride has made sure that the charge may be sent again. The user is read in a
-// subquery: in a join, a planner without statistics might begin at the user and read all of their rides.
-constexpr pg::SetStatement kLoadRide{"load_rides", R"sql(
-SELECT due.n, key.recovery_point, ride.id AS ride_id, ride.charge_key,
-       (SELECT stripe_customer_id FROM users WHERE users.id = ride.user_id) AS stripe_customer_id,
-       extract(epoch FROM ride.created_at)::bigint AS created_at,
-       extract(epoch FROM now() - greatest(ride.created_at, key.resumed_at))::bigint AS charge_key_age
-  FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS due (id, lease, n)
-  JOIN idempotency_keys key ON key.id = due.id AND key.lease = due.lease AND key.recovery_point = 'ride_created'
-  JOIN rides ride ON ride.idempotency_key_id = key.id
-)sql"};
+// What the charge needs. The age of the charge key counts from a resume, if there was one: the person who
+// resumed the parked ride has made sure that the charge may be sent again. The user is read in a subquery: in
+// a join, a planner without statistics might begin at the user and read all of their rides.
+constexpr const char* kChargeNeeds = R"sql(
+  SELECT n, key_id, id AS ride_id, charge_key,
+         (SELECT stripe_customer_id FROM users WHERE users.id = ride.user_id) AS stripe_customer_id,
+         extract(epoch FROM created_at)::bigint AS created_at,
+         extract(epoch FROM now() - greatest(created_at, resumed_at))::bigint AS charge_key_age
+    FROM ride
+)sql";
 
 // ride_created → charge_created
-constexpr pg::SetStatement kRecordCharge{"record_charges", R"sql(
-WITH key AS (
-  UPDATE idempotency_keys k SET recovery_point = 'charge_created'
-    FROM unnest($1::uuid[], $2::uuid[], $3::text[]) WITH ORDINALITY AS due (id, lease, charge_id, n)
-   WHERE k.id = due.id AND k.lease = due.lease AND k.recovery_point = 'ride_created'
-  RETURNING k.*, due.charge_id, due.n
-), ride AS (
-  UPDATE rides SET stripe_charge_id = key.charge_id FROM key WHERE rides.idempotency_key_id = key.id
-)
-SELECT n, recovery_point, response_code, response_body FROM key
-)sql"};
+constexpr idempotency::Body kRecordCharge{R"sql(
+charged AS (
+  UPDATE rides SET stripe_charge_id = key.recorded FROM key WHERE rides.idempotency_key_id = key.id
+  RETURNING rides.*, key.n, key.id AS key_id
+))sql",
+                                          R"sql(
+charged AS (SELECT * FROM ride))sql"};
 
 // charge_created → finished
-constexpr pg::SetStatement kFinishRide{"finish_rides", R"sql(
-WITH key AS (
-  UPDATE idempotency_keys k
-     SET recovery_point = 'finished', finished_at = now(), last_run_at = now(), lease = NULL, locked_at = NULL,
-         response_code = 201,
-         response_body = (SELECT to_json(answer) FROM
-           (SELECT 'Payment accepted. Your pilot is on their way!' AS message, to_json(ride) AS ride FROM
-             (SELECT r.id, r.origin_lat, r.origin_lon, r.target_lat, r.target_lon, r.stripe_charge_id, r.created_at
-                FROM rides r WHERE r.idempotency_key_id = k.id) ride) answer)
-    FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS due (id, lease, n)
-   WHERE k.id = due.id AND k.lease = due.lease AND k.recovery_point = 'charge_created'
-  RETURNING k.*, due.n
-), receipt AS (
+constexpr idempotency::Body kStageReceipt{R"sql(
+receipt AS (
   INSERT INTO staged_jobs (job_name, job_args)
-  SELECT 'send_ride_receipt', jsonb_build_object('ride_id', rides.id, 'user_id', rides.user_id,
+  SELECT 'send_ride_receipt', jsonb_build_object('ride_id', charged.id, 'user_id', charged.user_id,
                                                  'amount_cents', 2000, 'currency', 'usd')
-    FROM key JOIN rides ON rides.idempotency_key_id = key.id
-)
-SELECT n, recovery_point, response_code, response_body FROM key
-)sql"};
+    FROM charged
+))sql"};
+
+constexpr const char* kAnswer = R"sql(
+  SELECT n, key_id, (SELECT to_json(answer) FROM
+           (SELECT 'Payment accepted. Your pilot is on their way!' AS message, to_json(ride) AS ride FROM
+             (SELECT charged.id, charged.origin_lat, charged.origin_lon, charged.target_lat, charged.target_lon,
+                     charged.stripe_charge_id, charged.created_at) ride) answer) AS body
+    FROM charged
+)sql";
 
 ForeignOutcome outcome_of(const payments::ChargeResult& result) {
   if (const auto* charged = std::get_if<payments::Charged>(&result)) {
@@ -132,9 +127,12 @@ Endpoint rides(payments::ChargeGateway& gateway, RideOptions options) {
                      {"target_lat", Decimal{-90, 90}},
                      {"target_lon", Decimal{-180, 180}}},
       .location = http::PathPattern("/rides/{ride}"),
-      .flow = {.steps = {{"started", idempotency::LocalPhase{kCreateRide}},
-                         {"ride_created", idempotency::ForeignPhase{kLoadRide, charge_ride, kRecordCharge}},
-                         {"charge_created", idempotency::LocalPhase{kFinishRide}}}},
+      .flow = idempotency::Flow(
+          {.name = "ride",
+           .steps = {{"started", idempotency::LocalPhase{kCreateRide}},
+                     {"ride_created", idempotency::ForeignPhase{kChargeNeeds, charge_ride, kRecordCharge}},
+                     {"charge_created", idempotency::LocalPhase{kStageReceipt}}},
+           .answer = {201, kAnswer}}),
       .effects = {{"rides", "charge_key", "stripe_charge_id"}},
       .example = {R"({"origin_lat": 1.5, "origin_lon": -2.25, "target_lat": 3, "target_lon": 4})"}};
 }

@@ -47,8 +47,8 @@ pg::Unit unit_of(const Lease& lease, pg::Query query) {
 // each user has only one such request in line at a time.
 pg::Unit unit_of(const Flow& flow, const Lease& lease, std::vector<pg::Query> queries) {
   pg::Unit unit = unit_of(lease, std::move(queries));
-  if (flow.locks_shared_rows) unit.lock_key = lease.user_email;
-  unit.exclusive = flow.locks_shared_rows;
+  if (flow.locks_shared_rows()) unit.lock_key = lease.user_email;
+  unit.exclusive = flow.locks_shared_rows();
   return unit;
 }
 
@@ -137,9 +137,8 @@ asio::awaitable<Outcome> Engine::resume(pg::Lane& lane, const Flow& flow, Lease 
   const HeldLeases::Entry held(held_, lease);
   std::exception_ptr error;
   try {
-    Stretch stretch;
-    append_stretch(stretch, flow, step_at(flow, recovery_point), lease);
-    std::vector<pg::Result> results = co_await lane.commit(unit_of(flow, lease, std::move(stretch.queries)));
+    const Stretch& stretch = flow.from(recovery_point);
+    std::vector<pg::Result> results = co_await lane.commit(unit_of(flow, lease, queries_of(stretch, lease)));
     std::optional<Progress> progress = progress_after(flow, stretch, results);
     std::optional<Outcome> outcome;
     if (progress) {
@@ -181,15 +180,18 @@ void Engine::release_later(pg::Lane& lane, LeaseRelease left) const {
 // Makes one claim and goes on from there. Returns nullopt when the caller must claim again. `claimed` becomes
 // true once the lease is known to be ours.
 //
-// The claim and the first stretch of a new request travel together. If the claim did not make a new key, the
-// stretch finds no row with this id and does nothing.
+// The claim and the first stretch of a new request travel together, as one statement where that is possible.
+// If the claim did not make a new key, the stretch finds no row with this id and does nothing.
 asio::awaitable<std::optional<Outcome>> Engine::attempt(pg::Lane& lane, const Flow& flow,
                                                         const Request& request, Lease& lease,
                                                         bool& claimed) const {
-  Stretch opening;
-  opening.queries.push_back(claim(request, lease, options_.lease_time));
-  append_stretch(opening, flow, 0, lease);
-  std::vector<pg::Result> results = co_await lane.commit(unit_of(flow, lease, std::move(opening.queries)));
+  const Stretch& first = flow.from(kStarted);
+  std::vector<pg::Query> queries;
+  queries.push_back(claim(request, lease, options_.lease_time, flow.claim()));
+  if (flow.claim() == nullptr) {
+    for (pg::Query& each : queries_of(first, lease)) queries.push_back(std::move(each));
+  }
+  std::vector<pg::Result> results = co_await lane.commit(unit_of(flow, lease, std::move(queries)));
 
   const ClaimResult result = read_claim(results.front(), lease);
   if (std::holds_alternative<ClaimAgain>(result)) co_return std::nullopt;
@@ -200,11 +202,11 @@ asio::awaitable<std::optional<Outcome>> Engine::attempt(pg::Lane& lane, const Fl
   claimed = true;
   const HeldLeases::Entry held(held_, lease);
 
-  std::optional<Progress> progress = progress_after(flow, opening, results);
+  std::optional<Progress> progress;
+  if (flow.claim() == nullptr || key.is_new) progress = progress_after(flow, first, results);
   if (!progress) {
-    Stretch rest;
-    append_stretch(rest, flow, step_at(flow, key.recovery_point), lease);
-    results = co_await lane.commit(unit_of(flow, lease, std::move(rest.queries)));
+    const Stretch& rest = flow.from(key.recovery_point);
+    results = co_await lane.commit(unit_of(flow, lease, queries_of(rest, lease)));
     progress = progress_after(flow, rest, results);
   }
   if (!progress) co_return std::nullopt;
@@ -217,15 +219,17 @@ asio::awaitable<std::optional<Outcome>> Engine::advance(pg::Lane& lane, const Fl
   while (const auto* pending = std::get_if<PendingCall>(&progress.next)) {
     const ForeignPhase& phase = *pending->phase;
     if (raise_error) throw std::runtime_error("raise_error was asked for");
-    const ForeignOutcome outcome = co_await phase.call(pending->loaded);
+    const ForeignOutcome outcome = co_await phase.call(pending->needed);
 
-    const std::string here(pending->loaded.text(0, "recovery_point"));
-    Stretch stretch;
+    const std::string here(pending->needed.text(0, "recovery_point"));
+    const Stretch ending;
+    const Stretch* stretch = &ending;
+    std::vector<pg::Query> queries;
     if (const auto* recorded = std::get_if<Recorded>(&outcome)) {
-      stretch.queries.emplace_back(phase.record, pg::Params{lease.key_id, lease.token, recorded->value});
-      append_stretch(stretch, flow, step_at(flow, here) + 1, lease);
+      stretch = &flow.after_call(here);
+      queries = queries_of(*stretch, lease, recorded->value);
     } else if (const auto* ended = std::get_if<Ended>(&outcome)) {
-      stretch.queries.push_back(finish(lease, here, ended->status, ended->body));
+      queries.push_back(finish(lease, here, ended->status, ended->body));
     } else if (const auto* unanswered = std::get_if<Unanswered>(&outcome)) {
       log_.warn("released", {{"key_id", lease.key_id}, {"point", here}, {"error", unanswered->reason}},
                 "released at {point}, for a retry or the completer to go on: {error}");
@@ -241,8 +245,8 @@ asio::awaitable<std::optional<Outcome>> Engine::advance(pg::Lane& lane, const Fl
       co_return Refusal{RefusalKind::kParked};
     }
 
-    std::vector<pg::Result> results = co_await lane.commit(unit_of(flow, lease, std::move(stretch.queries)));
-    std::optional<Progress> next = progress_after(flow, stretch, results);
+    std::vector<pg::Result> results = co_await lane.commit(unit_of(flow, lease, std::move(queries)));
+    std::optional<Progress> next = progress_after(flow, *stretch, results);
     if (!next) co_return std::nullopt;
     progress = std::move(*next);
   }

@@ -1,38 +1,48 @@
 #pragma once
 
-#include <algorithm>
 #include <asio/awaitable.hpp>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "idempotency/composed_statement.h"
 #include "idempotency/request.h"
 #include "pg/query.h"
 #include "pg/result.h"
 
-// A flow is a table: for each recovery point, it has the phase that leads to the next one.
+// A flow says what a request does: at each recovery point, the phase that leads to the next one. The phases
+// contribute the bodies of SQL statements; the flow composes as few statements of them as it can.
 namespace rocket::idempotency {
 
 inline constexpr std::string_view kStarted = "started";
 inline constexpr std::string_view kFinished = "finished";
 
-// One SQL statement, so atomic by construction. It first updates (or locks) the key's row, where id is $1,
-// lease is $2 and the recovery point is the phase's own. Everything else that it does depends on that row: if
-// the lease is no longer ours, or the phase was done before, no row matches and nothing happens. It returns
-// that row's recovery_point, response_code and response_body, or no row.
-//
-// It may end the request before the last phase by finishing the key. If nothing was done so far, it may also
-// refuse the request. Then it deletes the key, so that the same request may be sent again, and returns a
-// recovery_point of NULL and, in a column `refusal`, the code for Flow::refusal.
-//
-// A set statement does this for many keys at once, which costs little more than for one.
-struct LocalPhase {
-  pg::Statement statement;
+// A part of an SQL statement: common table expressions, separated by commas, for many requests at once. They
+// draw on `key`, which has a row for each key whose lease is ours and which stands where the statement
+// begins:
+//   n, id, user_id, request_path, request_params, origin_ip, resumed_at
+// and on what the bodies before them have made. They see the database as it was before the statement, so a
+// row that one of them changes is seen by the others only through RETURNING.
+struct Body {
+  const char* makes = "";
+  // The same names, read from the tables, for a statement that begins behind this phase.
+  const char* reads = "";
 };
 
-// The call was answered. The value is $3 of the phase's record statement.
+// Atomic, because it is part of one statement.
+struct LocalPhase {
+  Body body;
+  // The body has a table `refused` (n, key_id, refusal) of requests that end here, before they have done
+  // anything. Their keys are deleted, so that the same request may be sent again; `refusal` is the code of
+  // what the flow answers.
+  bool may_refuse = false;
+};
+
+// The call was answered. The body of the record reads the value as key.recorded.
 struct Recorded {
   std::string value;
 };
@@ -54,46 +64,93 @@ using ForeignOutcome = std::variant<Recorded, Ended, Unanswered, NeedsPerson>;
 // A call to somebody else's system, made while no transaction is open. It must be safe to repeat, and end
 // well within the lease.
 struct ForeignPhase {
-  // Reads what the call needs, in the transaction before the call. $1 is the key id, $2 the lease.
-  pg::Statement load;
-  // `loaded` has the one row of `load`. If the call throws, the key is released.
-  std::function<asio::awaitable<ForeignOutcome>(const pg::Result& loaded)> call;
-  // A local phase with one more parameter: $3 is what the call returned.
-  pg::Statement record;
+  // A SELECT of what the call needs: one row for each key, with n and with the id of the
+  // key as key_id.
+  const char* needs;
+  // `needed` has the one row of the key. If the call throws, the key is released.
+  std::function<asio::awaitable<ForeignOutcome>(const pg::Result& needed)> call;
+  Body record;
 };
 
 struct Step {
   std::string_view recovery_point;
   std::variant<LocalPhase, ForeignPhase> phase;
+  // What follows this phase is a statement of its own (in the same transaction), because it reads rows that
+  // another transaction may have changed while this phase waited for it.
+  bool apart = false;
 };
 
-struct Flow {
+// What the phase of a step contributes. For a foreign call, it is the record of the answer.
+const Body& body_of(const Step& step);
+
+// The final answer when the last step is done.
+struct FinalAnswer {
+  int status = 0;
+  // A SELECT with the columns n, key_id and body (json), a row for each key. It may draw on every body.
+  const char* body;
+};
+
+struct FlowDeclaration {
+  // Begins the names of its statements.
+  std::string name;
   // The first step is at kStarted; the last one leads to kFinished.
   std::vector<Step> steps;
+  FinalAnswer answer;
   // Its phases lock rows of more than one key, so they must not share transactions with other requests.
   bool locks_shared_rows = false;
   // The answer to a request that a phase refuses with this code.
   std::function<Response(std::string_view code)> refusal{};
-
-  bool has_foreign_call() const {
-    return std::any_of(steps.begin(), steps.end(),
-                       [](const Step& step) { return std::holds_alternative<ForeignPhase>(step.phase); });
-  }
-  // All statements of all phases.
-  std::vector<pg::Statement> statements() const;
 };
 
-inline std::vector<pg::Statement> Flow::statements() const {
-  std::vector<pg::Statement> all;
-  for (const Step& step : steps) {
-    if (const auto* local = std::get_if<LocalPhase>(&step.phase)) {
-      all.push_back(local->statement);
-    } else {
-      const auto& foreign = std::get<ForeignPhase>(step.phase);
-      all.insert(all.end(), {foreign.load, foreign.record});
-    }
-  }
-  return all;
-}
+// From one recovery point up to the next commit that is needed: the one before a foreign call, whose needs
+// the last statement reads, or the one that finishes the request. Its statements travel together.
+//
+// A statement does nothing unless the one before it took effect. So the last result tells how it went, unless
+// one before it has ended the request.
+struct Stretch {
+  std::vector<const ComposedStatement*> statements;
+  // The call before which it ends, if any.
+  const ForeignPhase* next_call = nullptr;
+};
+
+// Immutable, so thread safe. Statements live as long as the flow.
+class Flow {
+ public:
+  // Throws std::logic_error when the steps are not as described above.
+  explicit Flow(FlowDeclaration declaration);
+
+  bool has_foreign_call() const;
+  bool locks_shared_rows() const { return declaration_.locks_shared_rows; }
+  const std::vector<Step>& steps() const { return declaration_.steps; }
+  Response refusal(std::string_view code) const { return declaration_.refusal(code); }
+
+  // Claims keys, and takes those that are new through the first stretch, in one statement; see claim() in
+  // keys.h. Null where that cannot be: where a phase may refuse, or no foreign call follows.
+  const ComposedStatement* claim() const { return claim_.get(); }
+  // From this recovery point on. Throws std::logic_error when the flow has no such point.
+  const Stretch& from(std::string_view recovery_point) const;
+  // From the foreign call at this recovery point on, once it has been answered: its first statement has one
+  // parameter more, what is to be recorded.
+  const Stretch& after_call(std::string_view recovery_point) const;
+
+  std::vector<pg::Statement> statements() const;
+
+ private:
+  // What can happen at one step.
+  struct Ways {
+    Stretch from;
+    Stretch after_call;
+  };
+
+  std::size_t index_of(std::string_view recovery_point) const;
+  Stretch stretch_from(std::size_t step, bool is_answered);
+  const ComposedStatement* statement(std::string name, std::string sql);
+  std::size_t end_of_statement(std::size_t step, bool is_answered) const;
+
+  FlowDeclaration declaration_;
+  std::vector<std::unique_ptr<ComposedStatement>> statements_;
+  std::unique_ptr<ComposedStatement> claim_;
+  std::vector<Ways> ways_;
+};
 
 }  // namespace rocket::idempotency

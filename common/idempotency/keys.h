@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "idempotency/composed_statement.h"
 #include "idempotency/request.h"
 #include "pg/query.h"
 #include "pg/result.h"
@@ -33,6 +34,8 @@ struct Lease {
 struct Claimed {
   std::string key_id;
   std::string recovery_point;
+  // The claim has made the key, and has taken it through the first stretch of its flow.
+  bool is_new = false;
 };
 // Another transaction changed the key between the two halves of the statement: claim again.
 struct ClaimAgain {};
@@ -41,7 +44,10 @@ using ClaimResult = std::variant<Claimed, Response, Refusal, ClaimAgain>;
 // Takes the lease of the request's key, creates the key if it is new, and says how far the key got. It takes
 // over from an in-doubt token at once: this is how a commit in doubt is resolved. A transaction that is still
 // under way under that token can write nothing afterwards. Repeating a claim with the same lease is harmless.
-pg::Query claim(const Request& request, const Lease& lease, std::chrono::seconds lease_time);
+//
+// `and_begin` is Flow::claim(): if it is given, the same statement takes a new key through the first stretch.
+pg::Query claim(const Request& request, const Lease& lease, std::chrono::seconds lease_time,
+                const ComposedStatement* and_begin = nullptr);
 // The same, but it takes no lease. Its result is never Claimed; it is ClaimAgain where a claim might succeed.
 pg::Query look_up(const Request& request, std::chrono::seconds lease_time);
 ClaimResult read_claim(const pg::Result& result, const Lease& lease);

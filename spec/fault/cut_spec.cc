@@ -96,7 +96,7 @@ class CutAtEachMessage : public testing::TestWithParam<Case> {
 
 TEST_P(CutAtEachMessage, EveryRequestHasItsEffectOnce) {
   // If units of this endpoint cannot share a transaction, a second one would only run after the first.
-  const std::size_t together = GetParam().endpoint->flow.locks_shared_rows ? 1 : 2;
+  const std::size_t together = GetParam().endpoint->flow.locks_shared_rows() ? 1 : 2;
   std::size_t messages = 0;
   for (bool was_cut = true; was_cut; ++messages) {
     SCOPED_TRACE("cut after " + std::to_string(messages) + " messages");

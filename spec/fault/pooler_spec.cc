@@ -32,6 +32,7 @@ class Pooler : public testing::Test {
       answers.push_back(std::async(std::launch::async, [&] { return api.send(ride_request(new_key())); }));
     }
     std::vector<ClientResponse> responses;
+    responses.reserve(answers.size());
     for (auto& answer : answers) responses.push_back(answer.get());
     return responses;
   }

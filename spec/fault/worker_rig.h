@@ -40,7 +40,7 @@ class WorkerRig : public testing::TestWithParam<CuttingProxy::To> {
         "INSERT INTO idempotency_keys (id, user_id, idempotency_key, request_method, request_path, "
         "request_params,"
         " created_at, last_run_at, recovery_point, response_code, response_body, finished_at) "
-        "SELECT gen_random_uuid(), 1, $1, 'POST', '/rides', '{}', at, at, $3, "
+        "SELECT gen_random_uuid(), 1, $1, 'POST', '/rides', '{}', at, at, $3::text, "
         " CASE WHEN $3 = 'finished' THEN 201 END, CASE WHEN $3 = 'finished' THEN '{}' END, "
         " CASE WHEN $3 = 'finished' THEN at END FROM (SELECT now() - $2::interval AS at) made",
         {key, age, finished ? "finished" : "started"});

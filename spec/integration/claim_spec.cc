@@ -7,12 +7,14 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "endpoints/rides.h"
 #include "idempotency/keys.h"
 #include "pg/session.h"
 #include "process/block_on.h"
 #include "process/event_loop.h"
 #include "spec/support/engine_rig.h"
 #include "spec/support/requests.h"
+#include "spec/support/scripted_gateway.h"
 
 // Which attempt gets a key that exists already.
 namespace rocket::spec {
@@ -23,6 +25,8 @@ using idempotency::Request;
 
 constexpr const char* kOtherParams = R"({"origin_lat":0,"origin_lon":0,"target_lat":0,"target_lon":0})";
 
+// A ride's, which takes a new key through its first stretch in the same statement. A claim by itself has the
+// same text.
 class Claim : public testing::Test {
  protected:
   Claim() {
@@ -34,10 +38,12 @@ class Claim : public testing::Test {
 
   // Claims the key and returns "claimed", the refusal or the stored answer.
   std::string claim(const Request& request, const Lease& lease) {
-    const pg::Query query = idempotency::claim(request, lease, std::chrono::seconds(90));
+    const pg::Query query = idempotency::claim(request, lease, std::chrono::seconds(90), rides_.claim());
     const std::vector<const pg::Query*> alone{&query};
     const auto result = idempotency::read_claim(loop_.run(session_.run(pg::as_set(alone))), lease);
-    if (std::holds_alternative<idempotency::Claimed>(result)) return "claimed";
+    if (const auto* claimed = std::get_if<idempotency::Claimed>(&result)) {
+      return claimed->is_new ? "new" : "claimed";
+    }
     if (std::holds_alternative<idempotency::ClaimAgain>(result)) return "claim_again";
     if (const auto* answer = std::get_if<idempotency::Response>(&result)) return describe(*answer);
     return describe(std::get<idempotency::Refusal>(result));
@@ -52,6 +58,8 @@ class Claim : public testing::Test {
   void set(const std::string& columns) { database_.execute("UPDATE idempotency_keys SET " + columns); }
 
   TestDatabase database_;
+  ScriptedGateway gateway_;
+  const idempotency::Flow rides_ = endpoints::rides(gateway_, {}).flow;
   process::EventLoop loop_;
   pg::Session session_{{.url = database_.url()}};
   const Request request_ = engine_ride(new_key());
@@ -59,7 +67,7 @@ class Claim : public testing::Test {
 };
 
 TEST_F(Claim, TakesANewKeyOnce) {
-  EXPECT_EQ(claim(request_, lease_), "claimed");
+  EXPECT_EQ(claim(request_, lease_), "new");
   EXPECT_EQ(of_key("lease"), lease_.token);
   EXPECT_EQ(of_key("id"), lease_.key_id);
   EXPECT_EQ(of_key("attempts"), "1");
@@ -69,7 +77,7 @@ TEST_F(Claim, TakesANewKeyOnce) {
 }
 
 TEST_F(Claim, TakesWhatIsReleased) {
-  ASSERT_EQ(claim(request_, lease_), "claimed");
+  ASSERT_EQ(claim(request_, lease_), "new");
   set("lease = NULL, locked_at = NULL, last_run_at = now() - interval '1 hour'");
   EXPECT_EQ(claim(request_), "claimed");
   EXPECT_EQ(of_key("attempts"), "2");
@@ -78,7 +86,7 @@ TEST_F(Claim, TakesWhatIsReleased) {
 }
 
 TEST_F(Claim, TakesWhatWasHeldForLongerThanALease) {
-  ASSERT_EQ(claim(request_, lease_), "claimed");
+  ASSERT_EQ(claim(request_, lease_), "new");
   set("locked_at = now() - interval '89 seconds'");
   EXPECT_EQ(claim(request_), "in_progress");
   set("locked_at = now() - interval '91 seconds'");
@@ -87,11 +95,12 @@ TEST_F(Claim, TakesWhatWasHeldForLongerThanALease) {
 }
 
 TEST_F(Claim, TakesFromAnEarlierTokenOfItsOwn) {
-  ASSERT_EQ(claim(request_, lease_), "claimed");
+  ASSERT_EQ(claim(request_, lease_), "new");
   Lease next = lease_;
   next.in_doubt_tokens = {random_uuid(), lease_.token};
   next.token = random_uuid();
   EXPECT_EQ(claim(request_, next), "claimed");
+  EXPECT_EQ(database_.count("rides"), 1);
   EXPECT_EQ(of_key("lease"), next.token);
   // Claims as the statement that was cut off would, if it arrived now.
   EXPECT_EQ(claim(request_, lease_), "in_progress");
@@ -99,13 +108,15 @@ TEST_F(Claim, TakesFromAnEarlierTokenOfItsOwn) {
 }
 
 TEST_F(Claim, MayBeRepeated) {
-  ASSERT_EQ(claim(request_, lease_), "claimed");
+  ASSERT_EQ(claim(request_, lease_), "new");
+  // A key that an earlier transaction made is not new, although it has the id of this claim.
   EXPECT_EQ(claim(request_, lease_), "claimed");
   EXPECT_EQ(of_key("attempts"), "1");
+  EXPECT_EQ(database_.count("rides"), 1);
 }
 
 TEST_F(Claim, IsOfOneUserAndOneKey) {
-  ASSERT_EQ(claim(request_, lease_), "claimed");
+  ASSERT_EQ(claim(request_, lease_), "new");
   // Keys of other users and other keys do not matter, whatever their state.
   Request others = request_;
   others.user_email = kDeclinedUser;
@@ -113,8 +124,8 @@ TEST_F(Claim, IsOfOneUserAndOneKey) {
   lease.user_email = kDeclinedUser;
   lease.key_id = random_uuid();
   lease.token = random_uuid();
-  EXPECT_EQ(claim(others, lease), "claimed");
-  EXPECT_EQ(claim(engine_ride(new_key())), "claimed");
+  EXPECT_EQ(claim(others, lease), "new");
+  EXPECT_EQ(claim(engine_ride(new_key())), "new");
   // Each verdict is about its own key. The other user's key gets an answer now.
   database_.execute(
       "UPDATE idempotency_keys SET recovery_point = 'finished', finished_at = now(), lease = NULL, locked_at "
@@ -126,7 +137,7 @@ TEST_F(Claim, IsOfOneUserAndOneKey) {
 }
 
 TEST_F(Claim, OfAParkedKeyLeavesItParked) {
-  ASSERT_EQ(claim(request_, lease_), "claimed");
+  ASSERT_EQ(claim(request_, lease_), "new");
   set("parked_at = now(), lease = NULL, locked_at = NULL, last_error = 'x'");
   EXPECT_EQ(claim(request_), "parked");
   EXPECT_EQ(of_key("lease"), "NULL");
@@ -134,7 +145,7 @@ TEST_F(Claim, OfAParkedKeyLeavesItParked) {
 }
 
 TEST_F(Claim, OfAFinishedKeyLeavesItFinished) {
-  ASSERT_EQ(claim(request_, lease_), "claimed");
+  ASSERT_EQ(claim(request_, lease_), "new");
   set("recovery_point = 'finished', finished_at = now(), lease = NULL, locked_at = NULL, response_code = 201,"
       " response_body = '{}'");
   EXPECT_EQ(claim(request_), "201 replayed");
@@ -144,7 +155,7 @@ TEST_F(Claim, OfAFinishedKeyLeavesItFinished) {
 
 // The claims share one batch.
 TEST_F(Claim, TellsSeveralApart) {
-  ASSERT_EQ(claim(request_, lease_), "claimed");
+  ASSERT_EQ(claim(request_, lease_), "new");
   EngineRig rig(database_);
   std::future<idempotency::Outcome> held;
   std::vector<std::future<idempotency::Outcome>> fresh;
@@ -170,7 +181,7 @@ class ClaimForAnotherRequest : public Claim, public testing::WithParamInterface<
 
 TEST_P(ClaimForAnotherRequest, IsRefusedAndTakesNothing) {
   const auto& [difference, state] = GetParam();
-  ASSERT_EQ(claim(request_, lease_), "claimed");
+  ASSERT_EQ(claim(request_, lease_), "new");
   if (state == "Released") set("lease = NULL, locked_at = NULL");
   if (state == "Stale") set("locked_at = now() - interval '2 minutes'");
   if (state == "Parked") set("parked_at = now(), lease = NULL, locked_at = NULL, last_error = 'x'");
@@ -212,15 +223,15 @@ TEST_F(Claim, OfAnUnfinishedCancellationIsNotForAnotherRide) {
 
 // The statements that end an attempt write only while the attempt's lease is still the key's lease.
 TEST_F(Claim, ThatIsLostWritesNothing) {
-  ASSERT_EQ(claim(request_, lease_), "claimed");
+  ASSERT_EQ(claim(request_, lease_), "new");
   Lease lost = lease_;
   lost.token = random_uuid();
   Lease elsewhere = lease_;
   elsewhere.key_id = random_uuid();
   const auto affected = [&](const pg::Query& query) { return loop_.run(session_.run(query)).affected(); };
-  EXPECT_EQ(affected(idempotency::finish(lost, "started", 201, "{}")), 0);
-  EXPECT_EQ(affected(idempotency::finish(elsewhere, "started", 201, "{}")), 0);
-  EXPECT_EQ(affected(idempotency::finish(lease_, "ride_created", 201, "{}")), 0);
+  EXPECT_EQ(affected(idempotency::finish(lost, "ride_created", 201, "{}")), 0);
+  EXPECT_EQ(affected(idempotency::finish(elsewhere, "ride_created", 201, "{}")), 0);
+  EXPECT_EQ(affected(idempotency::finish(lease_, "started", 201, "{}")), 0);
   EXPECT_EQ(affected(idempotency::park(lost, "x")), 0);
   EXPECT_EQ(affected(idempotency::release(lost, "x")), 0);
   EXPECT_EQ(of_key("lease"), lease_.token);

@@ -2,17 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
-#include <iostream>
 #include <sstream>
 #include <string>
-#include <variant>
 #include <vector>
 
-#include "base/ids.h"
-#include "completer/abandoned_keys.h"
-#include "endpoints/rides.h"
-#include "idempotency/keys.h"
-#include "reaper/reap.h"
 #include "spec/support/engine_rig.h"
 #include "spec/support/paths.h"
 #include "spec/support/requests.h"
@@ -22,19 +15,12 @@ namespace rocket::spec {
 namespace {
 
 using testing::HasSubstr;
-using testing::Not;
 
 std::string schema_text() {
   std::ifstream file(source_dir() + "/schema.sql");
   std::ostringstream text;
   text << file.rdbuf();
   return text.str();
-}
-
-std::vector<std::string> texts(const pg::Params& params) {
-  std::vector<std::string> texts;
-  for (const auto& param : params) texts.push_back(param.value());
-  return texts;
 }
 
 TEST(Schema, LoadsAgainWithoutHarm) {
@@ -222,173 +208,6 @@ TEST(Schema, RefusesBrokenStates) {
       EXPECT_THAT(error.what(), testing::AnyOf(HasSubstr("violates"), HasSubstr("invalid input syntax")))
           << broken.what;
     }
-  }
-}
-
-// Counts updates by the server's statistics, on its own connection.
-class UpdateCounter {
- public:
-  explicit UpdateCounter(const TestDatabase& database) : session_(database.open_session()) { read(); }
-
-  SqlSession& session() { return session_; }
-  // Updates of idempotency_keys since the last call. Heap-only updates touch no index.
-  struct Updates {
-    std::int64_t all = 0;
-    std::int64_t heap_only = 0;
-  };
-  Updates take() {
-    const Updates before = last_;
-    read();
-    return {last_.all - before.all, last_.heap_only - before.heap_only};
-  }
-
- private:
-  void read() {
-    // The server reports the statistics at the end of a statement, so the next one sees them.
-    session_.rows("SELECT pg_stat_force_next_flush()");
-    const auto row = session_.rows(
-        "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'idempotency_keys'")[0];
-    last_ = {std::stoll(*row[0]), std::stoll(*row[1])};
-  }
-
-  SqlSession session_;
-  Updates last_;
-};
-
-TEST(Schema, MakesProgressWithoutTouchingAnIndex) {
-  TestDatabase database;
-  ScriptedGateway gateway;
-  const idempotency::Flow flow = endpoints::rides(gateway, {}).flow;
-  UpdateCounter counter(database);
-  const auto run = [&](const pg::Query& query) {
-    const std::vector<const pg::Query*> itself{&query};
-    const pg::Query sent = query.statement->takes_set ? pg::as_set(itself) : query;
-    counter.session().rows(sent.statement->sql, texts(sent.params));
-  };
-  const idempotency::Request request = engine_ride(new_key());
-  const idempotency::Lease lease{kUser, request.key, time_ordered_uuid(), random_uuid()};
-  const idempotency::Lease second{kUser, request.key, time_ordered_uuid(), random_uuid()};
-  const auto local = [&](std::size_t step) {
-    return pg::Query(std::get<idempotency::LocalPhase>(flow.steps.at(step).phase).statement,
-                     {lease.key_id, second.token});
-  };
-  const auto& foreign = std::get<idempotency::ForeignPhase>(flow.steps.at(1).phase);
-
-  run(idempotency::claim(request, lease, std::chrono::seconds(90)));
-  run(idempotency::release(lease, "connection refused"));
-  run(idempotency::claim(request, second, std::chrono::seconds(90)));
-  run(local(0));
-  run({foreign.record, {lease.key_id, second.token, "ch_1"}});
-  ASSERT_EQ(database.of_key(request.key, "recovery_point"), "charge_created");
-  const auto progress = counter.take();
-  EXPECT_EQ(progress.all, 4);
-  EXPECT_EQ(progress.heap_only, 4);
-
-  // Finishing does change an index, which shows that the count above works.
-  run(local(2));
-  ASSERT_EQ(database.of_key(request.key, "recovery_point"), "finished");
-  const auto end = counter.take();
-  EXPECT_EQ(end.all, 1);
-  EXPECT_EQ(end.heap_only, 0);
-}
-
-TEST(Schema, LeavesRoomForProgressOnFullPages) {
-  TestDatabase database;
-  database.execute(
-      "INSERT INTO idempotency_keys (id, user_id, idempotency_key, request_method, request_path, "
-      "  request_params, created_at, last_run_at) "
-      "SELECT gen_random_uuid(), 1, 'abandoned-key-' || i, 'POST', '/rides', "
-      "  '{\"origin_lat\": 1.5, \"origin_lon\": -2.25, \"target_lat\": 3.0, \"target_lon\": 4.0}', "
-      "  now() - interval '1 day', now() - interval '1 day' FROM generate_series(100000, 102000) i");
-  UpdateCounter counter(database);
-
-  // Adds a new version of a quarter of the rows, spread over all pages.
-  counter.session().execute(
-      "UPDATE idempotency_keys SET recovery_point = 'ride_created' "
-      "WHERE right(idempotency_key, 1) IN ('0', '4', '8') AND right(idempotency_key, 2) <> '00'");
-  const auto updates = counter.take();
-  EXPECT_GT(updates.all, 400);
-  EXPECT_EQ(updates.heap_only, updates.all);
-}
-
-// Heavy, because it has a hundred thousand keys. The workers want only a few of them.
-class HeavySchema : public testing::Test {
- protected:
-  HeavySchema() : session_(database_.open_session()) {
-    // Fills the table before it creates the indexes, which is several times faster.
-    std::string indexes;
-    for (const auto& row :
-         session_.rows("SELECT conname, pg_get_constraintdef(oid), contype FROM pg_constraint "
-                       "WHERE conrelid = 'idempotency_keys'::regclass AND contype IN ('p', 'u', 'f')")) {
-      session_.execute("ALTER TABLE idempotency_keys DROP CONSTRAINT " + *row[0]);
-      if (row[2] == "f") continue;
-      indexes += "ALTER TABLE idempotency_keys ADD CONSTRAINT " + *row[0] + " " + *row[1] + ";";
-    }
-    for (const auto& row :
-         session_.rows("SELECT indexrelid::regclass, pg_get_indexdef(indexrelid) FROM pg_index "
-                       "WHERE indrelid = 'idempotency_keys'::regclass")) {
-      session_.execute("DROP INDEX " + *row[0]);
-      indexes += *row[1] + ";";
-    }
-    session_.execute("ALTER TABLE idempotency_keys SET UNLOGGED");
-    session_.execute(
-        "INSERT INTO idempotency_keys (id, user_id, idempotency_key, request_method, request_path, "
-        "  request_params, recovery_point, created_at, last_run_at, finished_at, response_code, "
-        "  response_body, parked_at, last_error) "
-        "SELECT gen_random_uuid(), 1, 'one-of-very-many-keys-' || i, 'POST', '/rides', "
-        "  '{\"origin_lat\": 1.5, \"origin_lon\": -2.25, \"target_lat\": 3.0, \"target_lon\": 4.0}', "
-        "  CASE WHEN kind > 1 THEN 'finished' ELSE 'ride_created' END, at, at, "
-        "  CASE WHEN kind > 1 THEN at END, CASE WHEN kind > 1 THEN 201 END, CASE WHEN kind > 1 THEN '{}' "
-        "END, "
-        "  CASE WHEN kind = 1 THEN at END, CASE WHEN kind = 1 THEN 'too many attempts' END "
-        // In every thousand: one unfinished, one parked, the rest finished; spread over 75 hours.
-        "FROM (SELECT i, i % 1000 AS kind, now() - make_interval(secs => i * 2.7) AS at "
-        "        FROM generate_series(1, 100000) i) keys");
-    session_.execute(indexes);
-    session_.execute("ANALYZE idempotency_keys");
-    session_.execute("ANALYZE users");
-  }
-
-  // The plans of the query as our programs send it, prepared and with parameters: the plan of the first
-  // executions, and the generic plan that the server uses later.
-  std::vector<std::string> plans(const pg::Query& query) {
-    const std::string name = query.statement->name;
-    session_.execute("PREPARE " + name + " AS " + query.statement->sql);
-    std::string arguments;
-    for (const std::string& value : texts(query.params)) {
-      arguments += (arguments.empty() ? "'" : ", '") + value + "'";
-    }
-    if (!arguments.empty()) arguments = "(" + arguments + ")";
-    std::vector<std::string> plans;
-    for (int i = 0; i < 8; ++i) {
-      std::string plan;
-      for (const auto& row : session_.rows("EXPLAIN EXECUTE " + name + arguments)) {
-        plan += *row[0] + '\n';
-      }
-      plans.push_back(plan);
-    }
-    return plans;
-  }
-
-  void expect_served_by(const std::string& index, const pg::Query& query) {
-    for (const std::string& plan : plans(query)) {
-      EXPECT_THAT(plan, HasSubstr("using " + index + " on idempotency_keys"));
-      EXPECT_THAT(plan, Not(HasSubstr("Seq Scan on idempotency_keys")));
-    }
-  }
-
-  TestDatabase database_;
-  SqlSession session_;
-};
-
-TEST_F(HeavySchema, ServesTheWorkersQueriesByTheirIndexes) {
-  expect_served_by("idempotency_keys_unfinished", completer::take_abandoned({}, 1000, random_uuid()));
-  expect_served_by("idempotency_keys_unfinished", completer::give_back_taken({random_uuid()}));
-  expect_served_by("idempotency_keys_unfinished", completer::park_hopeless({}, 1000));
-  expect_served_by("idempotency_keys_finished", reaper::reap(std::chrono::hours(72), 1000));
-  for (const std::string& plan : plans(completer::list_parked())) {
-    EXPECT_THAT(plan, HasSubstr("idempotency_keys_parked"));
-    EXPECT_THAT(plan, Not(HasSubstr("Seq Scan on idempotency_keys")));
   }
 }
 

@@ -111,7 +111,7 @@ std::string copied_as_files(SqlSession& maintenance) {
 // Its name. Makes it if need be: under another name first, so that one which is half made is never taken for
 // whole. Its comment tells what the catalog of a new database is like.
 std::string DatabasePool::ensure_template() {
-  const std::string name = template_name();
+  std::string name = template_name();
   const auto exists = [&] {
     return maintenance_.number("SELECT count(*) FROM pg_database WHERE datname = $1", {name}) == 1;
   };
@@ -139,7 +139,7 @@ std::string DatabasePool::ensure_template() {
 }
 
 std::string DatabasePool::take() {
-  const std::string name = unique("rocket_spec_");
+  std::string name = unique("rocket_spec_");
   for (const auto& row :
        maintenance_.rows("SELECT datname FROM pg_database WHERE starts_with(datname, $1)", {free_prefix()})) {
     try {

@@ -19,14 +19,8 @@ using idempotency::LocalPhase;
 
 std::vector<std::string> points_of(const Flow& flow) {
   std::vector<std::string> points;
-  for (const auto& step : flow.steps) points.emplace_back(step.recovery_point);
+  for (const auto& step : flow.steps()) points.emplace_back(step.recovery_point);
   return points;
-}
-
-std::vector<pg::Statement> statements_of(const idempotency::Step& step) {
-  if (const auto* local = std::get_if<LocalPhase>(&step.phase)) return {local->statement};
-  const auto& foreign = std::get<ForeignPhase>(step.phase);
-  return {foreign.load, foreign.record};
 }
 
 class EndpointsSpec : public testing::Test {
@@ -43,53 +37,46 @@ TEST_F(EndpointsSpec, ARideHasTheRecoveryPointsOfTheContract) {
 }
 
 TEST_F(EndpointsSpec, OnlyTheChargeIsForeign) {
-  EXPECT_TRUE(std::holds_alternative<LocalPhase>(rides_.steps[0].phase));
-  EXPECT_TRUE(std::holds_alternative<ForeignPhase>(rides_.steps[1].phase));
-  EXPECT_TRUE(std::holds_alternative<LocalPhase>(rides_.steps[2].phase));
+  EXPECT_TRUE(std::holds_alternative<LocalPhase>(rides_.steps()[0].phase));
+  EXPECT_TRUE(std::holds_alternative<ForeignPhase>(rides_.steps()[1].phase));
+  EXPECT_TRUE(std::holds_alternative<LocalPhase>(rides_.steps()[2].phase));
 }
 
 TEST_F(EndpointsSpec, ADepositIsOneLocalPhase) {
   EXPECT_EQ(points_of(deposits_), std::vector<std::string>{"started"});
-  EXPECT_TRUE(std::holds_alternative<LocalPhase>(deposits_.steps[0].phase));
+  EXPECT_TRUE(std::holds_alternative<LocalPhase>(deposits_.steps()[0].phase));
 }
 
 // The refund key is on disk before the provider is asked, so that a repeated call makes no second refund.
 TEST_F(EndpointsSpec, ACancellationStoresItsRefundBeforeItAsksForIt) {
   EXPECT_EQ(points_of(cancellations_),
             (std::vector<std::string>{"started", "refund_prepared", "refund_created"}));
-  EXPECT_TRUE(std::holds_alternative<LocalPhase>(cancellations_.steps[0].phase));
-  EXPECT_TRUE(std::holds_alternative<ForeignPhase>(cancellations_.steps[1].phase));
-  EXPECT_TRUE(std::holds_alternative<LocalPhase>(cancellations_.steps[2].phase));
+  EXPECT_TRUE(std::holds_alternative<LocalPhase>(cancellations_.steps()[0].phase));
+  EXPECT_TRUE(std::holds_alternative<ForeignPhase>(cancellations_.steps()[1].phase));
+  EXPECT_TRUE(std::holds_alternative<LocalPhase>(cancellations_.steps()[2].phase));
 }
 
 TEST_F(EndpointsSpec, EveryStatementIsFencedByLeaseAndRecoveryPoint) {
+  const auto sql_of = [](const idempotency::Stretch& stretch) -> std::string {
+    return stretch.statements.front()->statement().sql;
+  };
   for (const Endpoint& endpoint : all_) {
-    for (const auto& step : endpoint.flow.steps) {
-      for (const auto& statement : statements_of(step)) {
-        const std::string sql = statement.sql;
-        // A set statement joins the arrays $1 and $2, whose columns are called id and lease.
-        const char* fence = statement.takes_set ? "lease = due.lease" : "lease = $2";
-        EXPECT_NE(sql.find(fence), std::string::npos) << statement.name;
-        EXPECT_NE(sql.find("recovery_point = '" + std::string(step.recovery_point) + "'"), std::string::npos)
-            << statement.name;
-      }
+    for (const auto& step : endpoint.flow.steps()) {
+      const std::string fence =
+          "k.lease = due.lease AND k.recovery_point = '" + std::string(step.recovery_point) + "'";
+      EXPECT_NE(sql_of(endpoint.flow.from(step.recovery_point)).find(fence), std::string::npos);
+      if (!std::holds_alternative<ForeignPhase>(step.phase)) continue;
+      EXPECT_NE(sql_of(endpoint.flow.after_call(step.recovery_point)).find(fence), std::string::npos);
     }
   }
 }
 
-// Statements are prepared under their names, so two of them may not share a name.
+// Statements are prepared under their names.
 TEST_F(EndpointsSpec, StatementsHaveNamesOfTheirOwn) {
   std::set<std::string> names;
-  std::size_t count = 0;
-  for (const Endpoint& endpoint : all_) {
-    for (const auto& step : endpoint.flow.steps) {
-      for (const auto& statement : statements_of(step)) {
-        names.insert(statement.name);
-        ++count;
-      }
-    }
-  }
-  EXPECT_EQ(names.size(), count);
+  const auto statements = all_.statements();
+  for (const pg::Statement& statement : statements) names.insert(statement.name);
+  EXPECT_EQ(names.size(), statements.size());
 }
 
 TEST_F(EndpointsSpec, AreFoundByMethodAndPath) {
