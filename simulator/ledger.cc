@@ -1,9 +1,11 @@
 #include "simulator/ledger.h"
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace rocket::simulator {
 namespace {
@@ -12,83 +14,74 @@ constexpr const char* kDeclined = "declined";
 
 }  // namespace
 
+bool Ledger::Calls::is_declined() const { return outcomes.contains(kDeclined); }
+
 Ledger Ledger::read(const std::string& path) {
   Ledger ledger;
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
     std::istringstream words(line);
-    std::string charge_key, customer, cents, ride_id, outcome, loss;
-    if (!(words >> charge_key >> customer >> cents >> ride_id >> outcome >> loss)) {
+    std::string key, whose, cents, ride_id, outcome, loss;
+    if (!(words >> key >> whose >> cents >> ride_id >> outcome >> loss)) {
       throw std::runtime_error(path + " has a line that is not understood");
     }
-    Calls& calls = ledger.rides_[ride_id];
-    if (cents.starts_with('-')) {
-      // In the line of a refund, the first two words are the refund key and the charge id.
-      calls.refund_keys.insert(charge_key);
-      calls.refunded_charges.insert(customer);
-      calls.refunds.insert(outcome);
-      continue;
-    }
-    calls.charge_keys.insert(charge_key);
+    Calls& calls = ledger.calls_[key];
     calls.outcomes.insert(outcome);
+    if (!cents.starts_with('-')) continue;
+    calls.are_refunds = true;
+    calls.refunded_charges.insert(whose);
   }
   return ledger;
 }
 
-const Ledger::Calls* Ledger::find(const std::string& ride_id) const {
-  const auto found = rides_.find(ride_id);
-  return found == rides_.end() ? nullptr : &found->second;
+const Ledger::Calls* Ledger::find(const std::string& key) const {
+  const auto found = calls_.find(key);
+  return found == calls_.end() ? nullptr : &found->second;
 }
 
-bool Ledger::charged(const std::string& ride_id, const std::string& charge_key,
-                     const std::string& charge_id) const {
-  const Calls* calls = find(ride_id);
-  return calls != nullptr && calls->charge_keys.contains(charge_key) && calls->outcomes.contains(charge_id);
+bool Ledger::moved(const std::string& key, const std::string& id) const {
+  const Calls* calls = find(key);
+  return calls != nullptr && calls->outcomes.contains(id);
 }
 
-bool Ledger::refunded(const std::string& ride_id, const std::string& refund_key,
-                      const std::string& refund_id) const {
-  const Calls* calls = find(ride_id);
-  return calls != nullptr && calls->refund_keys.contains(refund_key) && calls->refunds.contains(refund_id);
-}
-
-std::vector<std::string> Ledger::inconsistent_refunds() const {
+std::vector<std::string> Ledger::repeated(bool refunds) const {
   std::unordered_map<std::string, int> uses;
-  for (const auto& [ride_id, calls] : rides_) {
-    for (const auto& refund : calls.refunds) ++uses[refund];
-  }
-  std::vector<std::string> rides;
-  for (const auto& [ride_id, calls] : rides_) {
-    if (calls.refunds.empty()) continue;
-    const bool one_of_each =
-        calls.refund_keys.size() == 1 && calls.refunds.size() == 1 && uses.at(*calls.refunds.begin()) == 1;
-    // After a declined card there is no charge, so a refund is wrong.
-    if (!one_of_each || calls.refunded_charges != calls.outcomes) rides.push_back("ride " + ride_id);
-  }
-  return rides;
-}
-
-std::vector<std::string> Ledger::inconsistent_rides() const {
-  std::unordered_map<std::string, int> uses;
-  for (const auto& [ride_id, calls] : rides_) {
-    for (const auto& charge_key : calls.charge_keys) ++uses[charge_key];
+  for (const auto& [key, calls] : calls_) {
     for (const auto& outcome : calls.outcomes) {
       if (outcome != kDeclined) ++uses[outcome];
     }
   }
-  const auto shared = [&](const std::set<std::string>& names) {
-    for (const auto& name : names) {
-      if (name != kDeclined && uses.at(name) > 1) return true;
-    }
-    return false;
+  const auto is_shared = [&](const std::string& outcome) {
+    return outcome != kDeclined && uses.at(outcome) > 1;
   };
-  std::vector<std::string> rides;
-  for (const auto& [ride_id, calls] : rides_) {
-    const bool one_of_each = calls.charge_keys.size() == 1 && calls.outcomes.size() == 1;
-    if (!one_of_each || shared(calls.charge_keys) || shared(calls.outcomes))
-      rides.push_back("ride " + ride_id);
+  std::vector<std::string> keys;
+  for (const auto& [key, calls] : calls_) {
+    if (calls.are_refunds != refunds) continue;
+    if (calls.outcomes.size() > 1 || is_shared(*calls.outcomes.begin())) keys.push_back(key);
   }
-  return rides;
+  return keys;
+}
+
+std::vector<std::string> Ledger::repeated_charges() const { return repeated(false); }
+
+std::vector<std::string> Ledger::repeated_refunds() const {
+  std::unordered_set<std::string> charges;
+  std::unordered_map<std::string, int> refunds;
+  for (const auto& [key, calls] : calls_) {
+    if (!calls.are_refunds) charges.insert(calls.outcomes.begin(), calls.outcomes.end());
+    for (const auto& charge : calls.refunded_charges) ++refunds[charge];
+  }
+  std::vector<std::string> keys = repeated(true);
+  for (const auto& [key, calls] : calls_) {
+    const bool is_wrong =
+        std::any_of(calls.refunded_charges.begin(), calls.refunded_charges.end(), [&](const auto& charge) {
+          return !charges.contains(charge) || charge == kDeclined || refunds.at(charge) > 1;
+        });
+    if (is_wrong || calls.refunded_charges.size() > 1) keys.push_back(key);
+  }
+  std::sort(keys.begin(), keys.end());
+  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+  return keys;
 }
 
 }  // namespace rocket::simulator

@@ -4,22 +4,24 @@
 #include <string>
 #include <vector>
 
+#include "endpoints/endpoint.h"
 #include "simulator/database.h"
 
 namespace rocket::simulator {
 
+// Keys that calls of the provider carried.
 struct LedgerFindings {
-  // Rides whose charge is wrong in the ledger; see Ledger::inconsistent_rides.
+  // See Ledger::repeated_charges and Ledger::repeated_refunds.
   std::vector<std::string> charged_twice;
-  // Rides whose refund is wrong in the ledger; see Ledger::inconsistent_refunds.
   std::vector<std::string> refunded_twice;
-  // Rides about which provider and database disagree.
+  // About these, provider and database disagree.
   std::vector<std::string> disagreeing;
 };
 
-// Compares the mock provider's ledger with the rides, also during traffic. The ledger must hold the calls for
-// this database and no other. Returns nullopt if told to stop. Throws pg::StatementFailed, and what
-// Ledger::read throws.
-std::optional<LedgerFindings> check_ledger(Database& database, const std::string& path);
+// Compares the mock provider's ledger with the effects of all endpoints, also during traffic. The ledger must
+// hold the calls for this database and no other. Returns nullopt if told to stop. Throws pg::StatementFailed,
+// and what Ledger::read throws.
+std::optional<LedgerFindings> check_ledger(Database& database, const endpoints::Endpoints& endpoints,
+                                           const std::string& path);
 
 }  // namespace rocket::simulator

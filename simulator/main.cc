@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "base/log.h"
+#include "endpoints/all.h"
 #include "http/library.h"
+#include "payments/mock_gateway.h"
 #include "process/program.h"
 #include "process/stop_signal.h"
 #include "simulator/database.h"
@@ -81,7 +83,10 @@ int simulate(const Options& options, process::StopSignal& stop) {
   if (!options.verify_only) send(options, database ? &*database : nullptr, log, report, witness, stop);
   int broken = 0;
   if (options.verifies()) {
-    Verification verification(*database, verification_options(options), report, stop);
+    // They only describe what there is to check.
+    payments::MockGateway gateway{{}};
+    const endpoints::Endpoints endpoints = endpoints::all_endpoints(gateway, {});
+    Verification verification(*database, endpoints, verification_options(options), report, stop);
     const std::optional<int> found = verification.run(witness.acknowledged());
     if (!found) report.warn("not verified to the end: told to stop");
     broken = found.value_or(0);

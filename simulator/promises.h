@@ -1,8 +1,11 @@
 #pragma once
 
 #include <chrono>
+#include <deque>
+#include <string>
 #include <vector>
 
+#include "endpoints/endpoint.h"
 #include "pg/query.h"
 
 namespace rocket::simulator {
@@ -20,19 +23,32 @@ struct Limits {
 };
 
 // A part of the contract that can be checked in the database at any moment, also during traffic.
-struct Promise {
-  const char* name;
-  // Returns one row per offender, with one column, `offender`: the id of a key or, if there is none, what
-  // breaks the promise.
-  pg::Statement offenders;
-  // The parameters of the statement: $1, $2, …
-  std::vector<std::chrono::seconds Limits::*> parameters;
+class Promise {
+ public:
+  using Parameters = std::vector<std::chrono::seconds Limits::*>;
 
-  pg::Query query(const Limits& limits) const;
+  // `offenders` is SQL that returns one row per offender, with one column, `offender`: the id of a key or, if
+  // there is none, what breaks the promise. Its parameters are $1, $2, …
+  Promise(std::string name, std::string offenders, Parameters parameters = {});
+  ~Promise() = default;
+  // Queries point to its statement.
+  Promise(const Promise&) = delete;
+  Promise& operator=(const Promise&) = delete;
+
+  const std::string& name() const { return name_; }
+  // The promise must outlive it.
+  pg::Query offenders(const Limits& limits) const;
+
+ private:
+  std::string name_;
+  std::string sql_;
+  Parameters parameters_;
+  pg::Statement statement_;
 };
+using Promises = std::deque<Promise>;
 
-// The result lives as long as the program, because queries refer to its statements.
-const std::vector<Promise>& promises();
+// What every endpoint promises by its declaration, and what rides, refunds and deposits promise besides.
+Promises promises_of(const endpoints::Endpoints& endpoints);
 
 // Returns one row with the columns leased, waiting, due and parked: the number of unfinished keys in each
 // state. Completers leave waiting keys alone for now.

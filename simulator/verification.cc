@@ -38,17 +38,21 @@ std::string joined(const std::vector<std::string>& offenders) {
 
 }  // namespace
 
-Verification::Verification(Database& database, VerificationOptions options, const Log& report,
-                           process::StopSignal& stop)
-    : database_(database), options_(std::move(options)), report_(report), stop_(stop) {}
+Verification::Verification(Database& database, const endpoints::Endpoints& endpoints,
+                           VerificationOptions options, const Log& report, process::StopSignal& stop)
+    : database_(database),
+      endpoints_(endpoints),
+      options_(std::move(options)),
+      report_(report),
+      stop_(stop) {}
 
 std::optional<int> Verification::run(const std::vector<Acknowledged>& acknowledged) {
   broken_ = 0;
   if (!settle()) return std::nullopt;
   report_.info("checking", {{"acknowledged", acknowledged.size()}});
-  for (const Promise& promise : promises()) {
-    const pg::Query query = promise.query(options_.limits);
-    if (!check(promise.name, [&] { return offenders_of(query); })) return std::nullopt;
+  for (const Promise& promise : promises_of(endpoints_)) {
+    const pg::Query query = promise.offenders(options_.limits);
+    if (!check(promise.name(), [&] { return offenders_of(query); })) return std::nullopt;
   }
   if (!check("answers that clients got are stored", [&] { return lost_answers(acknowledged); })) {
     return std::nullopt;
@@ -105,7 +109,7 @@ Verification::Offenders Verification::lost_answers(const std::vector<Acknowledge
   return offenders;
 }
 
-bool Verification::check(const char* promise, const std::function<Offenders()>& find_offenders) {
+bool Verification::check(const std::string& promise, const std::function<Offenders()>& find_offenders) {
   try {
     const Offenders offenders = find_offenders();
     if (!offenders) return false;
@@ -123,17 +127,17 @@ bool Verification::check_ledger() {
     return true;
   }
   std::optional<LedgerFindings> findings;
-  const bool go_on = check("one charge per ride at the provider", [&]() -> Offenders {
-    findings = simulator::check_ledger(database_, options_.ledger);
+  const bool go_on = check("one charge per charge key at the provider", [&]() -> Offenders {
+    findings = simulator::check_ledger(database_, endpoints_, options_.ledger);
     if (!findings) return std::nullopt;
     return findings->charged_twice;
   });
-  if (findings) report("one refund per ride at the provider", findings->refunded_twice);
+  if (findings) report("one refund per refund key at the provider", findings->refunded_twice);
   if (findings) report("provider and database agree", findings->disagreeing);
   return go_on;
 }
 
-void Verification::report(const char* promise, const std::vector<std::string>& offenders) {
+void Verification::report(const std::string& promise, const std::vector<std::string>& offenders) {
   if (offenders.empty()) {
     report_.info("promise", {{"promise", promise}, {"verdict", "ok"}});
     return;

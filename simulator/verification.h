@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "endpoints/endpoint.h"
 #include "process/stop_signal.h"
 #include "simulator/database.h"
 #include "simulator/promises.h"
@@ -26,7 +27,8 @@ struct VerificationOptions {
 class Verification {
  public:
   // Prints to `report`, one line per promise. Everything passed by reference must outlive it.
-  Verification(Database& database, VerificationOptions options, const Log& report, process::StopSignal& stop);
+  Verification(Database& database, const endpoints::Endpoints& endpoints, VerificationOptions options,
+               const Log& report, process::StopSignal& stop);
 
   // Returns the number of broken promises. A promise that cannot be checked counts as broken. Returns nullopt
   // if told to stop before the end.
@@ -40,11 +42,12 @@ class Verification {
   Offenders offenders_of(const pg::Query& query);
   Offenders lost_answers(const std::vector<Acknowledged>& acknowledged);
   // Both return false if told to stop.
-  bool check(const char* promise, const std::function<Offenders()>& find_offenders);
+  bool check(const std::string& promise, const std::function<Offenders()>& find_offenders);
   bool check_ledger();
-  void report(const char* promise, const std::vector<std::string>& offenders);
+  void report(const std::string& promise, const std::vector<std::string>& offenders);
 
   Database& database_;
+  const endpoints::Endpoints& endpoints_;
   VerificationOptions options_;
   const Log& report_;
   process::StopSignal& stop_;

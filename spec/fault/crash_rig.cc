@@ -4,8 +4,8 @@
 #include <csignal>
 #include <stdexcept>
 
-#include "spec/fault/examples.h"
 #include "spec/support/eventually.h"
+#include "spec/support/examples.h"
 #include "spec/support/requests.h"
 
 namespace rocket::spec {

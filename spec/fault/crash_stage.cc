@@ -5,8 +5,8 @@
 #include <set>
 
 #include "spec/fault/contents.h"
-#include "spec/fault/examples.h"
 #include "spec/support/eventually.h"
+#include "spec/support/examples.h"
 #include "spec/support/requests.h"
 
 namespace rocket::spec {

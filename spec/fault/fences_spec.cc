@@ -12,8 +12,8 @@
 #include "pg/session.h"
 #include "process/event_loop.h"
 #include "spec/fault/contents.h"
-#include "spec/fault/examples.h"
 #include "spec/support/engine_rig.h"
+#include "spec/support/examples.h"
 
 // Runs every statement of every phase of the program by itself. The statement must do its work for the key
 // with this id, lease and recovery point, and must do nothing if one of the three differs.

@@ -59,16 +59,16 @@ void WholeDatabase::name_everything() {
   names_["{user}"] = database_.value("SELECT id FROM users WHERE email = $1", {kUser});
   const auto rows = database_.rows(R"sql(
     SELECT substring(key.idempotency_key FROM length($1) + 1) AS name, key.id, coalesce(ride.id, deposit.id),
-           ride.stripe_charge_id, ride.charge_key, max(job.job_id::text) FILTER (
+           ride.stripe_charge_id, ride.charge_key, refund.refund_key, max(job.job_id::text) FILTER (
              WHERE job.job_name = CASE WHEN refund.ride_id IS NULL THEN 'send_ride_receipt' ELSE 'send_refund_receipt' END)
       FROM idempotency_keys key
       LEFT JOIN rides ride ON ride.idempotency_key_id = key.id
       LEFT JOIN refunds refund ON refund.ride_id = ride.id
       LEFT JOIN deposits deposit ON deposit.idempotency_key_id = key.id
       LEFT JOIN staged_jobs job ON job.job_args->>'ride_id' = ride.id::text
-     GROUP BY key.id, ride.id, refund.ride_id, deposit.id)sql",
+     GROUP BY key.id, ride.id, refund.ride_id, refund.refund_key, deposit.id)sql",
                                    {client_key("")});
-  static constexpr std::array kFields{"key", "id", "charge", "charge_key", "job"};
+  static constexpr std::array kFields{"key", "id", "charge", "charge_key", "refund_key", "job"};
   for (const auto& row : rows) {
     for (std::size_t i = 0; i < kFields.size(); ++i) {
       if (row[i + 1]) names_['{' + *row[0] + '.' + kFields[i] + '}'] = *row[i + 1];
@@ -105,7 +105,7 @@ const Breakages& breakages() {
       {"one row per user and key",
        {{"INSERT INTO idempotency_keys SELECT * FROM idempotency_keys WHERE id = '{ride.key}'",
          {"{ride.key}"}}}},
-      {"one ride per key",
+      {"one row of rides per key",
        {{"UPDATE rides SET idempotency_key_id = '{ride.key}' WHERE id = {other.id}", {"{ride.key}"}}}},
       {"a finished ride is charged, and its answer names both",
        {{"UPDATE rides SET stripe_charge_id = 'ch_another' WHERE id = {ride.id}", {"{ride.key}"}},
@@ -116,10 +116,10 @@ const Breakages& breakages() {
       {"a refused ride is not charged",
        {{"UPDATE rides SET stripe_charge_id = 'ch_declined' WHERE id = {declined.id}", {"{declined.key}"}},
         {"DELETE FROM rides WHERE id = {declined.id}", {"{declined.key}"}}}},
-      {"no two rides share a charge",
+      {"no two rows of rides share a stripe_charge_id",
        {{"UPDATE rides SET stripe_charge_id = 'ch_one' WHERE id IN ({ride.id}, {cancelled.id})",
          {"{ride.key}", "{cancelled.key}"}}}},
-      {"no two rides share a charge key",
+      {"no two rows of rides share a charge_key",
        {{"UPDATE rides SET charge_key = '{other.charge_key}' WHERE id = {declined.id}",
          {"{other.key}", "{declined.key}"}}}},
       {"a recovery point says what exists",
@@ -130,7 +130,9 @@ const Breakages& breakages() {
       {"every recovery point is known",
        {{reopen("{deposit_too.key}", "ride_created"), {"{deposit_too.key}"}},
         {reopen("{open.key}", "half_way"), {"{open.key}"}},
-        {reopen("{cancellation.key}", "charge_created"), {"{cancellation.key}"}}}},
+        {reopen("{cancellation.key}", "charge_created"), {"{cancellation.key}"}},
+        {"UPDATE idempotency_keys SET request_path = '/tips' WHERE id = '{deposit.key}'",
+         {"{deposit.key}"}}}},
       {"one staged receipt per ride",
        {{stage("send_ride_receipt", "{cancelled.id}"), {"{cancelled.key}"}},
         {stage("send_ride_receipt", "NULL::int", 2), {"ride (none)"}}}},
@@ -156,7 +158,7 @@ const Breakages& breakages() {
        {{"UPDATE accounts SET balance = balance + 1000", {"user {user}"}},
         {"DELETE FROM accounts", {"user {user}"}},
         {"DELETE FROM deposits", {"user {user}"}}}},
-      {"one deposit per key",
+      {"one row of deposits per key",
        {{"UPDATE deposits SET idempotency_key_id = '{deposit.key}' WHERE id = {deposit_too.id}",
          {"{deposit.key}"}}}},
       {"a finished deposit is made, and its answer names it",
@@ -174,13 +176,18 @@ const Breakages& breakages() {
          {"ride {cancelled.id}"}},
         {"UPDATE refunds SET ride_id = {declined.id} WHERE ride_id = {cancelled.id}",
          {"ride {declined.id}"}}}},
-      {"no two refunds share a charge, a key or an id",
-       {{"UPDATE refunds SET refund_key = id FROM gen_random_uuid() id",
-         {"ride {cancelled.id}", "ride {cancelled_too.id}"}},
-        {"UPDATE refunds SET stripe_charge_id = 'ch_one'",
-         {"ride {cancelled.id}", "ride {cancelled_too.id}"}},
-        {"UPDATE refunds SET stripe_refund_id = 're_one'",
+      {"no charge is refunded twice",
+       {{"UPDATE refunds SET stripe_charge_id = 'ch_one'",
          {"ride {cancelled.id}", "ride {cancelled_too.id}"}}}},
+      {"one row of refunds per key",
+       {{"UPDATE refunds SET idempotency_key_id = '{cancellation.key}' WHERE ride_id = {cancelled_too.id}",
+         {"{cancellation.key}"}}}},
+      {"no two rows of refunds share a refund_key",
+       {{"UPDATE refunds SET refund_key = id FROM gen_random_uuid() id",
+         {"{cancellation.key}", "{cancellation_too.key}"}}}},
+      {"no two rows of refunds share a stripe_refund_id",
+       {{"UPDATE refunds SET stripe_refund_id = 're_one'",
+         {"{cancellation.key}", "{cancellation_too.key}"}}}},
       {"a cancelled ride is refunded, and its answer names both",
        {{"UPDATE refunds SET stripe_refund_id = 're_another' WHERE ride_id = {cancelled.id}",
          {"{cancellation.key}"}},

@@ -13,6 +13,7 @@
 #include "simulator/verification.h"
 #include "spec/integration/breakages.h"
 #include "spec/support/child_process.h"
+#include "spec/support/examples.h"
 #include "spec/support/requests.h"
 
 // `simulator --verify` finds every broken promise with its name and its key, and nothing else.
@@ -25,8 +26,8 @@ using testing::HasSubstr;
 using Offenders = std::set<std::string>;
 using Findings = std::map<std::string, Offenders>;
 
-const std::vector<std::string> kPromisesOfTheLedger{"one charge per ride at the provider",
-                                                    "one refund per ride at the provider",
+const std::vector<std::string> kPromisesOfTheLedger{"one charge per charge key at the provider",
+                                                    "one refund per refund key at the provider",
                                                     "provider and database agree"};
 constexpr const char* kAnswersAreStored = "answers that clients got are stored";
 
@@ -61,12 +62,12 @@ class SimulatorVerify : public testing::Test {
   // The broken promises with the offenders that each check names.
   Findings findings() {
     Findings found;
-    for (const auto& promise : simulator::promises()) {
-      const pg::Query query = promise.query(limits());
+    for (const auto& promise : promises_) {
+      const pg::Query query = promise.offenders(limits());
       std::vector<std::string> params;
       for (const auto& param : query.params) params.push_back(param.value());
       for (const auto& row : database().rows(query.statement->sql, params)) {
-        found[promise.name].insert(row.at(0).value_or("NULL"));
+        found[promise.name()].insert(row.at(0).value_or("NULL"));
       }
     }
     return found;
@@ -87,6 +88,7 @@ class SimulatorVerify : public testing::Test {
   }
 
   WholeDatabase whole_;
+  const simulator::Promises promises_ = simulator::promises_of(all_endpoints());
 };
 
 TEST_F(SimulatorVerify, FindsEachBrokenPromise) {
@@ -95,7 +97,7 @@ TEST_F(SimulatorVerify, FindsEachBrokenPromise) {
   for (const std::string& sql : harmless_changes()) EXPECT_EQ(findings_after(sql), Findings()) << sql;
 
   std::set<std::string> untested;
-  for (const auto& promise : simulator::promises()) untested.insert(promise.name);
+  for (const auto& promise : promises_) untested.insert(promise.name());
   for (const auto& [promise, changes] : breakages()) {
     EXPECT_EQ(untested.erase(promise), 1U) << promise;
     for (const Change& each : changes) {
@@ -109,8 +111,8 @@ TEST_F(SimulatorVerify, EndsWithAnErrorThatNamesWhatIsBroken) {
   const Finished good = run_simulator();
   EXPECT_EQ(good.exit.code, 0) << good.output;
   EXPECT_THAT(good.output, HasSubstr(verdict(kAnswersAreStored, "ok")));
-  for (const auto& promise : simulator::promises()) {
-    EXPECT_THAT(good.output, HasSubstr(verdict(promise.name, "ok")));
+  for (const auto& promise : promises_) {
+    EXPECT_THAT(good.output, HasSubstr(verdict(promise.name(), "ok")));
   }
   for (const auto& promise : kPromisesOfTheLedger) {
     EXPECT_THAT(good.output, HasSubstr(verdict(promise, "ok")));
@@ -130,8 +132,8 @@ TEST_F(SimulatorVerify, EndsWithAnErrorThatNamesWhatIsBroken) {
       << filled_in("re_key ch_ -2000 {ride.id} re_1 -\n");
   const Finished all = run_simulator();
   EXPECT_EQ(all.exit.code, 1);
-  for (const auto& promise : simulator::promises()) {
-    EXPECT_THAT(all.output, HasSubstr(verdict(promise.name, "broken")));
+  for (const auto& promise : promises_) {
+    EXPECT_THAT(all.output, HasSubstr(verdict(promise.name(), "broken")));
   }
   for (const auto& promise : kPromisesOfTheLedger) {
     EXPECT_THAT(all.output, HasSubstr(verdict(promise, "broken")));
@@ -143,8 +145,8 @@ TEST_F(SimulatorVerify, CountsWhatItCannotCheckAsBroken) {
   std::ofstream(whole_.ledger().path(), std::ios::app) << "half a line\n";
   const Finished finished = run_simulator();
   EXPECT_EQ(finished.exit.code, 1);
-  EXPECT_THAT(finished.output, AllOf(HasSubstr(verdict("one deposit per key", "unchecked")),
-                                     HasSubstr(verdict("one ride per key", "ok")),
+  EXPECT_THAT(finished.output, AllOf(HasSubstr(verdict("one row of deposits per key", "unchecked")),
+                                     HasSubstr(verdict("one row of rides per key", "ok")),
                                      HasSubstr(verdict(kPromisesOfTheLedger.front(), "unchecked"))));
 }
 
@@ -161,7 +163,8 @@ TEST_F(SimulatorVerify, FindsAnswersThatWereLost) {
     testing::internal::CaptureStdout();
     {
       const Log report("simulator", {});
-      simulator::Verification verification(connection, {limits(), std::chrono::seconds(0), ""}, report, stop);
+      simulator::Verification verification(connection, all_endpoints(),
+                                           {limits(), std::chrono::seconds(0), ""}, report, stop);
       EXPECT_EQ(verification.run({ride, answer}), broken);
     }
     return testing::internal::GetCapturedStdout();
@@ -195,32 +198,44 @@ struct LedgerBreakage {
 };
 
 std::vector<LedgerBreakage> ledger_breakages() {
-  const Offenders ride{"ride {ride.id}"};
-  const Offenders cancelled{"ride {cancelled.id}"};
+  const Offenders ride{"{ride.charge_key}"};
+  const std::string stranger = "another-key (not in the database)";
   return {
       {"nothing", "", {}, {}, {}},
       // A repetition.
       {"nothing", "{ride.charge_key} cus_user 2000 {ride.id} {ride.charge} lost", {}, {}, {}},
-      {"nothing", "another-key cus_user 2000 {ride.id} {ride.charge} -", ride, {}, {}},
-      {"nothing", "{ride.charge_key} cus_user 2000 {ride.id} ch_second -", ride, {}, {}},
       {"nothing",
-       "another-key cus_user 2000 1000000 {ride.charge} -",
-       {"ride {ride.id}", "ride 1000000"},
+       "another-key cus_user 2000 {ride.id} {ride.charge} -",
+       {"{ride.charge_key}", "another-key"},
        {},
-       {"ride 1000000 (not in the database)"}},
+       {stranger}},
+      {"nothing", "{ride.charge_key} cus_user 2000 {ride.id} ch_second -", ride, {}, {}},
       {" 2000 {ride.id} ", "", {}, {}, ride},
-      {" 2000 {ride.id} ", "another-key cus_user 2000 {ride.id} {ride.charge} -", {}, {}, ride},
+      {" 2000 {ride.id} ",
+       "another-key cus_user 2000 {ride.id} {ride.charge} -",
+       {},
+       {},
+       {"{ride.charge_key}", stranger}},
       {" 2000 {ride.id} ", "{ride.charge_key} cus_user 2000 {ride.id} ch_another -", {}, {}, ride},
       {" 2000 {ride.id} ", "{ride.charge_key} cus_user 2000 {ride.id} declined -", {}, {}, ride},
       {" 2000 {declined.id} ",
        "{declined.charge_key} cus_user 2000 {declined.id} ch_another -",
        {},
        {},
-       {"ride {declined.id}"}},
-      {" -2000 {cancelled.id} ", "", {}, {}, cancelled},
-      {"nothing", "another-key {cancelled.charge} -2000 {cancelled.id} re_second -", {}, cancelled, {}},
-      {"nothing", "another-key {other.charge} -2000 {ride.id} re_unasked -", {}, ride, ride},
-      {"nothing", "another-key {ride.charge} -2000 {ride.id} re_unasked -", {}, {}, ride},
+       {"{declined.charge_key}"}},
+      {" -2000 {cancelled.id} ", "", {}, {}, {"{cancelled.refund_key}"}},
+      {"nothing",
+       "{cancelled.refund_key} {cancelled.charge} -2000 {cancelled.id} re_second -",
+       {},
+       {"{cancelled.refund_key}"},
+       {}},
+      {"nothing",
+       "another-key {cancelled.charge} -2000 {cancelled.id} re_second -",
+       {},
+       {"{cancelled.refund_key}", "another-key"},
+       {stranger}},
+      {"nothing", "another-key {ride.charge} -2000 {ride.id} re_unasked -", {}, {}, {stranger}},
+      {"nothing", "another-key ch_of_nobody -2000 {ride.id} re_unasked -", {}, {"another-key"}, {stranger}},
   };
 }
 
@@ -241,7 +256,7 @@ TEST_F(SimulatorVerify, FindsWhatTheProvidersLedgerContradicts) {
       }
       if (!each.with.empty()) to << filled_in(each.with) << '\n';
     }
-    const auto found = simulator::check_ledger(connection, broken.path());
+    const auto found = simulator::check_ledger(connection, all_endpoints(), broken.path());
     ASSERT_TRUE(found.has_value());
     const std::string what = "without '" + each.without + "', with '" + each.with + "'";
     EXPECT_EQ(set_of(found->charged_twice), filled_in(each.charged_twice)) << what;

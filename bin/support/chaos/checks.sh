@@ -47,7 +47,7 @@ check_everything() {
   requests=$(sum_of requests)
   acknowledged=$(sum_of acknowledged)
   lost=$((missing_receipts + $(broken 'answers that clients got are stored')))
-  charged_twice=$(broken 'one charge per ride at the provider')
+  charged_twice=$(broken 'one charge per charge key at the provider')
 }
 
 # Writes down what the provider charged and refunded, in the format that the simulator reads

@@ -1,4 +1,4 @@
-#include "spec/fault/examples.h"
+#include "spec/support/examples.h"
 
 #include <algorithm>
 #include <cctype>
