@@ -26,6 +26,7 @@
 #include "endpoints/endpoint.h"
 #include "http/path_pattern.h"
 #include "idempotency/engine.h"
+#include "idempotency/times.h"
 #include "payments/circuit_breaker.h"
 #include "pg/lanes.h"
 
@@ -36,7 +37,7 @@ struct ServiceOptions {
   TrustedProxies proxies;
   CorsPolicy cors;
   // Must be the same as for the reaper, because clients are shown when their keys expire.
-  std::chrono::seconds key_retention{std::chrono::hours(72)};
+  std::chrono::seconds key_retention = idempotency::kKeyRetention;
   MutationOptions mutations;
 };
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "idempotency/keys.h"
+#include "idempotency/times.h"
 #include "pg/query.h"
 #include "pg/result.h"
 
@@ -15,14 +16,14 @@ namespace rocket::completer {
 // When a key counts as abandoned, by the database's clock.
 struct AbandonmentPolicy {
   // Least age of the key. Before that, its client may still be retrying.
-  std::chrono::seconds grace{300};
+  std::chrono::seconds grace = idempotency::kGrace;
   // Least time since the last attempt. Doubles with each attempt of a completer, up to longest_pause.
-  std::chrono::seconds pause{60};
-  std::chrono::seconds longest_pause{3600};
+  std::chrono::seconds pause = idempotency::kPause;
+  std::chrono::seconds longest_pause = idempotency::kLongestPause;
   // A key is parked after this many attempts of completers.
   std::int64_t max_completions = 20;
   // Must be the lease time that the api uses.
-  std::chrono::seconds lease_time{90};
+  std::chrono::seconds lease_time = idempotency::kLeaseTime;
 };
 
 struct AbandonedKey {

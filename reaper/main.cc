@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/settings.h"
+#include "idempotency/times.h"
 #include "pg/session.h"
 #include "process/database_check.h"
 #include "process/database_settings.h"
@@ -18,7 +19,7 @@ using namespace rocket;
 struct Options {
   LogOptions log;
   process::DatabaseSettings database;
-  std::chrono::seconds retention{std::chrono::hours(72)};
+  std::chrono::seconds retention = idempotency::kKeyRetention;
   process::WorkerLoop loop;
 };
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/log.h"
+#include "idempotency/times.h"
 
 namespace rocket::simulator {
 
@@ -35,11 +36,11 @@ struct Options {
   std::chrono::seconds settle{30};
   std::chrono::seconds overdue{600};
   // These five must be what the other processes run with.
-  std::chrono::seconds lease_time{90};
-  std::chrono::seconds completer_grace{300};
-  std::chrono::seconds completer_pause{60};
-  std::chrono::seconds completer_longest_pause{3600};
-  std::chrono::seconds key_retention{std::chrono::hours(72)};
+  std::chrono::seconds lease_time = idempotency::kLeaseTime;
+  std::chrono::seconds completer_grace = idempotency::kGrace;
+  std::chrono::seconds completer_pause = idempotency::kPause;
+  std::chrono::seconds completer_longest_pause = idempotency::kLongestPause;
+  std::chrono::seconds key_retention = idempotency::kKeyRetention;
   // Empty: the ledger is not checked.
   std::string ledger;
 

@@ -2,9 +2,9 @@
 
 #include <string>
 #include <utility>
-#include <variant>
 
 #include "endpoints/failures.h"
+#include "endpoints/provider_calls.h"
 
 // A ride is refunded at most once because its refund is one row. The first request makes the row, with the
 // key by which the provider knows the refund. Every other request, with any idempotency key or with none,
@@ -12,8 +12,6 @@
 // request needs to know of another, and none waits for one that crashed.
 namespace rocket::endpoints {
 namespace {
-
-using idempotency::ForeignOutcome;
 
 // started → refund_prepared
 //
@@ -83,44 +81,24 @@ constexpr const char* kAnswer = R"sql(
     FROM refund JOIN rides r ON r.id = refund.ride_id
 )sql";
 
-asio::awaitable<ForeignOutcome> refund(payments::ChargeGateway& gateway, RideOptions options,
-                                       const pg::Result& loaded) {
+asio::awaitable<idempotency::ForeignOutcome> refund_ride(payments::ChargeGateway& gateway,
+                                                         RideOptions options, const pg::Result& needed) {
   // Another request has made the refund.
-  if (auto refunded = loaded.optional_text(0, "stripe_refund_id")) {
+  if (auto refunded = needed.optional_text(0, "stripe_refund_id")) {
     co_return idempotency::Recorded{std::move(*refunded)};
   }
-  payments::RefundRequest request{std::string(loaded.text(0, "refund_key")),
-                                  std::string(loaded.text(0, "stripe_charge_id")), kPriceCents,
-                                  std::string(loaded.text(0, "ride_id"))};
-  if (loaded.integer(0, "refund_key_age") > options.charge_repeat_limit.count()) {
-    // The provider may have forgotten the key.
-    const payments::RefundLookupResult found = co_await gateway.find_refund(request);
-    if (const auto* refunded = std::get_if<payments::Refunded>(&found)) {
-      co_return idempotency::Recorded{refunded->refund_id};
-    }
-    if (const auto* none = std::get_if<payments::NoAnswer>(&found)) {
-      co_return idempotency::Unanswered{none->reason};
-    }
-    if (const auto* unknown = std::get_if<payments::Unknown>(&found)) {
-      co_return idempotency::NeedsPerson{"the refund is too old to repeat, and cannot be looked up: " +
-                                         unknown->reason};
-    }
-  }
-  const payments::RefundResult result = co_await gateway.refund(std::move(request));
-  if (const auto* refunded = std::get_if<payments::Refunded>(&result)) {
-    co_return idempotency::Recorded{refunded->refund_id};
-  }
-  if (std::holds_alternative<payments::Rejected>(result)) {
-    co_return ended("payment_rejected");
-  }
-  co_return idempotency::Unanswered{std::get<payments::NoAnswer>(result).reason};
+  payments::RefundRequest request{std::string(needed.text(0, "refund_key")),
+                                  std::string(needed.text(0, "stripe_charge_id")), kPriceCents,
+                                  std::string(needed.text(0, "ride_id"))};
+  const bool key_is_old = needed.integer(0, "refund_key_age") > options.charge_repeat_limit.count();
+  co_return co_await refund(gateway, std::move(request), key_is_old);
 }
 
 }  // namespace
 
 Endpoint cancellations(payments::ChargeGateway& gateway, RideOptions options) {
-  const auto refund_ride = [&gateway, options](const pg::Result& loaded) {
-    return refund(gateway, options, loaded);
+  const auto refund_it = [&gateway, options](const pg::Result& needed) {
+    return refund_ride(gateway, options, needed);
   };
   return {.method = "DELETE",
           .path = http::PathPattern("/rides/{ride_id}"),
@@ -130,7 +108,7 @@ Endpoint cancellations(payments::ChargeGateway& gateway, RideOptions options) {
               {.name = "cancellation",
                .steps = {{"started", idempotency::LocalPhase{kPrepareRefund, true}, true},
                          {"refund_prepared",
-                          idempotency::ForeignPhase{kRefundNeeds, refund_ride, kRecordRefund}, true},
+                          idempotency::ForeignPhase{kRefundNeeds, refund_it, kRecordRefund}, true},
                          {"refund_created", idempotency::LocalPhase{}}},
                .answer = {200, kAnswer},
                // Requests with different keys lock the refund of the same ride.

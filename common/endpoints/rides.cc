@@ -2,14 +2,11 @@
 
 #include <string>
 #include <utility>
-#include <variant>
 
-#include "endpoints/failures.h"
+#include "endpoints/provider_calls.h"
 
 namespace rocket::endpoints {
 namespace {
-
-using idempotency::ForeignOutcome;
 
 // started → ride_created
 //
@@ -73,51 +70,19 @@ constexpr const char* kAnswer = R"sql(
     FROM charged
 )sql";
 
-ForeignOutcome outcome_of(const payments::ChargeResult& result) {
-  if (const auto* charged = std::get_if<payments::Charged>(&result)) {
-    return idempotency::Recorded{charged->charge_id};
-  }
-  if (const auto* declined = std::get_if<payments::Declined>(&result)) {
-    return ended("card_declined", declined->reason, declined->decline_code);
-  }
-  if (std::holds_alternative<payments::Rejected>(result)) {
-    return ended("payment_rejected");
-  }
-  return idempotency::Unanswered{std::get<payments::NoAnswer>(result).reason};
-}
-
-asio::awaitable<ForeignOutcome> charge(payments::ChargeGateway& gateway, RideOptions options,
-                                       const pg::Result& ride) {
-  payments::ChargeRequest request{
-      std::string(ride.text(0, "charge_key")),
-      std::string(ride.text(0, "stripe_customer_id")),
-      kPriceCents,
-      "usd",
-      std::string(ride.text(0, "ride_id")),
-      std::chrono::sys_seconds(std::chrono::seconds(ride.integer(0, "created_at")))};
-  if (ride.integer(0, "charge_key_age") > options.charge_repeat_limit.count()) {
-    // The provider may have forgotten the key: sending it again might charge again.
-    const payments::LookupResult found = co_await gateway.find(request);
-    if (const auto* charged = std::get_if<payments::Charged>(&found)) {
-      co_return idempotency::Recorded{charged->charge_id};
-    }
-    if (const auto* none = std::get_if<payments::NoAnswer>(&found)) {
-      co_return idempotency::Unanswered{none->reason};
-    }
-    if (const auto* unknown = std::get_if<payments::Unknown>(&found)) {
-      co_return idempotency::NeedsPerson{"the charge is too old to repeat, and cannot be looked up: " +
-                                         unknown->reason};
-    }
-  }
-  const payments::ChargeResult result = co_await gateway.charge(std::move(request));
-  co_return outcome_of(result);
-}
-
 }  // namespace
 
 Endpoint rides(payments::ChargeGateway& gateway, RideOptions options) {
   const auto charge_ride = [&gateway, options](const pg::Result& ride) {
-    return charge(gateway, options, ride);
+    payments::ChargeRequest request{
+        std::string(ride.text(0, "charge_key")),
+        std::string(ride.text(0, "stripe_customer_id")),
+        kPriceCents,
+        "usd",
+        std::string(ride.text(0, "ride_id")),
+        std::chrono::sys_seconds(std::chrono::seconds(ride.integer(0, "created_at")))};
+    const bool key_is_old = ride.integer(0, "charge_key_age") > options.charge_repeat_limit.count();
+    return charge(gateway, std::move(request), key_is_old);
   };
   return {
       .method = "POST",

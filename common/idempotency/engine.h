@@ -14,13 +14,14 @@
 #include "idempotency/lease_release.h"
 #include "idempotency/request.h"
 #include "idempotency/stretch.h"
+#include "idempotency/times.h"
 #include "pg/lane.h"
 
 namespace rocket::idempotency {
 
 struct EngineOptions {
   // How long a lease lasts after its claim. An attempt that stalls for longer may lose the key.
-  std::chrono::seconds lease_time{90};
+  std::chrono::seconds lease_time = kLeaseTime;
 };
 
 // Takes a request through the phases of its flow, from the recovery point of its key to an answer.

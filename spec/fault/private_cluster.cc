@@ -53,10 +53,7 @@ std::string run_script(const std::string& command, const std::string& directory,
 // Makes the database in the server of this directory, which must be running.
 void make_database(const std::string& directory) {
   SqlSession(run_script("url", directory, "postgres")).execute("CREATE DATABASE rides");
-  std::ifstream file(source_dir() + "/schema.sql");
-  std::ostringstream schema;
-  schema << file.rdbuf();
-  SqlSession(run_script("url", directory, "rides")).execute(schema.str());
+  SqlSession(run_script("url", directory, "rides")).execute(schema());
 }
 
 // The directory of a stopped server that has this database. Tests copy it, because making one takes seconds

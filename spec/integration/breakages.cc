@@ -51,6 +51,13 @@ WholeDatabase::WholeDatabase() {
     send("cancellation" + more, cancel.with("Idempotency-Key", client_key("cancellation" + more)), 200);
     const ClientRequest deposit = deposit_request(kUser, "20");
     send("deposit" + more, deposit.with("Idempotency-Key", client_key("deposit" + more)), 201);
+    const ClientRequest tip{"POST",
+                            "/rides/" + answer.at("ride").at("id").dump() + "/tips",
+                            {{"Authorization", kUser},
+                             {"Idempotency-Key", client_key("tip" + more)},
+                             {"Content-Type", "application/json"}},
+                            R"({"amount": 5})"};
+    send("tip" + more, tip, 201);
   }
   name_everything();
 }
@@ -58,15 +65,16 @@ WholeDatabase::WholeDatabase() {
 void WholeDatabase::name_everything() {
   names_["{user}"] = database_.value("SELECT id FROM users WHERE email = $1", {kUser});
   const auto rows = database_.rows(R"sql(
-    SELECT substring(key.idempotency_key FROM length($1) + 1) AS name, key.id, coalesce(ride.id, deposit.id),
+    SELECT substring(key.idempotency_key FROM length($1) + 1) AS name, key.id, coalesce(ride.id, deposit.id, tip.id),
            ride.stripe_charge_id, ride.charge_key, refund.refund_key, max(job.job_id::text) FILTER (
              WHERE job.job_name = CASE WHEN refund.ride_id IS NULL THEN 'send_ride_receipt' ELSE 'send_refund_receipt' END)
       FROM idempotency_keys key
       LEFT JOIN rides ride ON ride.idempotency_key_id = key.id
       LEFT JOIN refunds refund ON refund.ride_id = ride.id
       LEFT JOIN deposits deposit ON deposit.idempotency_key_id = key.id
+      LEFT JOIN tips tip ON tip.idempotency_key_id = key.id
       LEFT JOIN staged_jobs job ON job.job_args->>'ride_id' = ride.id::text
-     GROUP BY key.id, ride.id, refund.ride_id, refund.refund_key, deposit.id)sql",
+     GROUP BY key.id, ride.id, refund.ride_id, refund.refund_key, deposit.id, tip.id)sql",
                                    {client_key("")});
   static constexpr std::array kFields{"key", "id", "charge", "charge_key", "refund_key", "job"};
   for (const auto& row : rows) {
@@ -127,11 +135,17 @@ const Breakages& breakages() {
         {reopen("{open.key}", "charge_created"), {"{open.key}"}},
         {"UPDATE rides SET stripe_charge_id = 'ch_early' WHERE id = {open.id}", {"{open.key}"}},
         {"DELETE FROM rides WHERE id = {open.id}", {"{open.key}"}}}},
+      {"one row of tips per key",
+       {{"UPDATE tips SET idempotency_key_id = '{tip.key}' WHERE id = {tip_too.id}", {"{tip.key}"}}}},
+      {"no two rows of tips share a charge_key",
+       {{"UPDATE tips SET charge_key = one FROM gen_random_uuid() one", {"{tip.key}", "{tip_too.key}"}}}},
+      {"no two rows of tips share a stripe_charge_id",
+       {{"UPDATE tips SET stripe_charge_id = 'ch_one'", {"{tip.key}", "{tip_too.key}"}}}},
       {"every recovery point is known",
        {{reopen("{deposit_too.key}", "ride_created"), {"{deposit_too.key}"}},
         {reopen("{open.key}", "half_way"), {"{open.key}"}},
         {reopen("{cancellation.key}", "charge_created"), {"{cancellation.key}"}},
-        {"UPDATE idempotency_keys SET request_path = '/tips' WHERE id = '{deposit.key}'",
+        {"UPDATE idempotency_keys SET request_path = '/nothing' WHERE id = '{deposit.key}'",
          {"{deposit.key}"}}}},
       {"one staged receipt per ride",
        {{stage("send_ride_receipt", "{cancelled.id}"), {"{cancelled.key}"}},

@@ -73,7 +73,7 @@ class LogPipe {
 // Runs the program with its standard output in this file and its standard error in /dev/null.
 std::unique_ptr<ChildProcess> run_into(const std::string& output, const std::string& program,
                                        const Environment& environment) {
-  const std::string command = "exec '" + bin_dir() + "/" + program + "' >'" + output + "' 2>/dev/null";
+  const std::string command = "exec '" + spec::program(program) + "' >'" + output + "' 2>/dev/null";
   return std::make_unique<ChildProcess>("/bin/sh", environment, std::vector<std::string>{"-c", command});
 }
 

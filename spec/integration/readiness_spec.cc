@@ -168,10 +168,7 @@ class Encoding : public testing::TestWithParam<std::string> {
   Encoding() {
     maintenance_.execute("CREATE DATABASE " + name_ + " ENCODING '" + GetParam() +
                          "' LOCALE 'C' TEMPLATE template0");
-    std::ifstream file(source_dir() + "/schema.sql");
-    std::ostringstream schema;
-    schema << file.rdbuf();
-    SqlSession(url_).execute(schema.str());
+    SqlSession(url_).execute(schema());
   }
   ~Encoding() override { maintenance_.execute("DROP DATABASE " + name_ + " WITH (FORCE)"); }
 

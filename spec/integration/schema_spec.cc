@@ -1,8 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -16,20 +14,13 @@ namespace {
 
 using testing::HasSubstr;
 
-std::string schema_text() {
-  std::ifstream file(source_dir() + "/schema.sql");
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
 TEST(Schema, LoadsAgainWithoutHarm) {
   TestDatabase database;
   EngineRig rig(database);
   const std::string key = new_key();
   ASSERT_EQ(describe(rig.run(engine_ride(key))), "201");
 
-  EXPECT_NO_THROW(database.execute(schema_text()));
+  EXPECT_NO_THROW(database.execute(schema()));
 
   EXPECT_EQ(database.count("users"), 2);
   EXPECT_EQ(database.count("rides"), 1);

@@ -129,7 +129,7 @@ TEST_F(SimulatorVerify, EndsWithAnErrorThatNamesWhatIsBroken) {
   }
   std::ofstream(whole_.ledger().path(), std::ios::app)
       << filled_in("{other.charge_key} cus 2000 {ride.id} ch_ -\n")
-      << filled_in("re_key ch_ -2000 {ride.id} re_1 -\n");
+      << filled_in("re_key ch_of_nobody -2000 {ride.id} re_1 -\n");
   const Finished all = run_simulator();
   EXPECT_EQ(all.exit.code, 1);
   for (const auto& promise : promises_) {

@@ -57,8 +57,7 @@ TEST_P(StandardDescriptors, MayBeClosed) {
   }
   database_.execute("INSERT INTO staged_jobs (job_id, job_name, job_args) VALUES ($1::uuid, 'spec', '{}')",
                     {random_uuid()});
-  const ChildProcess process("/bin/sh", environment,
-                             {"-c", "exec '" + bin_dir() + "/" + name + "'" + closing(set)});
+  const ChildProcess process("/bin/sh", environment, {"-c", "exec '" + program(name) + "'" + closing(set)});
   EXPECT_TRUE(eventually([&] {
     return database_.number(
                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "

@@ -189,8 +189,7 @@ TEST_P(WorkerProcess, StopsOnSighup) {
 
 TEST_P(WorkerProcess, GoesOnAfterSighupWhereNohupStartedIt) {
   TestDatabase database;
-  const ChildProcess process("/usr/bin/nohup", environment(database.url()),
-                             {bin_dir() + "/" + GetParam().name});
+  const ChildProcess process("/usr/bin/nohup", environment(database.url()), {program(GetParam().name)});
   process.wait_for_line(GetParam().running);
   process.kill(SIGHUP);
   EXPECT_FALSE(process.wait_for_exit(std::chrono::milliseconds(200)).has_value());

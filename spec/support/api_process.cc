@@ -25,7 +25,7 @@ ApiProcess::ApiProcess(const std::string& database_url, const Environment& envir
 
 ApiProcess::ApiProcess(const TestDatabase& database, const Environment& environment, OpenFiles files)
     : process_("/bin/sh", complete(environment, database.url()),
-               {"-c", "ulimit -n " + std::to_string(files.limit) + " && exec " + bin_dir() + "/api"}),
+               {"-c", "ulimit -n " + std::to_string(files.limit) + " && exec " + program("api")}),
       port_(port_of_its_log()) {}
 
 std::uint16_t ApiProcess::port_of_its_log() const {

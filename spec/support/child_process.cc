@@ -71,7 +71,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
 ChildProcess::ChildProcess(const std::string& program, const Environment& environment,
                            const std::vector<std::string>& flags)
     : program_(program) {
-  std::vector<std::string> arguments{program.starts_with('/') ? program : bin_dir() + "/" + program};
+  std::vector<std::string> arguments{program.starts_with('/') ? program : rocket::spec::program(program)};
   arguments.insert(arguments.end(), flags.begin(), flags.end());
   if (::access(arguments[0].c_str(), X_OK) != 0) {
     throw std::system_error(errno, std::generic_category(), arguments[0]);

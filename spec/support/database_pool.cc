@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <fstream>
 #include <iostream>
 #include <sstream>
 #include <stdexcept>
@@ -18,17 +17,6 @@ namespace {
 // As many as run at once are enough.
 constexpr int kMaxFree = 8;
 constexpr std::chrono::seconds kTimeToEnd{10};
-
-const std::string& schema() {
-  static const std::string text = [] {
-    std::ifstream file(source_dir() + "/schema.sql");
-    if (!file) throw std::runtime_error("cannot read schema.sql");
-    std::ostringstream all;
-    all << file.rdbuf();
-    return all.str();
-  }();
-  return text;
-}
 
 // FNV-1a: the same in every build, unlike std::hash.
 std::string fingerprint(const std::string& text) {

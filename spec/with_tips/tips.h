@@ -1,0 +1,13 @@
+#pragma once
+
+#include "endpoints/endpoint.h"
+#include "endpoints/rides.h"
+#include "payments/charge_gateway.h"
+
+namespace rocket::spec {
+
+// POST /rides/{ride_id}/tips: charges a tip for the owner's ride. An endpoint as somebody might add it, over
+// which every suite runs. `gateway` must outlive it.
+endpoints::Endpoint tips(payments::ChargeGateway& gateway, endpoints::RideOptions options);
+
+}  // namespace rocket::spec
