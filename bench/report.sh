@@ -38,6 +38,8 @@ comparisons() {
     "$(ratio "$(figure connections 1 4)" "$alone") × (b) with one client"
   line 'p99 at 256 connections, ms' "$(figure connections 256 5)" "$(ratio "$(figure connections 256 5)" \
     "$(figure connections 256 4)") × the median"
+  line 'processor time of a ride at 256 connections: PostgreSQL, µs' "$(ride_cost 256 5)" 'the kernel included'
+  line 'the same: api, µs' "$(ride_cost 256 4)" 'the kernel included'
   line 'failed or refused requests without overload' "$(awk -F'\t' '$7 != "" && $1 != "idle_beside" && $1 !~ /overload/ { f += $7 } END { print f + 0 }' "$results")" ''
   line 'rides/s with 200 ms provider latency' "$(figure provider_latency 200)" \
     "$(ratio "$(figure provider_latency 200)" 1280) × what 256 connections can reach"
@@ -106,6 +108,12 @@ processors_table() {
     printf '| %s | before | %s | %s | %s |\n' "$(bound_name "$bound")" "$(share "$bound" 1 3)" "$(share "$bound" 1 4)" "$(share "$bound" 1 5)"
     printf '| %s | overload | %s | %s | %s |\n' "$(bound_name "$bound")" "$(share "$bound" 2 3)" "$(share "$bound" 2 4)" "$(share "$bound" 2 5)"
   done
+}
+
+# ride_cost CONNECTIONS COLUMN: prints the µs of processor time that PostgreSQL (5) or the api (4) needs for a ride.
+ride_cost() {
+  awk -v a="$(figure processor_time "connections-$1-0" "$2")" -v b="$(figure processor_time "connections-$1-1" "$2")" \
+    -v rides="$(figure connections "$1")" -v seconds="$seconds" 'BEGIN { printf "%.0f", (b - a) * 10000 / (rides * seconds) }'
 }
 
 # refusal_cost COLUMN: prints the µs that the generator (3) or the api (4) needs for a refused request. That is its time

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "endpoints/endpoint.h"
-#include "spec/support/examples.h"
 #include "spec/support/api_process.h"
+#include "spec/support/examples.h"
 #include "spec/support/payment_provider.h"
 #include "spec/support/test_database.h"
 

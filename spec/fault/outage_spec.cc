@@ -100,6 +100,7 @@ Felt restart(PrivateCluster& cluster, Traffic& traffic) {
   EXPECT_TRUE(traffic.goes_on(200));
   traffic.take_slowest_attempt();
   cluster.crash();
+  EXPECT_TRUE(traffic.feels_it());
   cluster.start();
   return felt_by(traffic);
 }
@@ -117,7 +118,6 @@ TEST(DatabaseOutage, RestartsUnderTrafficLoseNothingAndDoubleNothing) {
   EXPECT_TRUE(traffic.goes_on(200));
   traffic.end();
 
-  EXPECT_GE(traffic.retried(), kRestarts) << "the outages should have been felt";
   EXPECT_LT(traffic.slowest_attempt(), kAnswersWithin);
   // A restart takes a few seconds. A lease that was not released would block its key for 90 s.
   EXPECT_LT(traffic.longest(), std::chrono::seconds(20));

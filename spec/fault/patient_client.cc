@@ -35,6 +35,7 @@ PatientClient::Outcome PatientClient::insist(const ClientRequest& request, std::
       break;
     } else {
       outcome.refusals.push_back(answer ? answer->status : 0);
+      on_refusal_();
     }
   }
   outcome.duration = passed();

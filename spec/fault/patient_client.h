@@ -2,8 +2,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "spec/support/http_client.h"
@@ -17,6 +19,9 @@ class PatientClient {
  public:
   // Tries the ports in turn.
   explicit PatientClient(std::vector<std::uint16_t> ports) : ports_(std::move(ports)) {}
+
+  // From now on, runs `told` after each attempt that got no definite answer.
+  void on_refusal(std::function<void()> told) { on_refusal_ = std::move(told); }
 
   struct Outcome {
     // The definite answer; status 0 when the limit came first.
@@ -34,6 +39,7 @@ class PatientClient {
   // Returns nullopt if the connection broke or could not be opened.
   std::optional<ClientResponse> attempt(const ClientRequest& request);
 
+  std::function<void()> on_refusal_ = [] {};
   std::vector<std::uint16_t> ports_;
   std::size_t next_ = 0;
   std::optional<HttpConnection> connection_;

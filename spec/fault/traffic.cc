@@ -34,6 +34,10 @@ bool Traffic::goes_on(int more) const {
   return eventually([this, enough = done() + more] { return done() >= enough; });
 }
 
+bool Traffic::feels_it() const {
+  return eventually([this, before = refused_.load()] { return refused_ > before; });
+}
+
 std::chrono::milliseconds Traffic::until_done(int more) const {
   return time_of([&] { goes_on(more); });
 }
@@ -47,6 +51,7 @@ void Traffic::end() {
 
 void Traffic::send(const std::vector<std::uint16_t>& ports, const Request& request) {
   PatientClient client(ports);
+  client.on_refusal([this] { ++refused_; });
   for (; !enough_; std::this_thread::sleep_for(kPauseOfAClient)) {
     const std::string key = new_key();
     const auto outcome = client.insist(request(key));

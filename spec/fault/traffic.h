@@ -33,6 +33,9 @@ class Traffic {
   Traffic& operator=(const Traffic&) = delete;
 
   int done() const { return done_; }
+  // Waits until one more attempt got no answer: the clients feel a fault that goes on meanwhile. Returns
+  // false if none does in time.
+  bool feels_it() const;
   // Requests whose first attempt got no answer.
   int retried() const { return retried_; }
   // The longest time of a request with all its attempts, and of one attempt. Unfinished requests are not
@@ -56,6 +59,7 @@ class Traffic {
   std::atomic<bool> enough_{false};
   std::atomic<int> done_{0};
   std::atomic<int> retried_{0};
+  std::atomic<int> refused_{0};
   std::atomic<std::int64_t> longest_{0};
   std::atomic<std::int64_t> slowest_{0};
   std::mutex mutex_;
