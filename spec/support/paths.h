@@ -8,7 +8,8 @@ namespace rocket::spec {
 std::string source_dir();
 // The folder of the executables.
 std::string bin_dir();
-// The executable with this name that specs run. Those that know endpoints also know the one in spec/with_tips.
+// The executable with this name that specs run. Those that know endpoints also know the one in
+// spec/with_tips.
 std::string program(const std::string& name);
 // The SQL of the database that these programs need.
 const std::string& schema();

@@ -10,8 +10,8 @@
 
 namespace rocket::endpoints {
 
-// Takes the place of common/endpoints/all.h in the programs that the specs run: the product's endpoints, and one
-// that only the specs know.
+// Takes the place of common/endpoints/all.h in the programs that the specs run: the product's endpoints, and
+// one that only the specs know.
 inline Endpoints all_endpoints(payments::ChargeGateway& gateway, const RideOptions& options) {
   std::vector<Endpoint> all;
   all.push_back(rides(gateway, options));
