@@ -101,7 +101,8 @@ TEST_F(Pooler, OfTransactionsIsRefusedInOneSentence) {
       return worker.output().find(kRefusal) != std::string::npos;
     })) << name;
   }
-  EXPECT_EQ(database_.count("rides"), rides);
+  // What was acknowledged is there. A request that was refused after its charge may have been completed, too.
+  EXPECT_GE(database_.count("idempotency_keys", "response_code = 201"), rides);
 }
 
 // Other traffic may hide the pooling mode at first.
