@@ -63,8 +63,7 @@ SELECT md5(string_agg(fact, E'\n' ORDER BY fact)) FROM (
   UNION ALL
   SELECT concat_ws(' ', 'schema', nspname, nspacl) FROM pg_namespace WHERE nspname NOT LIKE 'pg\_%'
   UNION ALL
-  SELECT concat_ws(' ', 'statistics', starelid::regclass) FROM pg_statistic
-   WHERE starelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)
+  SELECT concat_ws(' ', 'statistics', tablename, attname) FROM pg_stats WHERE schemaname = 'public'
   UNION ALL
   SELECT concat_ws(' ', 'setting', setconfig) FROM pg_db_role_setting
    WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
