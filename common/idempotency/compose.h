@@ -8,7 +8,7 @@
 
 #include "idempotency/flow.h"
 
-// The text of statements: the engine's part around the bodies that phases contribute.
+// Composes the text of statements: the engine adds its part to the bodies that phases contribute.
 namespace rocket::idempotency {
 
 // How a statement ends.
@@ -27,23 +27,23 @@ using StatementEnd = std::variant<UntilFinished, UntilCall, UntilPoint>;
 struct StatementParts {
   // Where the keys stand.
   std::string_view recovery_point;
-  // In this order: what bodies of phases before it made, read from the tables; then what it makes itself.
+  // First what earlier phases made, read from the tables. Then what this statement makes.
   std::vector<std::string_view> bodies{};
-  // A parameter more: what a foreign call has returned, as key.recorded.
+  // The statement has one more parameter: what the foreign call returned. Bodies read it as key.recorded.
   bool is_answered = false;
   // One of the bodies has a table `refused`.
   bool may_refuse = false;
   StatementEnd end{};
 };
 
-// A set statement with the parameters ids, leases and, if it is answered, what was recorded: arrays with an
-// element per key. Its rows have n, recovery_point, response_code, response_body and refusal; those of a
-// statement that ends before a call also have what the call needs.
+// Returns the text of a set statement. Its parameters are the ids and leases of the keys and, if
+// `is_answered`, what the calls returned. Its rows have n, recovery_point, response_code, response_body and
+// refusal. If it ends before a call, they also have what the call needs.
 std::string compose(const StatementParts& parts);
 
-// A set statement that claims keys; see claim() in keys.h for its parameters. A new key comes to be at
-// `recovery_point`. With bodies and the needs of a call, it goes so far for new keys: their rows have what
-// the call needs, and is_new.
+// Returns the text of a set statement that claims keys; see claim() in keys.h for its parameters. It inserts
+// new keys at `recovery_point`. If there is a call, the bodies run for the new keys, and the rows of new keys
+// have is_new and what the call needs.
 std::string compose_claim(std::string_view recovery_point, std::span<const std::string_view> bodies = {},
                           const ForeignPhase* call = nullptr);
 

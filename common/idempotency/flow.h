@@ -124,13 +124,13 @@ class Flow {
   const std::vector<Step>& steps() const { return declaration_.steps; }
   Response refusal(std::string_view code) const { return declaration_.refusal(code); }
 
-  // Claims keys, and takes those that are new through the first stretch, in one statement; see claim() in
-  // keys.h. Null where that cannot be: where a phase may refuse, or no foreign call follows.
+  // One statement that claims keys and takes the new ones through the first stretch; see claim() in keys.h.
+  // Null if a phase of the first stretch may refuse or is apart, or if no foreign call follows.
   const ComposedStatement* claim() const { return claim_.get(); }
   // From this recovery point on. Throws std::logic_error when the flow has no such point.
   const Stretch& from(std::string_view recovery_point) const;
-  // From the foreign call at this recovery point on, once it has been answered: its first statement has one
-  // parameter more, what is to be recorded.
+  // From the answer of the foreign call at this recovery point on. The first statement has one more
+  // parameter: what is to be recorded.
   const Stretch& after_call(std::string_view recovery_point) const;
 
   std::vector<pg::Statement> statements() const;

@@ -172,6 +172,8 @@ TEST_F(Claim, TellsSeveralApart) {
     bodies.insert(body_of(outcome));
   }
   EXPECT_EQ(bodies.size(), 2U);
+  // A batch that fails is repeated one by one, with new ids: no id was drawn in vain.
+  EXPECT_EQ(database_.number("SELECT last_value FROM rides_id_seq"), 3);
   EXPECT_EQ(rig.gateway().calls().size(), 2U) << "whoever is told of another's key has to begin anew";
 }
 
