@@ -76,6 +76,14 @@ TEST_F(Claim, TakesANewKeyOnce) {
   EXPECT_EQ(of_key("attempts"), "1");
 }
 
+TEST_F(Claim, IsNoLookUp) {
+  const pg::Query query = idempotency::look_up(request_, std::chrono::seconds(90));
+  const std::vector<const pg::Query*> alone{&query};
+  const auto found = idempotency::read_claim(loop_.run(session_.run(pg::as_set(alone))), lease_);
+  EXPECT_TRUE(std::holds_alternative<idempotency::ClaimAgain>(found));
+  EXPECT_EQ(database_.count("idempotency_keys"), 0);
+}
+
 TEST_F(Claim, TakesWhatIsReleased) {
   ASSERT_EQ(claim(request_, lease_), "new");
   set("lease = NULL, locked_at = NULL, last_run_at = now() - interval '1 hour'");

@@ -4,8 +4,8 @@
 
 #include "pg/errors.h"
 
-// Tells apart PostgreSQL's errors that mean "try later", "try again" or "try another server". See its appendix
-// "Error Codes".
+// Tells apart PostgreSQL's errors that mean "try later", "try again" or "try another server". See its
+// appendix "Error Codes".
 namespace rocket::pg {
 namespace {
 
