@@ -1,55 +1,23 @@
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
 #include <atomic>
-#include <csignal>
+#include <chrono>
+#include <exception>
 #include <iostream>
 #include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "spec/integration/expectations.h"
+#include "spec/integration/connections_fixture.h"
 #include "spec/support/api_process.h"
 #include "spec/support/eventually.h"
+#include "spec/support/http_client.h"
 #include "spec/support/requests.h"
 
+// How long connections to the api stay open, and what comes over them.
 namespace rocket::spec {
 namespace {
-
-std::string with_fields(int count) {
-  std::string bytes = "GET / HTTP/1.1\r\nHost: a\r\n";
-  for (int i = 0; i < count; ++i) bytes += "X: y\r\n";
-  return bytes + "\r\n";
-}
-
-class ConnectionsSpec : public testing::Test {
- protected:
-  // A good end includes the check of the leak sanitizer.
-  void TearDown() override { expect_good_end(api_.process()); }
-
-  TestDatabase database_;
-  ApiProcess api_{database_, {{"API_REQUEST_TIMEOUT_MS", "300"}, {"MOCK_LATENCY_MS", "30"}}};
-  HttpConnection connection_ = api_.connect();
-
-  ClientResponse answer_to(const std::string& bytes) {
-    connection_.send(bytes);
-    return connection_.receive();
-  }
-
-  // Expects a refusal and the end of the connection.
-  void expect_refused(const std::string& bytes, int status) {
-    const auto response = answer_to(bytes);
-    EXPECT_EQ(response.status, status) << response.body;
-    EXPECT_NE(response.code(), "") << response.body;
-    EXPECT_EQ(response.header("content-type"), "application/json");
-    EXPECT_EQ(response.header("connection"), "close");
-    EXPECT_EQ(response.count("x-request-id"), 1U);
-    EXPECT_EQ(response.count("date"), 1U);
-    EXPECT_TRUE(connection_.ends());
-    EXPECT_EQ(database_.count("idempotency_keys"), 0);
-  }
-};
 
 TEST_F(ConnectionsSpec, StayOpen) {
   for (int i = 0; i < 3; ++i) {
@@ -83,85 +51,6 @@ TEST_F(ConnectionsSpec, OfHttp10CloseUnlessAsked) {
   EXPECT_TRUE(connection_.ends());
 }
 
-TEST_F(ConnectionsSpec, AnswerPipelinedRequestsInOrder) {
-  // The slow ones come first.
-  std::string bytes;
-  std::vector<std::string> expected;
-  for (int i = 0; i < 4; ++i) {
-    for (const auto& request : {ride_request(new_key()), get_request("/healthz"), get_request("/nothing")}) {
-      const std::string id = "id-" + std::to_string(expected.size());
-      bytes += request.with("X-Request-Id", id).to_bytes();
-      expected.push_back(id);
-    }
-  }
-  connection_.send(bytes);
-  std::vector<std::string> answered;
-  std::vector<int> statuses;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    const auto response = connection_.receive();
-    answered.push_back(response.header("x-request-id"));
-    statuses.push_back(response.status);
-  }
-  EXPECT_EQ(answered, expected);
-  EXPECT_EQ(statuses, (std::vector<int>{201, 200, 404, 201, 200, 404, 201, 200, 404, 201, 200, 404}));
-  EXPECT_EQ(database_.count("rides"), 4);
-}
-
-TEST_F(ConnectionsSpec, AnswerInOrderWhatComesWhileTheyWork) {
-  const ApiProcess slow(database_, {{"MOCK_LATENCY_MS", "1000"}});
-  HttpConnection connection = slow.connect();
-  connection.send(ride_request(new_key()).to_bytes());
-  ASSERT_TRUE(eventually([&] { return database_.count("rides") == 1; }));
-  connection.send(get_request("/healthz").to_bytes());
-  EXPECT_EQ(connection.receive().status, 201);
-  EXPECT_EQ(connection.receive().status, 200);
-}
-
-TEST_F(ConnectionsSpec, AnswerMorePipelinedRequestsThanTheyBuffer) {
-  constexpr int kRequests = 3000;
-  std::string bytes;
-  for (int i = 0; i < kRequests; ++i) bytes += get_request("/healthz").to_bytes();
-  std::thread sender([&] { connection_.send(bytes); });
-  int answered = 0;
-  for (int i = 0; i < kRequests; ++i) {
-    if (connection_.receive().status == 200) ++answered;
-  }
-  sender.join();
-  EXPECT_EQ(answered, kRequests);
-}
-
-TEST_F(ConnectionsSpec, AnswerOthersBetweenPipelinedRequests) {
-  HttpConnection other = api_.connect();
-  EXPECT_EQ(other.exchange(get_request("/healthz")).status, 200);
-  EXPECT_EQ(connection_.exchange(get_request("/healthz")).status, 200);
-  // The api is stopped until both clients have sent.
-  siginfo_t stopped{};
-  api_.process().kill(SIGSTOP);
-  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(api_.process().pid()), &stopped, WSTOPPED | WNOWAIT), 0);
-  constexpr int kRequests = 50;
-  std::string bytes;
-  for (int i = 1; i <= kRequests; ++i) {
-    const std::string id = i == kRequests ? "last-of-many" : "one-of-many";
-    bytes += get_request("/healthz").with("X-Request-Id", id).to_bytes();
-  }
-  connection_.send(bytes);
-  other.send(get_request("/healthz").with("X-Request-Id", "the-other").to_bytes());
-  api_.process().kill(SIGCONT);
-  for (int i = 0; i < kRequests; ++i) EXPECT_EQ(connection_.receive().status, 200);
-  EXPECT_EQ(other.receive().status, 200);
-  api_.process().wait_for_line("last-of-many");
-  const std::string log = api_.process().output();
-  EXPECT_LT(log.find("the-other"), log.find("last-of-many"));
-}
-
-TEST_F(ConnectionsSpec, NeverAnswerWhatComesAfterAClose) {
-  connection_.send(get_request("/healthz").with("Connection", "close").to_bytes() +
-                   ride_request(new_key()).to_bytes());
-  EXPECT_EQ(connection_.receive().status, 200);
-  EXPECT_TRUE(connection_.ends());
-  EXPECT_EQ(database_.count("idempotency_keys"), 0);
-}
-
 TEST_F(ConnectionsSpec, TakeRequestsByteByByte) {
   // The api of the other tests has short time limits.
   const ApiProcess patient(database_);
@@ -180,12 +69,6 @@ TEST_F(ConnectionsSpec, AskForABodyThatIsHeldBack) {
   EXPECT_EQ(connection_.receive().status, 201);
 }
 
-TEST_F(ConnectionsSpec, DoNotAskForABodyTheyWouldRefuse) {
-  connection_.send(
-      "POST /rides HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\nExpect: 100-continue\r\n\r\n");
-  EXPECT_EQ(connection_.receive().status, 413);
-}
-
 TEST_F(ConnectionsSpec, AnswerHeadWithoutABody) {
   for (const char* target : {"/healthz", "/account", "/rides/1"}) {
     const auto get = connection_.exchange(get_request(target));
@@ -199,17 +82,6 @@ TEST_F(ConnectionsSpec, AnswerHeadWithoutABody) {
   }
   // No body came after the heads.
   EXPECT_EQ(connection_.exchange(get_request("/healthz")).status, 200);
-}
-
-TEST_F(ConnectionsSpec, GiveASlowSender408) {
-  const std::string bytes = ride_request(new_key()).to_bytes();
-  expect_refused(bytes.substr(0, bytes.size() - 5), 408);
-}
-
-TEST_F(ConnectionsSpec, GiveTheSenderOfAHeadAlone408) {
-  const ClientRequest request = ride_request(new_key());
-  const std::string bytes = request.to_bytes();
-  expect_refused(bytes.substr(0, bytes.size() - request.body.size()), 408);
 }
 
 TEST_F(ConnectionsSpec, AreNotKeptOpenByTricklingBytes) {
@@ -248,52 +120,6 @@ TEST_F(ConnectionsSpec, OutliveTheTimeTheirAnswerTakes) {
       database_,
       {{"API_REQUEST_TIMEOUT_MS", "100"}, {"API_IDLE_TIMEOUT_MS", "100"}, {"MOCK_LATENCY_MS", "1000"}});
   EXPECT_EQ(slow.send(ride_request(new_key())).status, 201);
-}
-
-TEST_F(ConnectionsSpec, RefuseABodyThatIsTooLarge) {
-  ClientRequest request = ride_request(new_key());
-  request.body = std::string(65 * 1024, 'x');
-  expect_refused(request.to_bytes(), 413);
-}
-
-TEST_F(ConnectionsSpec, RefuseATargetThatIsTooLong) {
-  expect_refused("GET /" + std::string(5000, 'x') + " HTTP/1.1\r\nHost: a\r\n\r\n", 414);
-}
-
-TEST_F(ConnectionsSpec, RefuseAHeadThatIsTooLarge) {
-  expect_refused("GET / HTTP/1.1\r\nHost: a\r\nX-Large: " + std::string(20'000, 'x') + "\r\n\r\n", 431);
-}
-
-TEST_F(ConnectionsSpec, RefuseTooManyFields) { expect_refused(with_fields(101), 431); }
-
-TEST_F(ConnectionsSpec, RefuseAThousandFields) { expect_refused(with_fields(1000), 431); }
-
-TEST_F(ConnectionsSpec, RefuseAmbiguousLengths) {
-  expect_refused(ride_request(new_key()).with("Content-Length", "3").to_bytes(), 400);
-}
-
-TEST_F(ConnectionsSpec, RefuseASmuggledRequest) {
-  const std::string smuggled = ride_request(new_key()).to_bytes();
-  expect_refused(
-      "POST /rides HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" +
-          smuggled,
-      400);
-}
-
-TEST_F(ConnectionsSpec, RefuseWhatIsNoHttp) { expect_refused("hello?\r\n\r\n", 400); }
-
-// A TLS client waits for an answer to its hello, so a part of the hello must be refused already.
-TEST_F(ConnectionsSpec, RefuseATlsHelloAtOnce) { expect_refused({"\x16\x03\x01", 3}, 400); }
-
-TEST_F(ConnectionsSpec, RefuseOtherVersions) { expect_refused("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505); }
-
-TEST_F(ConnectionsSpec, RefuseABadRequestAfterAnsweringTheGoodOne) {
-  connection_.send(get_request("/healthz").to_bytes() + "hello?\r\n\r\n" +
-                   ride_request(new_key()).to_bytes());
-  EXPECT_EQ(connection_.receive().status, 200);
-  EXPECT_EQ(connection_.receive().status, 400);
-  EXPECT_TRUE(connection_.ends());
-  EXPECT_EQ(database_.count("idempotency_keys"), 0);
 }
 
 TEST_F(ConnectionsSpec, AnswerAClientThatSendsNoMore) {
