@@ -1,75 +1,15 @@
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
 #include <string>
 
+#include "spec/integration/cancellations_fixture.h"
 #include "spec/integration/expectations.h"
-#include "spec/support/api_process.h"
-#include "spec/support/eventually.h"
-#include "spec/support/payment_provider.h"
 #include "spec/support/requests.h"
 
-// DELETE /rides/{id}. Whatever keys are used, a ride's charge is refunded once.
+// DELETE /rides/{id}. Whatever keys are used, a ride's charge is refunded once. cancellation_refunds_spec.cc
+// has what the provider may do.
 namespace rocket::spec {
 namespace {
-
-using nlohmann::json;
-
-class CancellationSpec : public testing::Test {
- protected:
-  static ClientRequest cancel(const std::string& ride_id, const std::string& key,
-                              const std::string& user = kUser) {
-    return cancel_request(ride_id, user).with("Idempotency-Key", key);
-  }
-  ClientResponse send(const ClientRequest& request) const { return api_.send(request); }
-  // Books a ride and returns its id.
-  std::string ride(const std::string& key = new_key()) const {
-    const auto response = send(ride_request(key));
-    EXPECT_EQ(response.status, 201) << response.body;
-    return json::parse(response.body).at("ride").at("id").dump();
-  }
-  std::string state_of(const std::string& ride_id) const {
-    return json::parse(send(get_request("/rides/" + ride_id)).body).at("ride").at("state").get<std::string>();
-  }
-  // Sends the request while the provider gives no definite answer, either with or without having refunded.
-  void lose_the_answer(const ClientRequest& request, bool refunded) const {
-    provider_.fail(std::string("kind=status&status=500&should_retry=false&charged=") +
-                   (refunded ? "true" : "false"));
-    const auto response = send(request);
-    expect_failure(response, 503, "payment_unavailable");
-    expect_retry_later(response);
-  }
-  std::size_t refund_attempts() const { return provider_.ledger()["refund_attempts"].size(); }
-  std::int64_t cancellation_keys() {
-    return database_.count("idempotency_keys", "request_method = 'DELETE'");
-  }
-
-  void expect_one_refund(const std::string& ride_id) {
-    const json refunds = provider_.ledger()["refunds"];
-    ASSERT_EQ(refunds.size(), 1U) << refunds;
-    EXPECT_EQ(refunds[0]["charge"], database_.value("SELECT stripe_charge_id FROM rides"));
-    EXPECT_EQ(refunds[0]["amount"], 2000);
-    EXPECT_EQ(refunds[0]["id"], database_.value("SELECT stripe_refund_id FROM refunds"));
-    EXPECT_EQ(database_.value("SELECT ride_id FROM refunds"), ride_id);
-    EXPECT_EQ(database_.count("staged_jobs", "job_name = 'send_refund_receipt'"), 1);
-    EXPECT_EQ(database_.value("SELECT job_args->>'ride_id' FROM staged_jobs WHERE job_name LIKE '%refund%'"),
-              ride_id);
-    EXPECT_EQ(database_.count("audit_records", "action = 'cancelled' AND resource_type = 'ride'"), 1);
-    EXPECT_EQ(state_of(ride_id), "cancelled");
-  }
-  void expect_nothing_done() {
-    EXPECT_EQ(cancellation_keys(), 0);
-    EXPECT_EQ(database_.count("refunds"), 0);
-    EXPECT_EQ(database_.count("staged_jobs", "job_name = 'send_refund_receipt'"), 0);
-    EXPECT_EQ(database_.count("audit_records", "action = 'cancelled'"), 0);
-    EXPECT_EQ(refund_attempts(), 0U);
-  }
-
-  TestDatabase database_;
-  PaymentProvider provider_;
-  ApiProcess api_{database_, provider_.environment()};
-  const std::string key_ = new_key();
-};
 
 TEST_F(CancellationSpec, RefundsTheRide) {
   const auto created = send(ride_request(new_key()));
@@ -230,90 +170,6 @@ TEST_F(CancellationSpec, FailsOnceWhenAskedToRaiseAnError) {
   EXPECT_EQ(refund_attempts(), 0U);
   EXPECT_EQ(database_.of_key(key_, "recovery_point"), "refund_prepared");
   EXPECT_EQ(database_.of_key(key_, "lease"), "NULL");
-  EXPECT_EQ(send(cancel(id, key_)).status, 200);
-  expect_one_refund(id);
-}
-
-TEST_F(CancellationSpec, SaysThatTheProviderIsAwayAndLeavesTheKeyToRetry) {
-  const std::string id = ride();
-  lose_the_answer(cancel(id, key_), false);
-  EXPECT_EQ(database_.of_key(key_, "recovery_point"), "refund_prepared");
-  EXPECT_EQ(database_.of_key(key_, "lease"), "NULL");
-  EXPECT_EQ(database_.of_key(key_, "response_code"), "NULL");
-  EXPECT_EQ(database_.count("staged_jobs", "job_name = 'send_refund_receipt'"), 0);
-  EXPECT_EQ(state_of(id), "cancelling");
-  EXPECT_EQ(send(cancel(id, key_)).status, 200);
-  expect_one_refund(id);
-}
-
-TEST_F(CancellationSpec, WhoseAnswerWasLostIsTakenUpByAnyKey) {
-  const std::string id = ride();
-  lose_the_answer(cancel(id, key_), true);
-  const auto other = send(cancel_request(id));
-  EXPECT_EQ(other.status, 200) << other.body;
-  const auto first = send(cancel(id, key_));
-  EXPECT_EQ(first.status, 200) << first.body;
-  EXPECT_EQ(first.body, other.body);
-  expect_one_refund(id);
-}
-
-TEST_F(CancellationSpec, WithoutAKeyIsFinishedByTheCompleter) {
-  const std::string id = ride();
-  lose_the_answer(cancel_request(id), true);
-  database_.execute(
-      "UPDATE idempotency_keys SET created_at = now() - interval '1 hour', "
-      "last_run_at = now() - interval '1 hour' WHERE finished_at IS NULL");
-  Environment all = provider_.environment();
-  all.insert({{"DATABASE_URL", database_.url()}, {"COMPLETER_IDLE_MS", "20"}});
-  const ChildProcess completer("completer", all);
-  EXPECT_TRUE(eventually([&] { return database_.count("idempotency_keys", "finished_at IS NULL") == 0; }))
-      << completer.output();
-  expect_one_refund(id);
-}
-
-TEST_F(CancellationSpec, IsRejectedForGood) {
-  const std::string id = ride();
-  database_.execute("UPDATE rides SET stripe_charge_id = 'ch_that_is_gone'");
-  const auto first = send(cancel(id, key_));
-  expect_failure(first, 503, "payment_rejected");
-  const auto again = send(cancel(id, key_));
-  EXPECT_EQ(again.body, first.body);
-  EXPECT_EQ(again.header("idempotent-replayed"), "true");
-  EXPECT_EQ(refund_attempts(), 1U);
-  EXPECT_EQ(state_of(id), "cancelling");
-}
-
-// For example, a person has refunded the charge at the provider.
-TEST_F(CancellationSpec, OfAChargeThatIsRefundedAlreadyIsDone) {
-  const std::string id = ride();
-  const std::string charge = database_.value("SELECT stripe_charge_id FROM rides");
-  exchange(provider_.port(), {"POST",
-                              "/v1/refunds",
-                              {{"Authorization", std::string("Bearer ") + PaymentProvider::kApiKey}},
-                              "charge=" + charge});
-  const auto response = send(cancel(id, key_));
-  EXPECT_EQ(response.status, 200) << response.body;
-  expect_one_refund(id);
-}
-
-TEST_F(CancellationSpec, IsLookedUpWhenTheProviderMayHaveForgottenItsKey) {
-  const std::string id = ride();
-  lose_the_answer(cancel(id, key_), true);
-  provider_.forget_keys();
-  database_.execute("UPDATE refunds SET created_at = now() - interval '21 hours'");
-  const std::size_t before = refund_attempts();
-
-  lose_the_answer(cancel(id, key_), false);
-  EXPECT_EQ(send(cancel(id, key_)).status, 200);
-  EXPECT_EQ(refund_attempts(), before) << "it is never repeated blindly";
-  expect_one_refund(id);
-}
-
-TEST_F(CancellationSpec, IsRepeatedWhenTheProviderHasNeverHeardOfIt) {
-  const std::string id = ride();
-  lose_the_answer(cancel(id, key_), false);
-  provider_.forget_keys();
-  database_.execute("UPDATE refunds SET created_at = now() - interval '21 hours'");
   EXPECT_EQ(send(cancel(id, key_)).status, 200);
   expect_one_refund(id);
 }

@@ -3,76 +3,16 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/ids.h"
 #include "process/block_on.h"
-#include "spec/support/engine_rig.h"
-#include "spec/support/requests.h"
+#include "spec/integration/engine_fixture.h"
+#include "spec/support/gate.h"
 
-// How a request goes on after an attempt that did not finish it.
+// What the engine does with a request, and what it stores of the answer.
 namespace rocket::spec {
 namespace {
-
-using Behaviour = ScriptedGateway::Behaviour;
-
-class EngineSpec : public testing::Test {
- protected:
-  std::string run(const std::string& key, std::size_t lane = 0) {
-    return describe(rig_.run(engine_ride(key), lane));
-  }
-
-  // An unfinished key at `started`, as left by a process that died before its first phase.
-  void insert_started_key() {
-    database_.execute(
-        "INSERT INTO idempotency_keys (id, user_id, idempotency_key, request_method, request_path, "
-        "request_params)"
-        " SELECT gen_random_uuid(), id, $1, 'POST', '/rides', $2::jsonb FROM users WHERE email = $3",
-        {key_, engine_ride(key_).params, kUser});
-  }
-  // The same key one phase later: a ride exists, but the provider was away.
-  void stop_at_ride_created() {
-    rig_.gateway().plan(Behaviour::kIsAway);
-    ASSERT_EQ(run(key_), "foreign_unavailable");
-    ASSERT_EQ(point(), "ride_created");
-  }
-  // The same key another phase later: the charge is recorded.
-  void stop_at_charge_created() {
-    rig_.gateway().plan(Behaviour::kLosesAnswer);
-    ASSERT_EQ(run(key_), "foreign_unavailable");
-    ASSERT_EQ(rig_.gateway().charges().size(), 1U);
-    database_.execute("UPDATE rides SET stripe_charge_id = $1", {rig_.gateway().charges().begin()->second});
-    database_.execute("UPDATE idempotency_keys SET recovery_point = 'charge_created'");
-  }
-  std::string point() { return database_.of_key(key_, "recovery_point"); }
-
-  void expect_released() {
-    EXPECT_EQ(database_.of_key(key_, "lease"), "NULL");
-    EXPECT_EQ(database_.of_key(key_, "locked_at"), "NULL");
-    EXPECT_EQ(database_.of_key(key_, "response_code"), "NULL");
-    EXPECT_EQ(database_.of_key(key_, "finished_at"), "NULL");
-  }
-  void expect_one_of_everything() {
-    EXPECT_EQ(database_.count("idempotency_keys", "recovery_point = 'finished'"), 1);
-    EXPECT_EQ(database_.count("rides"), 1);
-    EXPECT_EQ(database_.count("staged_jobs"), 1);
-    EXPECT_EQ(database_.count("audit_records"), 1);
-    ASSERT_EQ(rig_.gateway().charges().size(), 1U);
-    EXPECT_EQ(database_.value("SELECT stripe_charge_id FROM rides"),
-              rig_.gateway().charges().begin()->second);
-  }
-  // Does what a completer does: takes the lease, and resumes.
-  idempotency::Outcome resume() {
-    const std::string token = random_uuid();
-    database_.execute("UPDATE idempotency_keys SET lease = $1::uuid, locked_at = now()", {token});
-    idempotency::Lease lease{kUser, key_, database_.of_key(key_, "id"), token};
-    return process::block_on(rig_.lane().executor(),
-                             rig_.engine().resume(rig_.lane(), rig_.flow("/rides"), lease, point()));
-  }
-
-  TestDatabase database_;
-  EngineRig rig_{database_};
-  const std::string key_ = new_key();
-};
 
 TEST_F(EngineSpec, TakesANewRequestToItsEnd) {
   const auto outcome = rig_.run(engine_ride(key_));
@@ -90,87 +30,6 @@ TEST_F(EngineSpec, TakesANewRequestToItsEnd) {
 TEST_F(EngineSpec, KnowsNoStranger) {
   EXPECT_EQ(describe(rig_.run(engine_ride(key_, "stranger@example.com"))), "unknown_user");
   EXPECT_EQ(database_.count("idempotency_keys"), 0);
-}
-
-TEST_F(EngineSpec, ResumesAtStarted) {
-  insert_started_key();
-  EXPECT_EQ(run(key_), "201");
-  expect_one_of_everything();
-  EXPECT_EQ(database_.of_key(key_, "attempts"), "2");
-}
-
-TEST_F(EngineSpec, ResumesAtRideCreated) {
-  stop_at_ride_created();
-  EXPECT_EQ(run(key_, 1), "201");
-  expect_one_of_everything();
-}
-
-TEST_F(EngineSpec, ResumesAtChargeCreatedWithoutChargingAgain) {
-  stop_at_charge_created();
-  EXPECT_EQ(run(key_, 1), "201");
-  EXPECT_EQ(rig_.gateway().calls().size(), 1U);
-  expect_one_of_everything();
-}
-
-TEST_F(EngineSpec, ACompleterResumesAtStarted) {
-  insert_started_key();
-  EXPECT_EQ(describe(resume()), "201");
-  expect_one_of_everything();
-}
-
-TEST_F(EngineSpec, ACompleterResumesAtRideCreated) {
-  stop_at_ride_created();
-  EXPECT_EQ(describe(resume()), "201");
-  expect_one_of_everything();
-}
-
-TEST_F(EngineSpec, ACompleterResumesAtChargeCreated) {
-  stop_at_charge_created();
-  const auto outcome = resume();
-  EXPECT_EQ(describe(outcome), "201");
-  expect_one_of_everything();
-  // The client that retries gets the same answer.
-  const auto retry = rig_.run(engine_ride(key_));
-  EXPECT_EQ(describe(retry), "201 replayed");
-  EXPECT_EQ(body_of(retry), body_of(outcome));
-}
-
-TEST_F(EngineSpec, ResumingWithALostLeaseChangesNothing) {
-  stop_at_ride_created();
-  idempotency::Lease lost{kUser, key_, database_.of_key(key_, "id"), random_uuid()};
-  const auto outcome = process::block_on(
-      rig_.lane().executor(), rig_.engine().resume(rig_.lane(), rig_.flow("/rides"), lost, "ride_created"));
-  EXPECT_EQ(describe(outcome), "in_progress");
-  EXPECT_EQ(rig_.gateway().calls().size(), 1U);
-  EXPECT_EQ(point(), "ride_created");
-}
-
-TEST_F(EngineSpec, ResumesAfterProviderOutage) {
-  rig_.gateway().plan(Behaviour::kIsAway, 3);
-  for (int attempt = 1; attempt <= 3; ++attempt) {
-    EXPECT_EQ(run(key_), "foreign_unavailable");
-    EXPECT_EQ(point(), "ride_created");
-    expect_released();
-    EXPECT_EQ(database_.of_key(key_, "attempts"), std::to_string(attempt));
-  }
-  EXPECT_EQ(run(key_), "201");
-  expect_one_of_everything();
-  const auto calls = rig_.gateway().calls();
-  ASSERT_EQ(calls.size(), 4U);
-  for (const auto& call : calls) {
-    EXPECT_EQ(call.charge_key, calls[0].charge_key);
-    EXPECT_EQ(call.ride_id, calls[0].ride_id);
-  }
-}
-
-TEST_F(EngineSpec, AnAnswerThatWasLostIsOneCharge) {
-  rig_.gateway().plan(Behaviour::kLosesAnswer, 2);
-  EXPECT_EQ(run(key_), "foreign_unavailable");
-  expect_released();
-  EXPECT_EQ(run(key_), "foreign_unavailable");
-  EXPECT_EQ(run(key_), "201");
-  EXPECT_EQ(rig_.gateway().calls().size(), 3U);
-  expect_one_of_everything();
 }
 
 TEST_F(EngineSpec, TheProvidersKeyIsStoredBeforeTheCall) {
@@ -260,50 +119,6 @@ TEST_F(EngineSpec, ParametersAreComparedByValue) {
   auto same = engine_ride(key_);
   same.params = R"({ "target_lon" : 4, "target_lat" : 3, "origin_lon" : -2.250, "origin_lat" : 1.5 })";
   EXPECT_EQ(describe(rig_.run(same)), "201 replayed");
-}
-
-TEST_F(EngineSpec, LooksAnOldChargeUpInsteadOfRepeatingIt) {
-  rig_.gateway().plan(Behaviour::kLosesAnswer);
-  EXPECT_EQ(run(key_), "foreign_unavailable");
-  database_.execute("UPDATE rides SET created_at = now() - interval '20 hours 1 minute'");
-  EXPECT_EQ(run(key_), "201");
-  EXPECT_EQ(rig_.gateway().lookups(), 1U);
-  EXPECT_EQ(rig_.gateway().calls().size(), 1U);
-  expect_one_of_everything();
-}
-
-TEST_F(EngineSpec, ChargesWhatIsOldAndWasNeverCharged) {
-  stop_at_ride_created();
-  database_.execute("UPDATE rides SET created_at = now() - interval '20 hours 1 minute'");
-  EXPECT_EQ(run(key_), "201");
-  EXPECT_EQ(rig_.gateway().lookups(), 1U);
-  EXPECT_EQ(rig_.gateway().calls().size(), 2U);
-  expect_one_of_everything();
-}
-
-TEST_F(EngineSpec, RepeatsAYoungChargeWithoutLookingItUp) {
-  stop_at_ride_created();
-  database_.execute("UPDATE rides SET created_at = now() - interval '19 hours 59 minutes'");
-  EXPECT_EQ(run(key_), "201");
-  EXPECT_EQ(rig_.gateway().lookups(), 0U);
-}
-
-TEST_F(EngineSpec, ParksAnOldChargeThatCannotBeLookedUp) {
-  rig_.gateway().plan(Behaviour::kLosesAnswer);
-  EXPECT_EQ(run(key_), "foreign_unavailable");
-  rig_.gateway().forget_everything();
-  database_.execute("UPDATE rides SET created_at = now() - interval '21 hours'");
-  EXPECT_EQ(run(key_), "parked");
-  EXPECT_NE(database_.of_key(key_, "parked_at"), "NULL");
-  EXPECT_NE(database_.of_key(key_, "last_error"), "NULL");
-  EXPECT_EQ(point(), "ride_created");
-  expect_released();
-  // The key stays parked.
-  const std::string parked_at = database_.of_key(key_, "parked_at");
-  EXPECT_EQ(run(key_), "parked");
-  EXPECT_EQ(database_.of_key(key_, "parked_at"), parked_at);
-  EXPECT_EQ(rig_.gateway().calls().size(), 1U);
-  EXPECT_EQ(rig_.gateway().lookups(), 1U);
 }
 
 TEST_F(EngineSpec, ReleasesWhatItHolds) {
