@@ -4,21 +4,15 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <csignal>
-#include <cstdlib>
-#include <filesystem>
-#include <memory>
-#include <optional>
+#include <cstddef>
 #include <set>
+#include <stdexcept>
 #include <string>
-#include <variant>
 #include <vector>
 
-#include "base/ids.h"
-#include "spec/support/child_process.h"
+#include "spec/integration/job_queues.h"
+#include "spec/integration/rabbitmq_fixture.h"
 #include "spec/support/eventually.h"
-#include "spec/support/rabbitmq_server.h"
-#include "spec/support/test_database.h"
 
 namespace rocket::spec {
 namespace {
@@ -29,99 +23,6 @@ using std::chrono::steady_clock;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
-
-std::vector<jobs::Job> receipts(int count) {
-  std::vector<jobs::Job> receipts;
-  for (int i = 0; i < count; ++i) {
-    receipts.push_back({random_uuid(), "send_ride_receipt", R"({"ride_id": )" + std::to_string(i) + "}", {}});
-  }
-  return receipts;
-}
-
-std::vector<std::string> ids_of(const std::vector<jobs::Job>& jobs) {
-  std::vector<std::string> ids;
-  for (const jobs::Job& job : jobs) ids.push_back(job.id);
-  return ids;
-}
-
-// The error message of a push, which must fail.
-std::string failure_of(jobs::JobQueue& queue, const std::vector<jobs::Job>& jobs = receipts(1)) {
-  try {
-    queue.push(jobs);
-  } catch (const std::runtime_error& error) {
-    return error.what();
-  }
-  return "it did not fail";
-}
-
-// RabbitMQ takes seconds to start, so all tests share one server, and ctest runs them in one process. Each
-// test has its own queue.
-class RabbitMq : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    tls_folder_ = testing::TempDir() + "rabbitmq-tls-" + random_uuid();
-    std::filesystem::create_directory(tls_folder_);
-    const std::string make =
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost "
-        "-addext subjectAltName=DNS:localhost -keyout " +
-        tls_folder_ + "/key.pem -out " + tls_folder_ + "/certificate.pem 2>/dev/null";
-    ASSERT_EQ(std::system(make.c_str()), 0);  // NOLINT(concurrency-mt-unsafe)
-    server_ = std::make_unique<RabbitMqServer>(tls_folder_);
-  }
-  static void TearDownTestSuite() {
-    server_.reset();
-    std::filesystem::remove_all(tls_folder_);
-  }
-
-  jobs::RabbitMqOptions options(const std::string& url = server_->url()) const {
-    jobs::RabbitMqOptions options;
-    options.address = std::get<jobs::RabbitMqAddress>(jobs::rabbitmq_address_of(url));
-    options.queue = queue_name_;
-    // Long limits, so that a busy machine does not make these tests fail.
-    options.connect_timeout = options.timeout = seconds(30);
-    return options;
-  }
-  void create_queue() const { jobs::RabbitMqQueue(options()).create(); }
-  // Creates a queue with these arguments, in Erlang's syntax.
-  void create_queue(const std::string& arguments) const {
-    server_->evaluate("rabbit_amqqueue:declare(rabbit_misc:r(<<\"/\">>, queue, <<\"" + queue_name_ +
-                      "\">>), true, false, [" + arguments + "], none, <<\"spec\">>), ok");
-  }
-  std::vector<std::string> take_ids() const { return server_->take_ids(queue_name_); }
-  std::size_t count() const { return server_->count(queue_name_); }
-  static std::string connections() { return server_->evaluate("rabbit_networking:connections()"); }
-  // Connections that were closed before vanish some time later.
-  static bool has_no_connection() {
-    return eventually([] { return connections() == "[]"; });
-  }
-
-  void stage(int count) {
-    database().execute(
-        "INSERT INTO staged_jobs (job_name, job_args, created_at) "
-        "SELECT 'send_ride_receipt', jsonb_build_object('ride_id', i), '2026-01-02 03:04:05.678901+00' "
-        "FROM generate_series(1, $1::int) i",
-        {std::to_string(count)});
-  }
-  Environment for_enqueuer() {
-    return {{"DATABASE_URL", database().url()},
-            {"JOB_QUEUE", server_->url()},
-            {"JOB_QUEUE_NAME", queue_name_},
-            {"ENQUEUER_IDLE_MS", "20"}};
-  }
-
-  inline static std::string tls_folder_;
-  inline static std::unique_ptr<RabbitMqServer> server_;
-  // Made on first use, because only some tests need a database.
-  TestDatabase& database() {
-    if (!database_) database_.emplace();
-    return *database_;
-  }
-
-  const std::string queue_name_ = "jobs-" + random_uuid();
-
- private:
-  std::optional<TestDatabase> database_;
-};
 
 TEST_F(RabbitMq, GetsJobsInOrderEachWithItsIdAndType) {
   create_queue();
@@ -325,68 +226,6 @@ TEST_F(RabbitMq, OverTlsIsTrustedOnlyWithItsCertificate) {
   with.address.server.host = "127.0.0.1";
   jobs::RabbitMqQueue misled(with);
   EXPECT_THAT(failure_of(misled), HasSubstr("certificate verify failed")) << "another's certificate";
-}
-
-TEST_F(RabbitMq, GetsWhatTheEnqueuerMovesOnceItsQueueIsThere) {
-  stage(1500);
-  const std::string first = database().value("SELECT job_id FROM staged_jobs ORDER BY id LIMIT 1");
-  const ChildProcess enqueuer("enqueuer", for_enqueuer());
-  enqueuer.wait_for_line("no queue");
-  EXPECT_EQ(database().count("staged_jobs"), 1500);
-
-  const Finished made = run_to_end("enqueuer", for_enqueuer(), {"--create-queue"});
-  EXPECT_EQ(made.exit.code, 0);
-  EXPECT_THAT(made.output, HasSubstr(queue_name_));
-  enqueuer.wait_for_line("working again");
-  ASSERT_TRUE(eventually([&] { return database().count("staged_jobs") == 0; })) << enqueuer.output();
-  const auto messages = server_->take_all(queue_name_);
-  ASSERT_EQ(messages.size(), 1500U);
-  EXPECT_EQ(messages.front().id, first);
-  EXPECT_EQ(messages.front().timestamp, 1'767'323'045U);
-  EXPECT_EQ(messages.back().body, R"({"ride_id": 1500})");
-}
-
-TEST_F(RabbitMq, LearnsThatTheEnqueuerStopped) {
-  create_queue();
-  stage(1);
-  ASSERT_TRUE(has_no_connection());
-  const ChildProcess enqueuer("enqueuer", for_enqueuer());
-  enqueuer.wait_for_line("moved");
-  const std::string connection = connections();
-  const std::string name = connection.substr(1, connection.size() - 2);
-  enqueuer.kill(SIGTERM);
-  EXPECT_EQ(enqueuer.wait_for_exit().value_or(ExitStatus{}).code, 0);
-  ASSERT_TRUE(has_no_connection());
-  EXPECT_THAT(server_->output(), Not(HasSubstr("closing AMQP connection " + name)))
-      << "it was left wondering";
-}
-
-TEST_F(RabbitMq, DoesNotKeepTheEnqueuerFromStopping) {
-  create_queue();
-  server_->pause();
-  stage(1);
-  const ChildProcess enqueuer("enqueuer", for_enqueuer());
-  enqueuer.wait_for_line("started");
-  EXPECT_TRUE(
-      eventually([&] { return database().count("pg_locks", "relation = 'staged_jobs'::regclass") > 0; }));
-  enqueuer.kill(SIGTERM);
-  const auto exit = enqueuer.wait_for_exit(seconds(10));
-  server_->resume();
-  ASSERT_TRUE(exit.has_value()) << enqueuer.output();
-  EXPECT_EQ(exit->code, 0) << enqueuer.output();
-  EXPECT_EQ(database().count("staged_jobs"), 1);
-}
-
-TEST_F(RabbitMq, PasswordIsInNoLog) {
-  Environment with = for_enqueuer();
-  with["JOB_QUEUE"] = server_->url("guest:sesame@");
-  stage(1);
-  const ChildProcess enqueuer("enqueuer", with);
-  enqueuer.wait_for_line("ACCESS_REFUSED");
-  EXPECT_THAT(enqueuer.output(), Not(HasSubstr("sesame")));
-  const Finished made = run_to_end("enqueuer", with, {"--create-queue"});
-  EXPECT_EQ(made.exit.code, 1);
-  EXPECT_THAT(made.output, AllOf(HasSubstr("ACCESS_REFUSED"), Not(HasSubstr("sesame"))));
 }
 
 }  // namespace
