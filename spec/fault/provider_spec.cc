@@ -1,148 +1,26 @@
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <chrono>
-#include <ostream>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
-#include "spec/fault/effects.h"
+#include "spec/fault/provider_fixture.h"
 #include "spec/support/api_process.h"
+#include "spec/support/child_process.h"
 #include "spec/support/eventually.h"
+#include "spec/support/http_client.h"
 #include "spec/support/payment_provider.h"
 #include "spec/support/requests.h"
 
-// A payment provider that is slow, silent, broken or confused. Whatever it does, a ride is charged once.
+// A payment provider that refuses, forgets, is down for long or hangs. provider_troubles_spec.cc has each
+// fault that a call can meet.
 namespace rocket::spec {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
-
-class Provider : public testing::Test {
- protected:
-  Environment environment(const Environment& more = {}) const {
-    Environment all = provider_.environment();
-    all.insert({{"STRIPE_TIMEOUT_MS", "300"}, {"STRIPE_TOTAL_TIMEOUT_MS", "1500"}});
-    for (const auto& [name, value] : more) all[name] = value;
-    return all;
-  }
-  void expect_one_effect(std::int64_t rides = 1) {
-    SqlSession session = database_.open_session();
-    expect_one_effect_per_key(session, provider_, rides);
-  }
-  // The answer of GET /readyz, which is 200 even without the provider.
-  static nlohmann::json readiness(const ApiProcess& api) {
-    const ClientResponse ready = api.send(get_request("/readyz"));
-    EXPECT_EQ(ready.status, 200) << "deposits need no provider";
-    return nlohmann::json::parse(ready.body);
-  }
-  // Makes all keys so old that the completer takes the unfinished ones.
-  void make_abandoned() {
-    database_.execute(
-        "UPDATE idempotency_keys SET created_at = now() - interval '1 hour', last_run_at = now() - interval "
-        "'1 hour'");
-  }
-  int calls() const { return provider_.ledger()["calls"].get<int>(); }
-  // Makes a charge whose answer never comes.
-  void lose_the_answer(const ApiProcess& api) {
-    provider_.fail("kind=silence&charged=true");
-    provider_.fail("kind=silence&times=9");
-    EXPECT_EQ(api.send(ride_request(key_)).status, 503);
-    provider_.heal();
-    EXPECT_EQ(provider_.charges().size(), 1U);
-  }
-
-  TestDatabase database_;
-  PaymentProvider provider_;
-  const std::string key_ = new_key();
-};
-
-struct Trouble {
-  std::string name;
-  // A fault in the form of support/provider/faults.h.
-  std::string fault;
-};
-void PrintTo(const Trouble& trouble, std::ostream* out) { *out << trouble.name; }
-
-const std::vector<Trouble>& troubles() {
-  static const std::vector<Trouble> all{
-      {"Silent", "kind=silence"},
-      {"SilentAfterCharging", "kind=silence&charged=true"},
-      {"Resetting", "kind=reset"},
-      {"ResettingAfterCharging", "kind=reset&charged=true"},
-      {"Late", "kind=slow&delay=700"},
-      {"Limiting", "kind=status&status=429&retry_after=1"},
-      {"Conflicting", "kind=status&status=409"},
-      {"Failing", "kind=status&status=500"},
-      {"FailingAfterCharging", "kind=status&status=500&charged=true"},
-      {"Unavailable", "kind=status&status=503"},
-      {"TimingOut", "kind=status&status=504&charged=true"},
-      {"RefusingOurCredentials", "kind=status&status=401"},
-      {"Redirecting", "kind=status&status=302"},
-      {"SpeakingGarbage", "kind=garbage"},
-      {"SpeakingGarbageAfterCharging", "kind=garbage&charged=true"},
-      {"HiddenBehindAPage", "kind=page"},
-      {"HiddenBehindAPageAfterCharging", "kind=page&charged=true"},
-      {"CutOff", "kind=cut&charged=true"},
-      {"AnsweringSomebodyElse", "kind=other"},
-      {"AnsweringSomebodyElseAfterCharging", "kind=other&charged=true"},
-  };
-  return all;
-}
-
-class ProviderTrouble : public Provider, public testing::WithParamInterface<Trouble> {};
-
-TEST_P(ProviderTrouble, OfAMomentIsOver) {
-  const ApiProcess api(database_, environment());
-  provider_.fail(GetParam().fault);
-  ClientResponse answer;
-  EXPECT_TRUE(eventually([&] {
-    answer = api.send(ride_request(key_));
-    EXPECT_THAT(answer.status, testing::AnyOf(201, 503));
-    return answer.status == 201;
-  })) << answer.body;
-  expect_one_effect();
-}
-
-TEST_P(ProviderTrouble, ThatLastsIsToldAndNeverStored) {
-  const ApiProcess api(database_, environment());
-  provider_.fail(GetParam().fault + "&times=20");
-  const auto before = Clock::now();
-  const ClientResponse refused = api.send(ride_request(key_));
-  EXPECT_LT(Clock::now() - before, std::chrono::seconds(8));
-  // An answer that is only late may still be in time for a repeated call.
-  if (GetParam().name != "Late") {
-    EXPECT_EQ(refused.status, 503) << refused.body;
-    EXPECT_EQ(refused.code(), "payment_unavailable");
-    EXPECT_GE(refused.header("retry-after"), "1");
-    EXPECT_EQ(database_.of_key(key_, "recovery_point"), "ride_created");
-    EXPECT_EQ(database_.of_key(key_, "lease"), "NULL") << "released, for anybody to retry";
-  }
-  provider_.heal();
-  EXPECT_EQ(api.send(ride_request(key_)).status, 201);
-  expect_one_effect();
-}
-
-TEST_P(ProviderTrouble, DuringARefundRefundsOnce) {
-  const ApiProcess api(database_, environment());
-  EXPECT_EQ(api.send(ride_request(key_)).status, 201);
-  const std::string id = database_.value("SELECT id FROM rides");
-  provider_.fail(GetParam().fault);
-  ClientResponse answer;
-  EXPECT_TRUE(eventually([&] {
-    answer = api.send(cancel_request(id));
-    EXPECT_THAT(answer.status, testing::AnyOf(200, 503));
-    return answer.status == 200;
-  })) << answer.body;
-  const ChargesByRide refunded{{id, {database_.value("SELECT stripe_refund_id FROM refunds")}}};
-  EXPECT_EQ(provider_.refunds(), refunded);
-  EXPECT_EQ(database_.count("staged_jobs", "job_name = 'send_refund_receipt'"), 1);
-}
-
-INSTANTIATE_TEST_SUITE_P(Of, ProviderTrouble, testing::ValuesIn(troubles()),
-                         [](const auto& trouble) { return trouble.param.name; });
 
 TEST_F(Provider, AnsweringTwiceConfusesNobody) {
   constexpr int kRides = 30;

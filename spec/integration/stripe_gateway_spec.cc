@@ -5,64 +5,26 @@
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <chrono>
+#include <cstddef>
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <string>
 #include <variant>
 
 #include "base/ids.h"
 #include "process/event_loop.h"
-#include "spec/support/eventually.h"
+#include "spec/integration/stripe_gateway_fixture.h"
 #include "spec/support/payment_provider.h"
 
+// Charges at Stripe, and the connections that they take. stripe_refunds_spec.cc has what is about refunds
+// alone.
 namespace rocket::payments {
 namespace {
 
 using spec::PaymentProvider;
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
-
-ChargeRequest request(const std::string& key = random_uuid(), const std::string& customer = "cus_user") {
-  return {key,  customer,
-          2000, "usd",
-          "7",  std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now())};
-}
-
-StripeOptions options_for(const PaymentProvider& provider) {
-  StripeOptions options;
-  options.api_key = PaymentProvider::kApiKey;
-  options.api_base = provider.url();
-  options.timeout = milliseconds(300);
-  return options;
-}
-
-class StripeGatewaySpec : public testing::Test {
- protected:
-  ChargeResult charge(const ChargeRequest& request) { return loop_.run(gateway_.charge(request)); }
-  LookupResult find(const ChargeRequest& request) { return loop_.run(gateway_.find(request)); }
-  static std::string charge_id(const ChargeResult& result) {
-    const auto* charged = std::get_if<Charged>(&result);
-    return charged == nullptr ? "" : charged->charge_id;
-  }
-  RefundResult refund(const RefundRequest& request) { return loop_.run(gateway_.refund(request)); }
-  RefundLookupResult find_refund(const RefundRequest& request) {
-    return loop_.run(gateway_.find_refund(request));
-  }
-  static RefundRequest refund_of(const std::string& charge_id) {
-    return {random_uuid(), charge_id, 2000, "7"};
-  }
-  static std::string refund_id(const RefundResult& result) {
-    const auto* refunded = std::get_if<Refunded>(&result);
-    return refunded == nullptr ? "" : refunded->refund_id;
-  }
-  std::size_t charges() const { return provider_.ledger()["charges"].size(); }
-
-  std::size_t calls() const { return provider_.ledger()["calls"].get<std::size_t>(); }
-
-  PaymentProvider provider_;
-  process::EventLoop loop_;
-  StripeGateway gateway_{options_for(provider_)};
-};
 
 TEST_F(StripeGatewaySpec, ChargesOnceForEachKey) {
   const ChargeRequest ride = request();
@@ -210,65 +172,6 @@ TEST_F(StripeGatewaySpec, DoesNotTakeAnOutageForAChargeNeverMade) {
   for (const char* fault : {"kind=status&status=500&times=9", "kind=page", "kind=status&status=404"}) {
     provider_.fail(fault);
     EXPECT_TRUE(std::holds_alternative<NoAnswer>(find(request()))) << fault;
-    provider_.heal();
-  }
-}
-
-TEST_F(StripeGatewaySpec, RefundsOnceForEachKey) {
-  const RefundRequest ride = refund_of(charge_id(charge(request())));
-  const std::string id = refund_id(refund(ride));
-  EXPECT_TRUE(id.starts_with("re_"));
-  EXPECT_EQ(refund_id(refund(ride)), id);
-  const auto ledger = provider_.ledger();
-  ASSERT_EQ(ledger["refunds"].size(), 1U);
-  EXPECT_EQ(ledger["refunds"][0]["amount"], 2000);
-  EXPECT_EQ(ledger["refunds"][0]["charge"], ride.charge_id);
-  EXPECT_EQ(ledger["refunds"][0]["metadata"]["ride_id"], "7");
-  EXPECT_EQ(ledger["refunds"][0]["metadata"]["refund_key"], ride.refund_key);
-}
-
-TEST_F(StripeGatewaySpec, TakesAChargeThatIsRefundedForRefunded) {
-  const RefundRequest ride = refund_of(charge_id(charge(request())));
-  const std::string id = refund_id(refund(ride));
-  provider_.forget_keys();
-  EXPECT_EQ(refund_id(refund(ride)), id);
-  // If another client has refunded the charge, the answer has that refund's id.
-  EXPECT_EQ(refund_id(refund(refund_of(ride.charge_id))), id);
-  EXPECT_EQ(provider_.ledger()["refunds"].size(), 1U);
-
-  provider_.fail("kind=slow");
-  provider_.fail("kind=status&status=500&times=9");
-  EXPECT_TRUE(std::holds_alternative<NoAnswer>(refund(refund_of(ride.charge_id))))
-      << "which refund it was is not known yet";
-}
-
-TEST_F(StripeGatewaySpec, IsNotGivenMoreThanWasCharged) {
-  RefundRequest ride = refund_of(charge_id(charge(request())));
-  ride.amount_cents = 2001;
-  EXPECT_TRUE(std::holds_alternative<Rejected>(refund(ride)));
-  EXPECT_TRUE(std::holds_alternative<Rejected>(refund(refund_of("ch_of_nobody"))));
-  EXPECT_EQ(provider_.ledger()["refunds"].size(), 0U);
-}
-
-TEST_F(StripeGatewaySpec, FindsARefundWhoseKeyIsForgotten) {
-  const RefundRequest ride = refund_of(charge_id(charge(request())));
-  EXPECT_TRUE(std::holds_alternative<NeverRefunded>(find_refund(ride)));
-  // More entries than the hundred of one page.
-  RefundRequest part = ride;
-  part.amount_cents = 1;
-  const std::string id = refund_id(refund(part));
-  for (int i = 0; i < 120; ++i) {
-    part.refund_key = random_uuid();
-    EXPECT_NE(refund_id(refund(part)), "");
-  }
-  provider_.forget_keys();
-  const RefundLookupResult found = find_refund(ride);
-  ASSERT_TRUE(std::holds_alternative<Refunded>(found));
-  EXPECT_EQ(std::get<Refunded>(found).refund_id, id);
-  EXPECT_TRUE(std::holds_alternative<NeverRefunded>(find_refund(refund_of(ride.charge_id))));
-  for (const char* fault : {"kind=status&status=500&times=9", "kind=page", "kind=status&status=404"}) {
-    provider_.fail(fault);
-    EXPECT_TRUE(std::holds_alternative<NoAnswer>(find_refund(ride))) << fault;
     provider_.heal();
   }
 }
