@@ -16,7 +16,7 @@ BEGIN
     END IF;
     CREATE DOMAIN email_address    AS text             CHECK (VALUE <> '' AND length(VALUE) <= 255);
     CREATE DOMAIN stripe_id        AS text             CHECK (VALUE <> '' AND length(VALUE) <= 255);
-    CREATE DOMAIN idempotency_key  AS text             CHECK (length(VALUE) BETWEEN 20 AND 255);
+    CREATE DOMAIN idempotency_key  AS text COLLATE "C" CHECK (length(VALUE) BETWEEN 20 AND 255);
     CREATE DOMAIN changing_method  AS text             CHECK (VALUE IN ('POST', 'PUT', 'PATCH', 'DELETE'));
     CREATE DOMAIN request_path     AS text             CHECK (length(VALUE) <= 255);
     CREATE DOMAIN recovery_point   AS text             CHECK (length(VALUE) <= 50);
@@ -74,7 +74,8 @@ CREATE TABLE IF NOT EXISTS idempotency_keys (
     resumed_at      timestamptz,
     last_error      text,
 
-    UNIQUE (user_id, idempotency_key),
+    -- The key comes first, because a release knows the key but perhaps not the user.
+    UNIQUE (idempotency_key, user_id),
     CONSTRAINT lease_has_its_time CHECK (num_nonnulls(lease, locked_at) <> 1),
     CONSTRAINT finished_means_answered CHECK
         (num_nonnulls(finished_at, response_code, response_body)

@@ -19,7 +19,7 @@ using endpoints::KeyRule;
 Failure failure_of_refusal(idempotency::RefusalKind kind, MutationOptions options) {
   using idempotency::RefusalKind;
   switch (kind) {
-    case RefusalKind::kUnknownUser:
+    case RefusalKind::kUnknownOwner:
       return unknown_user();
     case RefusalKind::kKeyReused:
       return {options.key_reused_status,
@@ -59,7 +59,7 @@ std::optional<Failure> wrong_variable(const Endpoint& endpoint, const RequestCon
 
 // Everything that can be checked without the database.
 Expected<idempotency::Request> accept(const Endpoint& endpoint, const RequestContext& context,
-                                      const std::string& user_email) {
+                                      const std::string& credential) {
   auto key = key_for(context.request, endpoint.key);
   if (!key) return Unexpected(std::move(key.error()));
   auto parameters = Parameters::parse(context.request);
@@ -73,7 +73,7 @@ Expected<idempotency::Request> accept(const Endpoint& endpoint, const RequestCon
     if (!flag) return Unexpected(std::move(flag.error()));
     raise_error = *flag;
   }
-  return idempotency::Request{.user_email = user_email,
+  return idempotency::Request{.credential = credential,
                               .key = std::move(*key),
                               .method = endpoint.method,
                               // With the variables decoded: /rides/%37 is /rides/7.
@@ -113,13 +113,12 @@ asio::awaitable<HttpResponse> answer_mutation(pg::Lane& lane, const idempotency:
                                               MutationOptions options) {
   const auto credentials = read_credentials(context.request);
   if (!credentials) co_return render(credentials.error(), context.as_problem);
-  const std::string& user_email = *credentials;
 
-  auto accepted = accept(endpoint, context, user_email);
+  auto accepted = accept(endpoint, context, *credentials);
   if (!accepted) {
     // The claim would have noticed an unknown user. Without a claim we must ask, since credentials are
     // checked first.
-    const bool known = co_await user_exists(lane, user_email, context.caller);
+    const bool known = co_await user_exists(lane, *credentials, context.caller);
     co_return render(known ? accepted.error() : unknown_user(), context.as_problem);
   }
 
@@ -128,7 +127,7 @@ asio::awaitable<HttpResponse> answer_mutation(pg::Lane& lane, const idempotency:
   if (context.may_call_provider) {
     outcome = co_await engine.run(lane, endpoint.flow, std::move(request));
   } else {
-    std::optional<idempotency::Outcome> known = co_await engine.look_up(lane, request);
+    std::optional<idempotency::Outcome> known = co_await engine.look_up(lane, endpoint.flow, request);
     if (!known) co_return render(failure("overloaded"), context.as_problem);
     outcome = std::move(*known);
   }

@@ -42,9 +42,9 @@ WITH abandoned AS MATERIALIZED (
 UPDATE idempotency_keys k
    SET lease = $7, locked_at = now(), last_run_at = now(),
        attempts = attempts + 1, completions = completions + 1
-  FROM abandoned, users
- WHERE k.id = abandoned.id AND users.id = k.user_id
-RETURNING k.id, k.lease, users.email, k.idempotency_key, k.request_method, k.request_path, k.recovery_point,
+  FROM abandoned
+ WHERE k.id = abandoned.id
+RETURNING k.id, k.lease, k.user_id, k.idempotency_key, k.request_method, k.request_path, k.recovery_point,
           k.attempts
 )sql"};
 
@@ -106,7 +106,7 @@ std::vector<AbandonedKey> read_abandoned(const pg::Result& result) {
   keys.reserve(static_cast<std::size_t>(result.rows()));
   for (int row = 0; row < result.rows(); ++row) {
     const auto text = [&](const char* column) { return std::string(result.text(row, column)); };
-    keys.push_back({{text("email"), text("idempotency_key"), text("id"), text("lease")},
+    keys.push_back({{text("user_id"), text("idempotency_key"), text("id"), text("lease")},
                     text("request_method"),
                     text("request_path"),
                     text("recovery_point"),

@@ -28,7 +28,7 @@ std::string_view describe(idempotency::RefusalKind kind) {
       return "no answer, later again";
     case RefusalKind::kDatabaseUnavailable:
       return "database away, later again";
-    case RefusalKind::kUnknownUser:
+    case RefusalKind::kUnknownOwner:
     case RefusalKind::kKeyReused:
     case RefusalKind::kInternal:
       break;

@@ -5,6 +5,7 @@
 
 #include "endpoints/failures.h"
 #include "endpoints/provider_calls.h"
+#include "endpoints/user.h"
 
 // A ride is refunded at most once because its refund is one row. The first request makes the row, with the
 // key by which the provider knows the refund. Every other request, with any idempotency key or with none,
@@ -106,6 +107,7 @@ Endpoint cancellations(payments::ChargeGateway& gateway, RideOptions options) {
           .key = KeyRule::kOptional,
           .flow = idempotency::Flow(
               {.name = "cancellation",
+               .owner = kUserOfCredential,
                .steps = {{"started", idempotency::LocalPhase{kPrepareRefund, true}, true},
                          {"refund_prepared",
                           idempotency::ForeignPhase{kRefundNeeds, refund_it, kRecordRefund}, true},

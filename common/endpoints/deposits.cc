@@ -1,5 +1,7 @@
 #include "endpoints/deposits.h"
 
+#include "endpoints/user.h"
+
 namespace rocket::endpoints {
 namespace {
 
@@ -49,6 +51,7 @@ Endpoint deposits() {
           // A deposit has no page of its own. The account shows what it has changed.
           .location = http::PathPattern("/account"),
           .flow = idempotency::Flow({.name = "deposit",
+                                     .owner = kUserOfCredential,
                                      .steps = {{"started", idempotency::LocalPhase{kDeposit}}},
                                      .answer = {201, kAnswer}}),
           .effects = {{"deposits"}},

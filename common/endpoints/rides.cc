@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "endpoints/provider_calls.h"
+#include "endpoints/user.h"
 
 namespace rocket::endpoints {
 namespace {
@@ -94,6 +95,7 @@ Endpoint rides(payments::ChargeGateway& gateway, RideOptions options) {
       .location = http::PathPattern("/rides/{ride}"),
       .flow = idempotency::Flow(
           {.name = "ride",
+           .owner = kUserOfCredential,
            .steps = {{"started", idempotency::LocalPhase{kCreateRide}},
                      {"ride_created", idempotency::ForeignPhase{kChargeNeeds, charge_ride, kRecordCharge}},
                      {"charge_created", idempotency::LocalPhase{kStageReceipt}}},

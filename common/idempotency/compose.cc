@@ -51,13 +51,13 @@ SELECT gone.n, NULL, NULL, NULL, gone.refusal FROM gone)sql";
 // for a moment it may see no key at all, or a free one. Then the caller claims again.
 //
 // All times are the database's, so the clocks of the processes need not agree.
-constexpr std::string_view kClaimUntilPoint = R"sql(
+constexpr std::string_view kClaimUntilOwner = R"sql(
 WITH asked AS MATERIALIZED (
-  SELECT asked.*, users.id AS user_id
+  SELECT asked.*, ()sql";
+constexpr std::string_view kClaimBehindOwner = R"sql() AS user_id
     FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::jsonb[], $7::inet[], $8::uuid[],
                 $9::int[], $10::text[], $11::bool[]) WITH ORDINALITY
-         AS asked (email, id, key, method, path, params, origin_ip, lease, lease_time, in_doubt_tokens, takes, n)
-    LEFT JOIN users ON users.email = asked.email
+         AS asked (credential, id, key, method, path, params, origin_ip, lease, lease_time, in_doubt_tokens, takes, n)
 ), claimed AS (
   INSERT INTO idempotency_keys AS k
          (id, user_id, idempotency_key, request_method, request_path, request_params, origin_ip, lease, locked_at,
@@ -91,7 +91,7 @@ constexpr std::string_view kVerdict = R"sql(
 constexpr std::string_view kVerdictOnOthers = R"sql(
   UNION ALL
   SELECT asked.n,
-         CASE WHEN asked.user_id IS NULL THEN 'unknown_user'
+         CASE WHEN asked.user_id IS NULL THEN 'unknown_owner'
               WHEN k.id IS NULL THEN 'claim_again'
               WHEN k.request_method <> asked.method OR k.request_path <> asked.path
                 OR k.request_params <> asked.params THEN 'reused'
@@ -181,10 +181,10 @@ std::string compose(const StatementParts& parts) {
   return sql + '\n';
 }
 
-std::string compose_claim(std::string_view recovery_point, std::span<const std::string_view> bodies,
-                          const ForeignPhase* call) {
-  std::string sql(kClaimUntilPoint);
-  sql += quoted(recovery_point);
+std::string compose_claim(std::string_view owner, std::string_view recovery_point,
+                          std::span<const std::string_view> bodies, const ForeignPhase* call) {
+  std::string sql(kClaimUntilOwner);
+  sql.append(owner).append(kClaimBehindOwner).append(quoted(recovery_point));
   sql.append(kClaimBehindPoint).append(kVerdict);
   if (call == nullptr) return sql.append(kVerdictOnOthers).append(kVerdictOnly);
   sql.append(kOfOldKeys).append(kVerdictOnOthers).append(kNewKeys);

@@ -20,7 +20,7 @@ namespace {
 constexpr int kMaxClaims = 5;
 
 Lease new_lease(const Request& request) {
-  return {request.user_email, request.key, time_ordered_uuid(), random_uuid(), {}, request.caller};
+  return {request.credential, request.key, time_ordered_uuid(), random_uuid(), {}, request.caller};
 }
 
 // For use after a commit in doubt or a lost lease. The old token is kept, because it may hold the key after
@@ -44,10 +44,10 @@ pg::Unit unit_of(const Lease& lease, pg::Query query) {
 }
 
 // A request that locks rows of more than one key has a transaction of its own, and all others wait for it. So
-// each user has only one such request in line at a time.
+// each owner has only one such request in line at a time.
 pg::Unit unit_of(const Flow& flow, const Lease& lease, std::vector<pg::Query> queries) {
   pg::Unit unit = unit_of(lease, std::move(queries));
-  if (flow.locks_shared_rows()) unit.lock_key = lease.user_email;
+  if (flow.locks_shared_rows()) unit.lock_key = lease.owner;
   unit.exclusive = flow.locks_shared_rows();
   return unit;
 }
@@ -123,8 +123,10 @@ asio::awaitable<Outcome> Engine::run(pg::Lane& lane, const Flow& flow, Request r
   co_return co_await give_up(lane, std::move(left), may_hold, error);
 }
 
-asio::awaitable<std::optional<Outcome>> Engine::look_up(pg::Lane& lane, const Request& request) const {
-  pg::Unit unit = unit_of(new_lease(request), idempotency::look_up(request, options_.lease_time));
+asio::awaitable<std::optional<Outcome>> Engine::look_up(pg::Lane& lane, const Flow& flow,
+                                                        const Request& request) const {
+  pg::Unit unit =
+      unit_of(new_lease(request), idempotency::look_up(request, options_.lease_time, flow.claim_only()));
   const std::vector<pg::Result> results = co_await lane.commit(std::move(unit));
   const ClaimResult result = read_claim(results.front(), {});
   if (const auto* response = std::get_if<Response>(&result)) co_return *response;
@@ -187,8 +189,9 @@ asio::awaitable<std::optional<Outcome>> Engine::attempt(pg::Lane& lane, const Fl
                                                         bool& claimed) const {
   const Stretch& first = flow.from(kStarted);
   std::vector<pg::Query> queries;
-  queries.push_back(claim(request, lease, options_.lease_time, flow.claim()));
-  if (flow.claim() == nullptr) {
+  const ComposedStatement* both = flow.claim_and_begin();
+  queries.push_back(claim(request, lease, options_.lease_time, both != nullptr ? *both : flow.claim_only()));
+  if (both == nullptr) {
     for (pg::Query& each : queries_of(first, lease)) queries.push_back(std::move(each));
   }
   std::vector<pg::Result> results = co_await lane.commit(unit_of(flow, lease, std::move(queries)));
@@ -203,7 +206,7 @@ asio::awaitable<std::optional<Outcome>> Engine::attempt(pg::Lane& lane, const Fl
   const HeldLeases::Entry held(held_, lease);
 
   std::optional<Progress> progress;
-  if (flow.claim() == nullptr || key.is_new) progress = progress_after(flow, first, results);
+  if (both == nullptr || key.is_new) progress = progress_after(flow, first, results);
   if (!progress) {
     const Stretch& rest = flow.from(key.recovery_point);
     results = co_await lane.commit(unit_of(flow, lease, queries_of(rest, lease)));

@@ -41,7 +41,8 @@ class Engine {
 
   // Returns the answer to a finished request, or the reason why no attempt may be made. It makes no attempt
   // and writes nothing. Returns nullopt if only an attempt can tell. Throws database errors.
-  asio::awaitable<std::optional<Outcome>> look_up(pg::Lane& lane, const Request& request) const;
+  asio::awaitable<std::optional<Outcome>> look_up(pg::Lane& lane, const Flow& flow,
+                                                  const Request& request) const;
 
   // Goes on with a key whose lease the caller holds already. Never throws.
   asio::awaitable<Outcome> resume(pg::Lane& lane, const Flow& flow, Lease lease,

@@ -22,6 +22,7 @@ void check(const FlowDeclaration& flow) {
   const auto must = [&](bool holds, const char* what) {
     if (!holds) throw std::logic_error("the flow " + flow.name + ": " + what);
   };
+  must(flow.owner != nullptr, "says who owns a request");
   must(!flow.steps.empty() && flow.steps.front().recovery_point == kStarted, "begins at started");
   for (const Step& step : flow.steps) {
     const bool is_last = &step == &flow.steps.back();
@@ -48,13 +49,16 @@ Flow::Flow(FlowDeclaration declaration) : declaration_(std::move(declaration)) {
     ways_.push_back(
         {stretch_from(i, false), call_at(steps, i) == nullptr ? Stretch{} : stretch_from(i, true)});
   }
+  claim_only_ = std::make_unique<ComposedStatement>(declaration_.name + ".claim_only",
+                                                    compose_claim(declaration_.owner, kStarted));
   const std::size_t end = end_of_statement(0, false);
   if (const ForeignPhase* call = call_at(steps, end);
       call != nullptr && !steps[end == 0 ? 0 : end - 1].apart) {
     std::vector<std::string_view> bodies;
     for (std::size_t i = 0; i < end; ++i) bodies.emplace_back(body_of(steps[i]).makes);
-    claim_ = std::make_unique<ComposedStatement>(declaration_.name + ".claim",
-                                                 compose_claim(steps[end].recovery_point, bodies, call));
+    claim_and_begin_ = std::make_unique<ComposedStatement>(
+        declaration_.name + ".claim_and_begin",
+        compose_claim(declaration_.owner, steps[end].recovery_point, bodies, call));
   }
 }
 
@@ -72,8 +76,8 @@ const Stretch& Flow::after_call(std::string_view recovery_point) const {
 }
 
 std::vector<pg::Statement> Flow::statements() const {
-  std::vector<pg::Statement> all;
-  if (claim_) all.push_back(claim_->statement());
+  std::vector<pg::Statement> all{claim_only_->statement()};
+  if (claim_and_begin_) all.push_back(claim_and_begin_->statement());
   for (const auto& each : statements_) all.push_back(each->statement());
   return all;
 }

@@ -93,6 +93,9 @@ struct FinalAnswer {
 struct FlowDeclaration {
   // Begins the names of its statements.
   std::string name;
+  // A SELECT that finds the owner of asked.credential: one row with a bigint, or no row. It is a part of the
+  // statement that claims a key, so it costs no round trip of its own.
+  const char* owner = nullptr;
   // The first step is at kStarted; the last one leads to kFinished.
   std::vector<Step> steps;
   FinalAnswer answer;
@@ -124,9 +127,11 @@ class Flow {
   const std::vector<Step>& steps() const { return declaration_.steps; }
   Response refusal(std::string_view code) const { return declaration_.refusal(code); }
 
-  // One statement that claims keys and takes the new ones through the first stretch; see claim() in keys.h.
-  // Null if a phase of the first stretch may refuse or is apart, or if no foreign call follows.
-  const ComposedStatement* claim() const { return claim_.get(); }
+  // The statement that claims keys and looks at them; see keys.h.
+  const ComposedStatement& claim_only() const { return *claim_only_; }
+  // One statement that claims keys and takes the new ones through the first stretch. Null if a phase of the
+  // first stretch may refuse or is apart, or if no foreign call follows.
+  const ComposedStatement* claim_and_begin() const { return claim_and_begin_.get(); }
   // From this recovery point on. Throws std::logic_error when the flow has no such point.
   const Stretch& from(std::string_view recovery_point) const;
   // From the answer of the foreign call at this recovery point on. The first statement has one more
@@ -149,7 +154,8 @@ class Flow {
 
   FlowDeclaration declaration_;
   std::vector<std::unique_ptr<ComposedStatement>> statements_;
-  std::unique_ptr<ComposedStatement> claim_;
+  std::unique_ptr<ComposedStatement> claim_only_;
+  std::unique_ptr<ComposedStatement> claim_and_begin_;
   std::vector<Ways> ways_;
 };
 

@@ -2,8 +2,6 @@
 
 #include <stdexcept>
 
-#include "idempotency/compose.h"
-
 namespace rocket::idempotency {
 namespace {
 
@@ -15,18 +13,18 @@ UPDATE idempotency_keys
 RETURNING recovery_point, response_code, response_body
 )sql"};
 
-// Finds the row by user and key, not by id: after a claim in doubt the id may not be known.
+// Finds the row by its key, not by id: after a claim in doubt the id may not be known. The tokens tell which
+// owner's key it is.
 constexpr pg::Statement kRelease{"release_key", R"sql(
 UPDATE idempotency_keys
-   SET lease = NULL, locked_at = NULL, last_run_at = now(), last_error = left($4, 500)
- WHERE user_id = (SELECT id FROM users WHERE email = $1) AND idempotency_key = $2
-   AND lease = ANY ($3::uuid[])
+   SET lease = NULL, locked_at = NULL, last_run_at = now(), last_error = left($3, 500)
+ WHERE idempotency_key = $1 AND lease = ANY ($2::uuid[])
 )sql"};
 
 constexpr pg::Statement kPark{"park_key", R"sql(
 UPDATE idempotency_keys
-   SET lease = NULL, locked_at = NULL, last_run_at = now(), parked_at = now(), last_error = left($4, 500)
- WHERE user_id = (SELECT id FROM users WHERE email = $1) AND idempotency_key = $2 AND lease = $3
+   SET lease = NULL, locked_at = NULL, last_run_at = now(), parked_at = now(), last_error = left($3, 500)
+ WHERE id = $1 AND lease = $2
 )sql"};
 
 // UUIDs need no quoting inside an array.
@@ -39,18 +37,12 @@ std::string array_of(const std::vector<std::string>& uuids) {
   return array + '}';
 }
 
-// Claims keys whose flow does not go on in the same statement, and looks at keys.
-const ComposedStatement& claim_only() {
-  static const ComposedStatement statement("claim_keys", compose_claim(kStarted));
-  return statement;
-}
-
 enum class Claiming { kTakes, kOnlyLooks };
 
 pg::Query claim(const Request& request, const Lease& lease, std::chrono::seconds lease_time,
                 const ComposedStatement& statement, Claiming claiming) {
   return {statement.statement(),
-          {request.user_email, lease.key_id, request.key, request.method, request.path, request.params,
+          {request.credential, lease.key_id, request.key, request.method, request.path, request.params,
            request.origin_ip, lease.token, std::to_string(lease_time.count()),
            array_of(lease.in_doubt_tokens), claiming == Claiming::kTakes ? "true" : "false"}};
 }
@@ -58,15 +50,15 @@ pg::Query claim(const Request& request, const Lease& lease, std::chrono::seconds
 }  // namespace
 
 pg::Query claim(const Request& request, const Lease& lease, std::chrono::seconds lease_time,
-                const ComposedStatement* and_begin) {
-  return claim(request, lease, lease_time, and_begin == nullptr ? claim_only() : *and_begin,
-               Claiming::kTakes);
+                const ComposedStatement& statement) {
+  return claim(request, lease, lease_time, statement, Claiming::kTakes);
 }
 
-pg::Query look_up(const Request& request, std::chrono::seconds lease_time) {
+pg::Query look_up(const Request& request, std::chrono::seconds lease_time,
+                  const ComposedStatement& statement) {
   Lease nobodys;
   nobodys.key_id = nobodys.token = "00000000-0000-0000-0000-000000000000";
-  return claim(request, nobodys, lease_time, claim_only(), Claiming::kOnlyLooks);
+  return claim(request, nobodys, lease_time, statement, Claiming::kOnlyLooks);
 }
 
 ClaimResult read_claim(const pg::Result& result, const Lease& lease) {
@@ -87,7 +79,7 @@ ClaimResult read_claim(const pg::Result& result, const Lease& lease) {
   if (verdict == "reused") return Refusal{RefusalKind::kKeyReused};
   if (verdict == "in_progress") return Refusal{RefusalKind::kInProgress};
   if (verdict == "parked") return Refusal{RefusalKind::kParked};
-  if (verdict == "unknown_user") return Refusal{RefusalKind::kUnknownUser};
+  if (verdict == "unknown_owner") return Refusal{RefusalKind::kUnknownOwner};
   throw std::logic_error("unknown verdict on a claim");
 }
 
@@ -98,15 +90,15 @@ pg::Query finish(const Lease& lease, const std::string& recovery_point, int stat
 pg::Query release(const Lease& lease, const std::string& error) {
   std::vector<std::string> tokens = lease.in_doubt_tokens;
   tokens.push_back(lease.token);
-  return {kRelease, {lease.user_email, lease.key, array_of(tokens), error}};
+  return {kRelease, {lease.key, array_of(tokens), error}};
 }
 
 pg::Query park(const Lease& lease, const std::string& error) {
-  return {kPark, {lease.user_email, lease.key, lease.token, error}};
+  return {kPark, {lease.key_id, lease.token, error}};
 }
 
-std::string lock_key_of(const Lease& lease) { return lease.key + ' ' + lease.user_email; }
+std::string lock_key_of(const Lease& lease) { return lease.key + ' ' + lease.owner; }
 
-std::vector<pg::Statement> key_statements() { return {claim_only().statement(), kFinish, kRelease, kPark}; }
+std::vector<pg::Statement> key_statements() { return {kFinish, kRelease, kPark}; }
 
 }  // namespace rocket::idempotency

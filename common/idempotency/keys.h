@@ -17,7 +17,9 @@ namespace rocket::idempotency {
 
 // One attempt's right to work on a key.
 struct Lease {
-  std::string user_email;
+  // The request's credential, or something else that stands for the owner. Keys with the same text but
+  // another owner are different keys.
+  std::string owner;
   std::string key;
   // For a claim: the id that the row gets if the key is new.
   std::string key_id;
@@ -45,11 +47,14 @@ using ClaimResult = std::variant<Claimed, Response, Refusal, ClaimAgain>;
 // over from an in-doubt token at once: this is how a commit in doubt is resolved. A transaction that is still
 // under way under that token can write nothing afterwards. Repeating a claim with the same lease is harmless.
 //
-// `and_begin` is Flow::claim(): if it is given, the same statement takes a new key through the first stretch.
+// `statement` is Flow::claim_only(), or Flow::claim_and_begin(), which also takes a new key through the first
+// stretch.
 pg::Query claim(const Request& request, const Lease& lease, std::chrono::seconds lease_time,
-                const ComposedStatement* and_begin = nullptr);
+                const ComposedStatement& statement);
 // The same, but it takes no lease. Its result is never Claimed; it is ClaimAgain where a claim might succeed.
-pg::Query look_up(const Request& request, std::chrono::seconds lease_time);
+// `statement` is Flow::claim_only().
+pg::Query look_up(const Request& request, std::chrono::seconds lease_time,
+                  const ComposedStatement& statement);
 ClaimResult read_claim(const pg::Result& result, const Lease& lease);
 
 // These do nothing when the lease does not hold the key any more. Only release also works for in-doubt
@@ -61,7 +66,7 @@ pg::Query park(const Lease& lease, const std::string& error);
 // The lock key of units that lock this key's row; see pg::Unit.
 std::string lock_key_of(const Lease& lease);
 
-// All statements of the above.
+// All statements of the above that do not belong to a flow.
 std::vector<pg::Statement> key_statements();
 
 }  // namespace rocket::idempotency

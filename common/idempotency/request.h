@@ -9,8 +9,9 @@ namespace rocket::idempotency {
 
 // What a client asked for, already checked, in the form in which it is stored and compared.
 struct Request {
-  // The user who asks. A key belongs to its user.
-  std::string user_email;
+  // Says whose request it is. Only the flow knows how to read it; see FlowDeclaration::owner. A key belongs
+  // to its owner.
+  std::string credential;
   // 20 to 255 printable ASCII characters.
   std::string key;
   std::string method;
@@ -39,7 +40,7 @@ struct Response {
 
 // Why there is no answer to store. The key is untouched, or released at its recovery point.
 enum class RefusalKind {
-  kUnknownUser,
+  kUnknownOwner,        // the credential is nobody's
   kKeyReused,           // the key was used for another request
   kInProgress,          // another attempt holds the lease
   kParked,              // waits for a person

@@ -30,7 +30,7 @@ constexpr const char* kOtherParams = R"({"origin_lat":0,"origin_lon":0,"target_l
 class Claim : public testing::Test {
  protected:
   Claim() {
-    lease_.user_email = kUser;
+    lease_.owner = kUser;
     lease_.key = request_.key;
     lease_.key_id = random_uuid();
     lease_.token = random_uuid();
@@ -38,7 +38,8 @@ class Claim : public testing::Test {
 
   // Claims the key and returns "claimed", the refusal or the stored answer.
   std::string claim(const Request& request, const Lease& lease) {
-    const pg::Query query = idempotency::claim(request, lease, std::chrono::seconds(90), rides_.claim());
+    const pg::Query query =
+        idempotency::claim(request, lease, std::chrono::seconds(90), *rides_.claim_and_begin());
     const std::vector<const pg::Query*> alone{&query};
     const auto result = idempotency::read_claim(loop_.run(session_.run(pg::as_set(alone))), lease);
     if (const auto* claimed = std::get_if<idempotency::Claimed>(&result)) {
@@ -77,7 +78,7 @@ TEST_F(Claim, TakesANewKeyOnce) {
 }
 
 TEST_F(Claim, IsNoLookUp) {
-  const pg::Query query = idempotency::look_up(request_, std::chrono::seconds(90));
+  const pg::Query query = idempotency::look_up(request_, std::chrono::seconds(90), rides_.claim_only());
   const std::vector<const pg::Query*> alone{&query};
   const auto found = idempotency::read_claim(loop_.run(session_.run(pg::as_set(alone))), lease_);
   EXPECT_TRUE(std::holds_alternative<idempotency::ClaimAgain>(found));
@@ -127,9 +128,9 @@ TEST_F(Claim, IsOfOneUserAndOneKey) {
   ASSERT_EQ(claim(request_, lease_), "new");
   // Keys of other users and other keys do not matter, whatever their state.
   Request others = request_;
-  others.user_email = kDeclinedUser;
+  others.credential = kDeclinedUser;
   Lease lease = lease_;
-  lease.user_email = kDeclinedUser;
+  lease.owner = kDeclinedUser;
   lease.key_id = random_uuid();
   lease.token = random_uuid();
   EXPECT_EQ(claim(others, lease), "new");

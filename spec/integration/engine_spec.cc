@@ -28,7 +28,7 @@ TEST_F(EngineSpec, TakesANewRequestToItsEnd) {
 }
 
 TEST_F(EngineSpec, KnowsNoStranger) {
-  EXPECT_EQ(describe(rig_.run(engine_ride(key_, "stranger@example.com"))), "unknown_user");
+  EXPECT_EQ(describe(rig_.run(engine_ride(key_, "stranger@example.com"))), "unknown_owner");
   EXPECT_EQ(database_.count("idempotency_keys"), 0);
 }
 

@@ -74,9 +74,9 @@ TEST(Storage, MakesProgressWithoutTouchingAnIndex) {
   const idempotency::Lease lease{kUser, request.key, time_ordered_uuid(), random_uuid()};
   const idempotency::Lease second{kUser, request.key, time_ordered_uuid(), random_uuid()};
 
-  run(idempotency::claim(request, lease, std::chrono::seconds(90)));
+  run(idempotency::claim(request, lease, std::chrono::seconds(90), flow.claim_only()));
   run(idempotency::release(lease, "connection refused"));
-  run(idempotency::claim(request, second, std::chrono::seconds(90)));
+  run(idempotency::claim(request, second, std::chrono::seconds(90), flow.claim_only()));
   run({statement(flow.from("started")), {lease.key_id, second.token}});
   ASSERT_EQ(database.of_key(request.key, "recovery_point"), "ride_created");
   const auto progress = counter.take();
@@ -219,8 +219,9 @@ TEST_F(HeavyPlans, FindTheKeysOfEveryStretchByTheirIndexes) {
       expect_no_scan(pg::Query(statement, std::move(arrays)));
     }
     const idempotency::Lease lease{kUser, new_key(), id, id};
-    const pg::Query claim =
-        idempotency::claim(engine_ride(new_key()), lease, std::chrono::seconds(90), endpoint.flow.claim());
+    const auto* both = endpoint.flow.claim_and_begin();
+    const pg::Query claim = idempotency::claim(engine_ride(new_key()), lease, std::chrono::seconds(90),
+                                               both != nullptr ? *both : endpoint.flow.claim_only());
     const std::vector<const pg::Query*> alone{&claim};
     expect_no_scan(pg::as_set(alone));
   }

@@ -71,8 +71,8 @@ std::string describe(const idempotency::Outcome& outcome) {
   }
   using idempotency::RefusalKind;
   switch (std::get<idempotency::Refusal>(outcome).kind) {
-    case RefusalKind::kUnknownUser:
-      return "unknown_user";
+    case RefusalKind::kUnknownOwner:
+      return "unknown_owner";
     case RefusalKind::kKeyReused:
       return "key_reused";
     case RefusalKind::kInProgress:

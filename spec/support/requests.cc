@@ -43,7 +43,7 @@ ClientRequest get_request(const std::string& target, const std::string& user) {
 
 idempotency::Request engine_ride(const std::string& key, const std::string& user) {
   idempotency::Request request;
-  request.user_email = user;
+  request.credential = user;
   request.key = key;
   request.method = "POST";
   request.path = "/rides";

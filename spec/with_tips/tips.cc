@@ -5,6 +5,7 @@
 
 #include "endpoints/failures.h"
 #include "endpoints/provider_calls.h"
+#include "endpoints/user.h"
 
 namespace rocket::spec {
 namespace {
@@ -71,6 +72,7 @@ endpoints::Endpoint tips(payments::ChargeGateway& gateway, endpoints::RideOption
           .parameters = {{"amount", endpoints::Integer{1, 500}}},
           .flow = idempotency::Flow(
               {.name = "tip",
+               .owner = endpoints::kUserOfCredential,
                .steps = {{"started", idempotency::LocalPhase{kCreateTip, true}, true},
                          {"tip_created", idempotency::ForeignPhase{kChargeNeeds, charge_tip, kRecordCharge}},
                          {"charge_created", idempotency::LocalPhase{}}},
