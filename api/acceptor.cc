@@ -14,7 +14,7 @@
 #include <system_error>
 #include <utility>
 
-#include "base/host.h"
+#include "rocket/base/host.h"
 
 namespace rocket::api {
 namespace {

@@ -9,7 +9,7 @@
 #include <unordered_set>
 #include <variant>
 
-#include "payments/circuit_breaker.h"
+#include "rocket/payments/circuit_breaker.h"
 
 namespace rocket::api {
 

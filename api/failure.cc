@@ -4,7 +4,7 @@
 #include <cctype>
 #include <nlohmann/json.hpp>
 
-#include "endpoints/failures.h"
+#include "rocket/endpoints/failures.h"
 
 namespace rocket::api {
 namespace {

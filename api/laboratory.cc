@@ -8,8 +8,8 @@
 #include "api/failure.h"
 #include "api/queries.h"
 #include "api/request_checks.h"
-#include "payments/faulty_gateway.h"
-#include "payments/mock_gateway.h"
+#include "rocket/payments/faulty_gateway.h"
+#include "rocket/payments/mock_gateway.h"
 
 namespace rocket::api {
 namespace {

@@ -8,12 +8,12 @@
 
 #include "api/mutations.h"
 #include "api/request_context.h"
-#include "base/log.h"
-#include "endpoints/rides.h"
-#include "idempotency/engine.h"
-#include "payments/charge_gateway.h"
-#include "pg/lane.h"
-#include "pg/lanes.h"
+#include "rocket/base/log.h"
+#include "rocket/endpoints/rides.h"
+#include "rocket/idempotency/engine.h"
+#include "rocket/payments/charge_gateway.h"
+#include "rocket/pg/lane.h"
+#include "rocket/pg/lanes.h"
 
 namespace rocket::api {
 

@@ -8,7 +8,7 @@
 #include "api/parameters.h"
 #include "api/queries.h"
 #include "api/request_checks.h"
-#include "base/ids.h"
+#include "rocket/base/ids.h"
 
 namespace rocket::api {
 namespace {

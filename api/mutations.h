@@ -4,9 +4,9 @@
 
 #include "api/failure.h"
 #include "api/request_context.h"
-#include "endpoints/endpoint.h"
-#include "idempotency/engine.h"
-#include "pg/lane.h"
+#include "rocket/endpoints/endpoint.h"
+#include "rocket/idempotency/engine.h"
+#include "rocket/pg/lane.h"
 
 namespace rocket::api {
 

@@ -8,7 +8,7 @@
 
 #include "api/failure.h"
 #include "api/http_message.h"
-#include "endpoints/endpoint.h"
+#include "rocket/endpoints/endpoint.h"
 
 namespace rocket::api {
 

@@ -8,8 +8,8 @@
 #include "api/failure.h"
 #include "api/readiness.h"
 #include "api/request_context.h"
-#include "payments/circuit_breaker.h"
-#include "pg/lane.h"
+#include "rocket/payments/circuit_breaker.h"
+#include "rocket/pg/lane.h"
 
 // The requests that change nothing. All let database errors through.
 namespace rocket::api {

@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "api/queries.h"
-#include "idempotency/keys.h"
-#include "pg/errors.h"
+#include "rocket/idempotency/keys.h"
+#include "rocket/pg/errors.h"
 
 namespace rocket::api {
 namespace {

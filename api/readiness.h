@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "base/log.h"
-#include "endpoints/endpoint.h"
-#include "pg/lane.h"
-#include "pg/query.h"
-#include "pg/requirements.h"
+#include "rocket/base/log.h"
+#include "rocket/endpoints/endpoint.h"
+#include "rocket/pg/lane.h"
+#include "rocket/pg/query.h"
+#include "rocket/pg/requirements.h"
 
 namespace rocket::api {
 

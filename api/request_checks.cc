@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/ids.h"
+#include "rocket/base/ids.h"
 
 namespace rocket::api {
 namespace {

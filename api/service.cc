@@ -11,8 +11,8 @@
 #include "api/parameters.h"
 #include "api/queries.h"
 #include "api/request_checks.h"
-#include "base/ids.h"
-#include "pg/errors.h"
+#include "rocket/base/ids.h"
+#include "rocket/pg/errors.h"
 
 namespace rocket::api {
 namespace {

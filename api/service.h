@@ -22,13 +22,13 @@
 #include "api/request_context.h"
 #include "api/request_reader.h"
 #include "api/response_queue.h"
-#include "base/log.h"
-#include "endpoints/endpoint.h"
-#include "http/path_pattern.h"
-#include "idempotency/engine.h"
-#include "idempotency/times.h"
-#include "payments/circuit_breaker.h"
-#include "pg/lanes.h"
+#include "rocket/base/log.h"
+#include "rocket/endpoints/endpoint.h"
+#include "rocket/http/path_pattern.h"
+#include "rocket/idempotency/engine.h"
+#include "rocket/idempotency/times.h"
+#include "rocket/payments/circuit_breaker.h"
+#include "rocket/pg/lanes.h"
 
 namespace rocket::api {
 

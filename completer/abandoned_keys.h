@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "idempotency/keys.h"
-#include "idempotency/times.h"
-#include "pg/query.h"
-#include "pg/result.h"
+#include "rocket/idempotency/keys.h"
+#include "rocket/idempotency/times.h"
+#include "rocket/pg/query.h"
+#include "rocket/pg/result.h"
 
 // Queries for unfinished keys that nobody works on, and for parked keys.
 namespace rocket::completer {

@@ -4,13 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "base/log.h"
 #include "completer/abandoned_keys.h"
 #include "completer/key_taker.h"
-#include "endpoints/endpoint.h"
-#include "idempotency/engine.h"
-#include "pg/lanes.h"
-#include "process/stop_signal.h"
+#include "rocket/base/log.h"
+#include "rocket/endpoints/endpoint.h"
+#include "rocket/idempotency/engine.h"
+#include "rocket/pg/lanes.h"
+#include "rocket/process/stop_signal.h"
 
 namespace rocket::completer {
 

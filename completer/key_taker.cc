@@ -2,9 +2,9 @@
 
 #include <utility>
 
-#include "base/ids.h"
-#include "pg/errors.h"
-#include "process/block_on.h"
+#include "rocket/base/ids.h"
+#include "rocket/pg/errors.h"
+#include "rocket/process/block_on.h"
 
 namespace rocket::completer {
 namespace {

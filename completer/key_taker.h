@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "base/log.h"
 #include "completer/abandoned_keys.h"
-#include "pg/lanes.h"
+#include "rocket/base/log.h"
+#include "rocket/pg/lanes.h"
 
 namespace rocket::completer {
 

@@ -3,16 +3,16 @@
 #include <iostream>
 #include <memory>
 
-#include "base/log.h"
-#include "base/settings.h"
-#include "jobs/drain.h"
-#include "jobs/queues.h"
-#include "process/database_check.h"
-#include "process/database_settings.h"
-#include "process/event_loop.h"
-#include "process/program.h"
-#include "process/stop_signal.h"
-#include "process/worker_loop.h"
+#include "rocket/base/log.h"
+#include "rocket/base/settings.h"
+#include "rocket/jobs/drain.h"
+#include "rocket/jobs/queues.h"
+#include "rocket/process/database_check.h"
+#include "rocket/process/database_settings.h"
+#include "rocket/process/event_loop.h"
+#include "rocket/process/program.h"
+#include "rocket/process/stop_signal.h"
+#include "rocket/process/worker_loop.h"
 
 namespace {
 

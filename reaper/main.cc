@@ -1,16 +1,16 @@
 // Removes idempotency keys that finished long ago.
 
-#include "base/log.h"
-#include "base/settings.h"
-#include "idempotency/times.h"
-#include "pg/session.h"
-#include "process/database_check.h"
-#include "process/database_settings.h"
-#include "process/event_loop.h"
-#include "process/program.h"
-#include "process/stop_signal.h"
-#include "process/worker_loop.h"
 #include "reaper/reap.h"
+#include "rocket/base/log.h"
+#include "rocket/base/settings.h"
+#include "rocket/idempotency/times.h"
+#include "rocket/pg/session.h"
+#include "rocket/process/database_check.h"
+#include "rocket/process/database_settings.h"
+#include "rocket/process/event_loop.h"
+#include "rocket/process/program.h"
+#include "rocket/process/stop_signal.h"
+#include "rocket/process/worker_loop.h"
 
 namespace {
 

@@ -3,7 +3,7 @@
 #include <chrono>
 #include <cstdint>
 
-#include "pg/query.h"
+#include "rocket/pg/query.h"
 
 namespace rocket::reaper {
 

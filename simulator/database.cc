@@ -10,7 +10,7 @@
 #include <system_error>
 #include <utility>
 
-#include "pg/errors.h"
+#include "rocket/pg/errors.h"
 
 namespace rocket::simulator {
 namespace {

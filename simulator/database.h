@@ -4,11 +4,11 @@
 #include <optional>
 #include <string>
 
-#include "base/log.h"
-#include "pg/query.h"
-#include "pg/result.h"
-#include "pg/session.h"
-#include "process/stop_signal.h"
+#include "rocket/base/log.h"
+#include "rocket/pg/query.h"
+#include "rocket/pg/result.h"
+#include "rocket/pg/session.h"
+#include "rocket/process/stop_signal.h"
 
 namespace rocket::simulator {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "endpoints/endpoint.h"
+#include "rocket/endpoints/endpoint.h"
 #include "simulator/database.h"
 
 namespace rocket::simulator {

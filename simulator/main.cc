@@ -6,12 +6,12 @@
 #include <thread>
 #include <vector>
 
-#include "base/log.h"
-#include "endpoints/all.h"
-#include "http/library.h"
-#include "payments/mock_gateway.h"
-#include "process/program.h"
-#include "process/stop_signal.h"
+#include "rocket/base/log.h"
+#include "rocket/endpoints/all.h"
+#include "rocket/http/library.h"
+#include "rocket/payments/mock_gateway.h"
+#include "rocket/process/program.h"
+#include "rocket/process/stop_signal.h"
 #include "simulator/database.h"
 #include "simulator/options.h"
 #include "simulator/pacer.h"

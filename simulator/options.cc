@@ -5,9 +5,9 @@
 #include <memory>
 #include <random>
 
-#include "base/host.h"
-#include "base/settings.h"
-#include "process/database_settings.h"
+#include "rocket/base/host.h"
+#include "rocket/base/settings.h"
+#include "rocket/process/database_settings.h"
 
 namespace rocket::simulator {
 namespace {

@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
-#include "base/log.h"
-#include "idempotency/times.h"
+#include "rocket/base/log.h"
+#include "rocket/idempotency/times.h"
 
 namespace rocket::simulator {
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "endpoints/endpoint.h"
-#include "pg/query.h"
+#include "rocket/endpoints/endpoint.h"
+#include "rocket/pg/query.h"
 
 namespace rocket::simulator {
 

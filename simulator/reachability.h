@@ -5,7 +5,7 @@
 #include <utility>
 #include <variant>
 
-#include "base/log.h"
+#include "rocket/base/log.h"
 #include "simulator/http_client.h"
 
 namespace rocket::simulator {

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "base/ids.h"
+#include "rocket/base/ids.h"
 
 namespace rocket::simulator {
 namespace {

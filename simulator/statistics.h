@@ -9,7 +9,7 @@
 #include <string_view>
 #include <utility>
 
-#include "base/log.h"
+#include "rocket/base/log.h"
 #include "simulator/http_client.h"
 #include "simulator/plan.h"
 

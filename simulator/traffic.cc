@@ -6,7 +6,7 @@
 #include <stop_token>
 #include <vector>
 
-#include "base/ids.h"
+#include "rocket/base/ids.h"
 #include "simulator/caller.h"
 #include "simulator/http_client.h"
 #include "simulator/pacer.h"

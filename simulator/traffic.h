@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
-#include "base/log.h"
-#include "process/stop_signal.h"
+#include "rocket/base/log.h"
+#include "rocket/process/stop_signal.h"
 #include "simulator/options.h"
 #include "simulator/statistics.h"
 #include "simulator/users.h"

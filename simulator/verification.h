@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "base/log.h"
-#include "endpoints/endpoint.h"
-#include "process/stop_signal.h"
+#include "rocket/base/log.h"
+#include "rocket/endpoints/endpoint.h"
+#include "rocket/process/stop_signal.h"
 #include "simulator/database.h"
 #include "simulator/promises.h"
 #include "simulator/witness.h"

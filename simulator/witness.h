@@ -11,7 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "base/log.h"
+#include "rocket/base/log.h"
 #include "simulator/http_client.h"
 #include "simulator/plan.h"
 

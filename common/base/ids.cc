@@ -1,4 +1,4 @@
-#include "base/ids.h"
+#include "rocket/base/ids.h"
 
 #include <unistd.h>
 

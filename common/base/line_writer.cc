@@ -1,4 +1,4 @@
-#include "base/line_writer.h"
+#include "rocket/base/line_writer.h"
 
 #include <poll.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "base/log.h"
+#include "rocket/base/log.h"
 
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/pattern_formatter.h>
@@ -11,8 +11,8 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 
-#include "base/line_writer.h"
-#include "base/settings.h"
+#include "rocket/base/line_writer.h"
+#include "rocket/base/settings.h"
 
 namespace rocket {
 namespace {

@@ -1,4 +1,4 @@
-#include "base/settings.h"
+#include "rocket/base/settings.h"
 
 #include <algorithm>
 #include <charconv>

@@ -3,10 +3,10 @@
 #include <utility>
 #include <vector>
 
-#include "endpoints/cancellations.h"
-#include "endpoints/deposits.h"
-#include "endpoints/endpoint.h"
-#include "endpoints/rides.h"
+#include "rocket/endpoints/cancellations.h"
+#include "rocket/endpoints/deposits.h"
+#include "rocket/endpoints/endpoint.h"
+#include "rocket/endpoints/rides.h"
 
 namespace rocket::endpoints {
 

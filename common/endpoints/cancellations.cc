@@ -1,11 +1,11 @@
-#include "endpoints/cancellations.h"
+#include "rocket/endpoints/cancellations.h"
 
 #include <string>
 #include <utility>
 
-#include "endpoints/failures.h"
-#include "endpoints/provider_calls.h"
-#include "endpoints/user.h"
+#include "rocket/endpoints/failures.h"
+#include "rocket/endpoints/provider_calls.h"
+#include "rocket/endpoints/user.h"
 
 // A ride is refunded at most once because its refund is one row. The first request makes the row, with the
 // key by which the provider knows the refund. Every other request, with any idempotency key or with none,

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "endpoints/endpoint.h"
-#include "endpoints/rides.h"
-#include "payments/charge_gateway.h"
+#include "rocket/endpoints/endpoint.h"
+#include "rocket/endpoints/rides.h"
+#include "rocket/payments/charge_gateway.h"
 
 namespace rocket::endpoints {
 

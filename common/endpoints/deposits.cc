@@ -1,6 +1,6 @@
-#include "endpoints/deposits.h"
+#include "rocket/endpoints/deposits.h"
 
-#include "endpoints/user.h"
+#include "rocket/endpoints/user.h"
 
 namespace rocket::endpoints {
 namespace {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "endpoints/endpoint.h"
+#include "rocket/endpoints/endpoint.h"
 
 namespace rocket::endpoints {
 

@@ -1,4 +1,4 @@
-#include "endpoints/endpoint.h"
+#include "rocket/endpoints/endpoint.h"
 
 namespace rocket::endpoints {
 

@@ -10,8 +10,8 @@
 #include <variant>
 #include <vector>
 
-#include "http/path_pattern.h"
-#include "idempotency/flow.h"
+#include "rocket/http/path_pattern.h"
+#include "rocket/idempotency/flow.h"
 
 // Everything about an endpoint that changes something is declared here, once. The api makes its routes and
 // checks from it, the completer finds the phases of an abandoned request in it, and the specs send its

@@ -3,8 +3,8 @@
 #include <string>
 #include <string_view>
 
-#include "idempotency/flow.h"
-#include "idempotency/request.h"
+#include "rocket/idempotency/flow.h"
+#include "rocket/idempotency/request.h"
 
 // What clients are told instead of success. An endpoint names only the code; the rest stands in one table.
 namespace rocket::endpoints {

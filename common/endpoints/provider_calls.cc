@@ -1,11 +1,11 @@
-#include "endpoints/provider_calls.h"
+#include "rocket/endpoints/provider_calls.h"
 
 #include <optional>
 #include <string>
 #include <utility>
 #include <variant>
 
-#include "endpoints/failures.h"
+#include "rocket/endpoints/failures.h"
 
 namespace rocket::endpoints {
 namespace {

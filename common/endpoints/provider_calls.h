@@ -2,8 +2,8 @@
 
 #include <asio/awaitable.hpp>
 
-#include "idempotency/flow.h"
-#include "payments/charge_gateway.h"
+#include "rocket/idempotency/flow.h"
+#include "rocket/payments/charge_gateway.h"
 
 // The calls of the payment provider, as foreign phases make them. While the provider is certain to remember
 // the key of a call, the call is repeated. After that it is looked up first, because to send it again might

@@ -1,10 +1,10 @@
-#include "endpoints/rides.h"
+#include "rocket/endpoints/rides.h"
 
 #include <string>
 #include <utility>
 
-#include "endpoints/provider_calls.h"
-#include "endpoints/user.h"
+#include "rocket/endpoints/provider_calls.h"
+#include "rocket/endpoints/user.h"
 
 namespace rocket::endpoints {
 namespace {

@@ -3,8 +3,8 @@
 #include <chrono>
 #include <cstdint>
 
-#include "endpoints/endpoint.h"
-#include "payments/charge_gateway.h"
+#include "rocket/endpoints/endpoint.h"
+#include "rocket/payments/charge_gateway.h"
 
 namespace rocket::endpoints {
 

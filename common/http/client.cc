@@ -1,4 +1,4 @@
-#include "http/client.h"
+#include "rocket/http/client.h"
 
 #include <curl/curl.h>
 
@@ -18,7 +18,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "http/transfer.h"
+#include "rocket/http/transfer.h"
 
 namespace rocket::http {
 namespace {

@@ -3,7 +3,7 @@
 #include <asio/awaitable.hpp>
 #include <variant>
 
-#include "http/messages.h"
+#include "rocket/http/messages.h"
 
 namespace rocket::http {
 

@@ -1,4 +1,4 @@
-#include "http/library.h"
+#include "rocket/http/library.h"
 
 #include <curl/curl.h>
 

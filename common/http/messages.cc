@@ -1,4 +1,4 @@
-#include "http/messages.h"
+#include "rocket/http/messages.h"
 
 namespace rocket::http {
 

@@ -1,4 +1,4 @@
-#include "http/path_pattern.h"
+#include "rocket/http/path_pattern.h"
 
 #include <stdexcept>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "http/transfer.h"
+#include "rocket/http/transfer.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/host.h"
+#include "rocket/base/host.h"
 
 namespace rocket::http {
 namespace {

@@ -7,7 +7,7 @@
 #include <memory>
 #include <variant>
 
-#include "http/messages.h"
+#include "rocket/http/messages.h"
 
 // A call as libcurl sees it.
 namespace rocket::http {

@@ -1,4 +1,4 @@
-#include "idempotency/compose.h"
+#include "rocket/idempotency/compose.h"
 
 namespace rocket::idempotency {
 namespace {

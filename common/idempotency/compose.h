@@ -6,7 +6,7 @@
 #include <variant>
 #include <vector>
 
-#include "idempotency/flow.h"
+#include "rocket/idempotency/flow.h"
 
 // Composes the text of statements: the engine adds its part to the bodies that phases contribute.
 namespace rocket::idempotency {

@@ -3,7 +3,7 @@
 #include <string>
 #include <utility>
 
-#include "pg/query.h"
+#include "rocket/pg/query.h"
 
 namespace rocket::idempotency {
 

@@ -1,4 +1,4 @@
-#include "idempotency/engine.h"
+#include "rocket/idempotency/engine.h"
 
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
@@ -8,9 +8,9 @@
 #include <variant>
 #include <vector>
 
-#include "base/ids.h"
-#include "idempotency/stretch.h"
-#include "pg/errors.h"
+#include "rocket/base/ids.h"
+#include "rocket/idempotency/stretch.h"
+#include "rocket/pg/errors.h"
 
 namespace rocket::idempotency {
 namespace {

@@ -7,15 +7,15 @@
 #include <optional>
 #include <string>
 
-#include "base/log.h"
-#include "idempotency/flow.h"
-#include "idempotency/held_leases.h"
-#include "idempotency/keys.h"
-#include "idempotency/lease_release.h"
-#include "idempotency/request.h"
-#include "idempotency/stretch.h"
-#include "idempotency/times.h"
-#include "pg/lane.h"
+#include "rocket/base/log.h"
+#include "rocket/idempotency/flow.h"
+#include "rocket/idempotency/held_leases.h"
+#include "rocket/idempotency/keys.h"
+#include "rocket/idempotency/lease_release.h"
+#include "rocket/idempotency/request.h"
+#include "rocket/idempotency/stretch.h"
+#include "rocket/idempotency/times.h"
+#include "rocket/pg/lane.h"
 
 namespace rocket::idempotency {
 

@@ -1,10 +1,10 @@
-#include "idempotency/flow.h"
+#include "rocket/idempotency/flow.h"
 
 #include <algorithm>
 #include <stdexcept>
 #include <utility>
 
-#include "idempotency/compose.h"
+#include "rocket/idempotency/compose.h"
 
 namespace rocket::idempotency {
 namespace {

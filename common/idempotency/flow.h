@@ -9,10 +9,10 @@
 #include <variant>
 #include <vector>
 
-#include "idempotency/composed_statement.h"
-#include "idempotency/request.h"
-#include "pg/query.h"
-#include "pg/result.h"
+#include "rocket/idempotency/composed_statement.h"
+#include "rocket/idempotency/request.h"
+#include "rocket/pg/query.h"
+#include "rocket/pg/result.h"
 
 // A flow says what a request does: at each recovery point, the phase that leads to the next one. The phases
 // contribute the bodies of SQL statements; the flow composes as few statements of them as it can.

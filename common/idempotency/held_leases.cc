@@ -1,4 +1,4 @@
-#include "idempotency/held_leases.h"
+#include "rocket/idempotency/held_leases.h"
 
 namespace rocket::idempotency {
 

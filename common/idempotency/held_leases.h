@@ -4,7 +4,7 @@
 #include <mutex>
 #include <vector>
 
-#include "idempotency/keys.h"
+#include "rocket/idempotency/keys.h"
 
 namespace rocket::idempotency {
 

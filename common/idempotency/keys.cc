@@ -1,4 +1,4 @@
-#include "idempotency/keys.h"
+#include "rocket/idempotency/keys.h"
 
 #include <stdexcept>
 

@@ -7,10 +7,10 @@
 #include <variant>
 #include <vector>
 
-#include "idempotency/composed_statement.h"
-#include "idempotency/request.h"
-#include "pg/query.h"
-#include "pg/result.h"
+#include "rocket/idempotency/composed_statement.h"
+#include "rocket/idempotency/request.h"
+#include "rocket/pg/query.h"
+#include "rocket/pg/result.h"
 
 // The life of one row of idempotency_keys, as queries: claim, finish, release, park.
 namespace rocket::idempotency {

@@ -1,4 +1,4 @@
-#include "idempotency/lease_release.h"
+#include "rocket/idempotency/lease_release.h"
 
 #include <algorithm>
 #include <asio/steady_timer.hpp>
@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "pg/errors.h"
+#include "rocket/pg/errors.h"
 
 namespace rocket::idempotency {
 namespace {

@@ -4,9 +4,9 @@
 #include <chrono>
 #include <string>
 
-#include "idempotency/held_leases.h"
-#include "idempotency/keys.h"
-#include "pg/lane.h"
+#include "rocket/idempotency/held_leases.h"
+#include "rocket/idempotency/keys.h"
+#include "rocket/pg/lane.h"
 
 // Hands back the key of an attempt that ended without an answer, so that a retry need not wait for the lease
 // to run out.

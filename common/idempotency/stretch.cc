@@ -1,4 +1,4 @@
-#include "idempotency/stretch.h"
+#include "rocket/idempotency/stretch.h"
 
 #include <utility>
 

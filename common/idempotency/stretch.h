@@ -5,11 +5,11 @@
 #include <variant>
 #include <vector>
 
-#include "idempotency/flow.h"
-#include "idempotency/keys.h"
-#include "idempotency/request.h"
-#include "pg/query.h"
-#include "pg/result.h"
+#include "rocket/idempotency/flow.h"
+#include "rocket/idempotency/keys.h"
+#include "rocket/idempotency/request.h"
+#include "rocket/pg/query.h"
+#include "rocket/pg/result.h"
 
 // The stretches of a flow as queries, and where they have led.
 namespace rocket::idempotency {

@@ -1,4 +1,4 @@
-#include "jobs/amqp_frames.h"
+#include "rocket/jobs/amqp_frames.h"
 
 #include <algorithm>
 #include <new>

@@ -1,4 +1,4 @@
-#include "jobs/broker_stream.h"
+#include "rocket/jobs/broker_stream.h"
 
 #include <asio/co_spawn.hpp>
 #include <asio/connect.hpp>
@@ -11,7 +11,7 @@
 #include <system_error>
 #include <utility>
 
-#include "base/run_with_deadline.h"
+#include "rocket/base/run_with_deadline.h"
 
 namespace rocket::jobs {
 namespace {

@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-#include "jobs/broker_url.h"
+#include "rocket/jobs/broker_url.h"
 
 namespace rocket::jobs {
 

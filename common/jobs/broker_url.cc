@@ -1,4 +1,4 @@
-#include "jobs/broker_url.h"
+#include "rocket/jobs/broker_url.h"
 
 #include <curl/curl.h>
 

@@ -1,4 +1,4 @@
-#include "jobs/drain.h"
+#include "rocket/jobs/drain.h"
 
 #include <chrono>
 #include <string>

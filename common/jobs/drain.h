@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "jobs/job_queue.h"
-#include "pg/query.h"
-#include "pg/session.h"
+#include "rocket/jobs/job_queue.h"
+#include "rocket/pg/query.h"
+#include "rocket/pg/session.h"
 
 namespace rocket::jobs {
 

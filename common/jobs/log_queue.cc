@@ -1,4 +1,4 @@
-#include "jobs/log_queue.h"
+#include "rocket/jobs/log_queue.h"
 
 #include <chrono>
 #include <cstddef>

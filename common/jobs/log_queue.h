@@ -2,8 +2,8 @@
 
 #include <chrono>
 
-#include "base/log.h"
-#include "jobs/job_queue.h"
+#include "rocket/base/log.h"
+#include "rocket/jobs/job_queue.h"
 
 namespace rocket::jobs {
 

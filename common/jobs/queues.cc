@@ -1,12 +1,12 @@
-#include "jobs/queues.h"
+#include "rocket/jobs/queues.h"
 
 #include <cstddef>
 #include <fstream>
 #include <utility>
 
-#include "base/host.h"
-#include "base/settings.h"
-#include "jobs/log_queue.h"
+#include "rocket/base/host.h"
+#include "rocket/base/settings.h"
+#include "rocket/jobs/log_queue.h"
 
 namespace rocket::jobs {
 namespace {

@@ -5,11 +5,11 @@
 #include <string>
 #include <variant>
 
-#include "base/log.h"
-#include "jobs/broker_options.h"
-#include "jobs/job_queue.h"
-#include "jobs/rabbitmq_queue.h"
-#include "jobs/redis_queue.h"
+#include "rocket/base/log.h"
+#include "rocket/jobs/broker_options.h"
+#include "rocket/jobs/job_queue.h"
+#include "rocket/jobs/rabbitmq_queue.h"
+#include "rocket/jobs/redis_queue.h"
 
 namespace rocket {
 class Settings;

@@ -1,4 +1,4 @@
-#include "jobs/rabbitmq_address.h"
+#include "rocket/jobs/rabbitmq_address.h"
 
 #include <array>
 #include <cstddef>

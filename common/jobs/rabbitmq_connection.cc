@@ -1,4 +1,4 @@
-#include "jobs/rabbitmq_connection.h"
+#include "rocket/jobs/rabbitmq_connection.h"
 
 #include <algorithm>
 #include <utility>

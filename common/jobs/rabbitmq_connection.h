@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "jobs/amqp_frames.h"
-#include "jobs/broker_stream.h"
-#include "jobs/job_queue.h"
-#include "jobs/rabbitmq_address.h"
+#include "rocket/jobs/amqp_frames.h"
+#include "rocket/jobs/broker_stream.h"
+#include "rocket/jobs/job_queue.h"
+#include "rocket/jobs/rabbitmq_address.h"
 
 namespace rocket::jobs {
 

@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
-#include "jobs/broker_options.h"
-#include "jobs/job_queue.h"
-#include "jobs/rabbitmq_address.h"
-#include "jobs/rabbitmq_connection.h"
+#include "rocket/jobs/broker_options.h"
+#include "rocket/jobs/job_queue.h"
+#include "rocket/jobs/rabbitmq_address.h"
+#include "rocket/jobs/rabbitmq_connection.h"
 
 namespace rocket::jobs {
 

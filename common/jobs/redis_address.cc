@@ -1,4 +1,4 @@
-#include "jobs/redis_address.h"
+#include "rocket/jobs/redis_address.h"
 
 #include <array>
 #include <charconv>

@@ -4,7 +4,7 @@
 #include <string>
 #include <variant>
 
-#include "jobs/broker_url.h"
+#include "rocket/jobs/broker_url.h"
 
 namespace rocket::jobs {
 

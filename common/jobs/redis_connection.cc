@@ -1,4 +1,4 @@
-#include "jobs/redis_connection.h"
+#include "rocket/jobs/redis_connection.h"
 
 #include <hiredis/hiredis.h>
 

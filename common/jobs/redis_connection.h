@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include "jobs/broker_stream.h"
-#include "jobs/redis_address.h"
+#include "rocket/jobs/broker_stream.h"
+#include "rocket/jobs/redis_address.h"
 
 namespace rocket::jobs {
 

@@ -1,4 +1,4 @@
-#include "jobs/redis_queue.h"
+#include "rocket/jobs/redis_queue.h"
 
 #include <chrono>
 #include <cstddef>
@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "jobs/sidekiq_format.h"
+#include "rocket/jobs/sidekiq_format.h"
 
 namespace rocket::jobs {
 namespace {

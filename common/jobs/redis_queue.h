@@ -5,10 +5,10 @@
 #include <string>
 #include <utility>
 
-#include "jobs/broker_options.h"
-#include "jobs/job_queue.h"
-#include "jobs/redis_address.h"
-#include "jobs/redis_connection.h"
+#include "rocket/jobs/broker_options.h"
+#include "rocket/jobs/job_queue.h"
+#include "rocket/jobs/redis_address.h"
+#include "rocket/jobs/redis_connection.h"
 
 namespace rocket::jobs {
 

@@ -1,4 +1,4 @@
-#include "jobs/sidekiq_format.h"
+#include "rocket/jobs/sidekiq_format.h"
 
 #include <nlohmann/json.hpp>
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "jobs/job_queue.h"
+#include "rocket/jobs/job_queue.h"
 
 // The format in which Sidekiq's workers, since version 5, take jobs from Redis: a list "queue:NAME" of JSON
 // objects, and a set "queues" of the names. https://github.com/sidekiq/sidekiq/wiki/Job-Format

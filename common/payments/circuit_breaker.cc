@@ -1,9 +1,9 @@
-#include "payments/circuit_breaker.h"
+#include "rocket/payments/circuit_breaker.h"
 
 #include <utility>
 #include <variant>
 
-#include "base/settings.h"
+#include "rocket/base/settings.h"
 
 namespace rocket::payments {
 namespace {

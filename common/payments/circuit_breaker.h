@@ -7,8 +7,8 @@
 #include <functional>
 #include <mutex>
 
-#include "base/log.h"
-#include "payments/charge_gateway.h"
+#include "rocket/base/log.h"
+#include "rocket/payments/charge_gateway.h"
 
 namespace rocket::payments {
 

@@ -1,4 +1,4 @@
-#include "payments/faulty_gateway.h"
+#include "rocket/payments/faulty_gateway.h"
 
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <utility>
 
-#include "payments/charge_gateway.h"
+#include "rocket/payments/charge_gateway.h"
 
 namespace rocket::payments {
 

@@ -1,4 +1,4 @@
-#include "payments/mock_gateway.h"
+#include "rocket/payments/mock_gateway.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -14,7 +14,7 @@
 #include <system_error>
 #include <utility>
 
-#include "base/settings.h"
+#include "rocket/base/settings.h"
 
 namespace rocket::payments {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "payments/charge_gateway.h"
+#include "rocket/payments/charge_gateway.h"
 
 namespace rocket {
 class Settings;

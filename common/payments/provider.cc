@@ -1,8 +1,8 @@
-#include "payments/provider.h"
+#include "rocket/payments/provider.h"
 
 #include <optional>
 
-#include "base/settings.h"
+#include "rocket/base/settings.h"
 
 namespace rocket::payments {
 

@@ -3,10 +3,10 @@
 #include <memory>
 #include <string>
 
-#include "payments/charge_gateway.h"
-#include "payments/circuit_breaker.h"
-#include "payments/mock_gateway.h"
-#include "payments/stripe_gateway.h"
+#include "rocket/payments/charge_gateway.h"
+#include "rocket/payments/circuit_breaker.h"
+#include "rocket/payments/mock_gateway.h"
+#include "rocket/payments/stripe_gateway.h"
 
 namespace rocket::payments {
 

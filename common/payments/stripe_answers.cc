@@ -1,4 +1,4 @@
-#include "payments/stripe_answers.h"
+#include "rocket/payments/stripe_answers.h"
 
 #include <curl/curl.h>
 

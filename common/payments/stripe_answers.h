@@ -5,8 +5,8 @@
 #include <string>
 #include <variant>
 
-#include "http/messages.h"
-#include "payments/charge_gateway.h"
+#include "rocket/http/messages.h"
+#include "rocket/payments/charge_gateway.h"
 
 // What Stripe's answers mean, by https://docs.stripe.com/api/errors and
 // https://docs.stripe.com/error-low-level. An answer of an unknown shape, such as a proxy's, never counts as

@@ -1,4 +1,4 @@
-#include "payments/stripe_gateway.h"
+#include "rocket/payments/stripe_gateway.h"
 
 #include <curl/curl.h>
 
@@ -12,10 +12,10 @@
 #include <string_view>
 #include <utility>
 
-#include "base/host.h"
-#include "base/settings.h"
-#include "http/client.h"
-#include "payments/stripe_answers.h"
+#include "rocket/base/host.h"
+#include "rocket/base/settings.h"
+#include "rocket/http/client.h"
+#include "rocket/payments/stripe_answers.h"
 
 namespace rocket::payments {
 namespace {

@@ -5,10 +5,10 @@
 #include <string>
 #include <variant>
 
-#include "http/library.h"
-#include "http/messages.h"
-#include "payments/charge_gateway.h"
-#include "payments/stripe_answers.h"
+#include "rocket/http/library.h"
+#include "rocket/http/messages.h"
+#include "rocket/payments/charge_gateway.h"
+#include "rocket/payments/stripe_answers.h"
 
 namespace rocket {
 class Settings;

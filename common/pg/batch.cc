@@ -1,4 +1,4 @@
-#include "pg/batch.h"
+#include "rocket/pg/batch.h"
 
 #include <algorithm>
 #include <string_view>

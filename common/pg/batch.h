@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "pg/query.h"
-#include "pg/result.h"
+#include "rocket/pg/query.h"
+#include "rocket/pg/result.h"
 
 namespace rocket::pg {
 

@@ -1,4 +1,4 @@
-#include "pg/connection.h"
+#include "rocket/pg/connection.h"
 
 #include <sys/socket.h>
 
@@ -8,7 +8,7 @@
 #include <string_view>
 #include <system_error>
 
-#include "pg/errors.h"
+#include "rocket/pg/errors.h"
 
 namespace rocket::pg {
 namespace {

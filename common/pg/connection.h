@@ -16,12 +16,12 @@
 #include <unordered_set>
 #include <vector>
 
-#include "pg/connection_string.h"
-#include "pg/errors.h"
-#include "pg/host_names.h"
-#include "pg/host_order.h"
-#include "pg/query.h"
-#include "pg/result.h"
+#include "rocket/pg/connection_string.h"
+#include "rocket/pg/errors.h"
+#include "rocket/pg/host_names.h"
+#include "rocket/pg/host_order.h"
+#include "rocket/pg/query.h"
+#include "rocket/pg/result.h"
 
 namespace rocket::pg {
 

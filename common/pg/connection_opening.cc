@@ -6,10 +6,10 @@
 #include <cerrno>
 #include <system_error>
 
-#include "pg/connection.h"
-#include "pg/connection_string.h"
-#include "pg/errors.h"
-#include "pg/session_settings.h"
+#include "rocket/pg/connection.h"
+#include "rocket/pg/connection_string.h"
+#include "rocket/pg/errors.h"
+#include "rocket/pg/session_settings.h"
 
 namespace rocket::pg {
 namespace {

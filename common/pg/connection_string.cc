@@ -1,4 +1,4 @@
-#include "pg/connection_string.h"
+#include "rocket/pg/connection_string.h"
 
 #include <arpa/inet.h>
 #include <libpq-fe.h>
@@ -14,7 +14,7 @@
 #include <string_view>
 #include <system_error>
 
-#include "pg/errors.h"
+#include "rocket/pg/errors.h"
 
 namespace rocket::pg {
 namespace {

@@ -1,4 +1,4 @@
-#include "pg/host_names.h"
+#include "rocket/pg/host_names.h"
 
 #include <fcntl.h>
 #include <netdb.h>
@@ -18,7 +18,7 @@
 #include <thread>
 #include <utility>
 
-#include "pg/errors.h"
+#include "rocket/pg/errors.h"
 
 namespace rocket::pg {
 namespace {

@@ -1,4 +1,4 @@
-#include "pg/host_order.h"
+#include "rocket/pg/host_order.h"
 
 #include <algorithm>
 #include <cstddef>

@@ -3,7 +3,7 @@
 #include <mutex>
 #include <vector>
 
-#include "pg/connection_string.h"
+#include "rocket/pg/connection_string.h"
 
 namespace rocket::pg {
 

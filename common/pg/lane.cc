@@ -1,4 +1,4 @@
-#include "pg/lane.h"
+#include "rocket/pg/lane.h"
 
 #include <algorithm>
 #include <asio/co_spawn.hpp>
@@ -8,7 +8,7 @@
 #include <random>
 #include <utility>
 
-#include "pg/errors.h"
+#include "rocket/pg/errors.h"
 
 namespace rocket::pg {
 namespace {

@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "base/log.h"
-#include "pg/batch.h"
-#include "pg/connection.h"
-#include "pg/work_queue.h"
+#include "rocket/base/log.h"
+#include "rocket/pg/batch.h"
+#include "rocket/pg/connection.h"
+#include "rocket/pg/work_queue.h"
 
 namespace rocket::pg {
 

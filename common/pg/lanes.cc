@@ -1,4 +1,4 @@
-#include "pg/lanes.h"
+#include "rocket/pg/lanes.h"
 
 #include <functional>
 #include <utility>

@@ -10,8 +10,8 @@
 #include <thread>
 #include <vector>
 
-#include "base/log.h"
-#include "pg/lane.h"
+#include "rocket/base/log.h"
+#include "rocket/pg/lane.h"
 
 namespace rocket::pg {
 

@@ -1,4 +1,4 @@
-#include "pg/query.h"
+#include "rocket/pg/query.h"
 
 #include <cstddef>
 

@@ -1,4 +1,4 @@
-#include "pg/requirements.h"
+#include "rocket/pg/requirements.h"
 
 #include <algorithm>
 #include <cctype>
@@ -6,7 +6,7 @@
 #include <string_view>
 #include <utility>
 
-#include "pg/errors.h"
+#include "rocket/pg/errors.h"
 
 namespace rocket::pg {
 namespace {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "pg/query.h"
-#include "pg/result.h"
+#include "rocket/pg/query.h"
+#include "rocket/pg/result.h"
 
 namespace rocket::pg {
 

@@ -1,4 +1,4 @@
-#include "pg/result.h"
+#include "rocket/pg/result.h"
 
 #include <charconv>
 #include <stdexcept>

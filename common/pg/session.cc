@@ -1,4 +1,4 @@
-#include "pg/session.h"
+#include "rocket/pg/session.h"
 
 #include <array>
 #include <utility>

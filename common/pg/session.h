@@ -4,9 +4,9 @@
 #include <memory>
 #include <vector>
 
-#include "pg/connection.h"
-#include "pg/query.h"
-#include "pg/result.h"
+#include "rocket/pg/connection.h"
+#include "rocket/pg/query.h"
+#include "rocket/pg/result.h"
 
 namespace rocket::pg {
 

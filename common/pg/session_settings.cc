@@ -1,4 +1,4 @@
-#include "pg/session_settings.h"
+#include "rocket/pg/session_settings.h"
 
 #include <array>
 #include <utility>

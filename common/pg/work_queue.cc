@@ -1,4 +1,4 @@
-#include "pg/work_queue.h"
+#include "rocket/pg/work_queue.h"
 
 #include <algorithm>
 #include <iterator>

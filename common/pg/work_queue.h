@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "pg/batch.h"
-#include "pg/result.h"
+#include "rocket/pg/batch.h"
+#include "rocket/pg/result.h"
 
 namespace rocket::pg {
 

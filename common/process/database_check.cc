@@ -1,11 +1,11 @@
-#include "process/database_check.h"
+#include "rocket/process/database_check.h"
 
 #include <stdexcept>
 #include <string>
 #include <utility>
 
-#include "pg/session.h"
-#include "process/event_loop.h"
+#include "rocket/pg/session.h"
+#include "rocket/process/event_loop.h"
 
 namespace rocket::process {
 

@@ -4,9 +4,9 @@
 #include <functional>
 #include <vector>
 
-#include "pg/connection.h"
-#include "pg/query.h"
-#include "pg/requirements.h"
+#include "rocket/pg/connection.h"
+#include "rocket/pg/query.h"
+#include "rocket/pg/requirements.h"
 
 namespace rocket::process {
 

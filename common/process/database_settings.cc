@@ -1,6 +1,6 @@
-#include "process/database_settings.h"
+#include "rocket/process/database_settings.h"
 
-#include "pg/connection_string.h"
+#include "rocket/pg/connection_string.h"
 
 namespace rocket::process {
 

@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
-#include "base/settings.h"
-#include "pg/lane.h"
+#include "rocket/base/settings.h"
+#include "rocket/pg/lane.h"
 
 namespace rocket::process {
 

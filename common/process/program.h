@@ -5,8 +5,8 @@
 #include <optional>
 #include <type_traits>
 
-#include "process/standard_descriptors.h"
-#include "process/stop_signal.h"
+#include "rocket/process/standard_descriptors.h"
+#include "rocket/process/stop_signal.h"
 
 namespace rocket::process {
 

@@ -6,8 +6,8 @@
 #include <exception>
 #include <future>
 
-#include "base/log.h"
-#include "pg/lane.h"
+#include "rocket/base/log.h"
+#include "rocket/pg/lane.h"
 
 namespace rocket::process {
 

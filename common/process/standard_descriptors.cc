@@ -1,4 +1,4 @@
-#include "process/standard_descriptors.h"
+#include "rocket/process/standard_descriptors.h"
 
 #include <fcntl.h>
 #include <unistd.h>

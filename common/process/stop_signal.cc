@@ -1,4 +1,4 @@
-#include "process/stop_signal.h"
+#include "rocket/process/stop_signal.h"
 
 #include <pthread.h>
 

@@ -1,4 +1,4 @@
-#include "process/worker_loop.h"
+#include "rocket/process/worker_loop.h"
 
 #include <algorithm>
 #include <random>

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <functional>
 
-#include "base/log.h"
-#include "process/stop_signal.h"
+#include "rocket/base/log.h"
+#include "rocket/process/stop_signal.h"
 
 namespace rocket::process {
 

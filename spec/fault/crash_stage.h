@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "endpoints/endpoint.h"
+#include "rocket/endpoints/endpoint.h"
 #include "spec/support/api_process.h"
 #include "spec/support/examples.h"
 #include "spec/support/payment_provider.h"

@@ -6,11 +6,11 @@
 #include <variant>
 #include <vector>
 
-#include "base/ids.h"
-#include "idempotency/compose.h"
-#include "pg/query.h"
-#include "pg/session.h"
-#include "process/event_loop.h"
+#include "rocket/base/ids.h"
+#include "rocket/idempotency/compose.h"
+#include "rocket/pg/query.h"
+#include "rocket/pg/session.h"
+#include "rocket/process/event_loop.h"
 #include "spec/fault/contents.h"
 #include "spec/support/engine_rig.h"
 #include "spec/support/examples.h"

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <string>
 
-#include "pg/connection_string.h"
+#include "rocket/pg/connection_string.h"
 #include "spec/support/api_process.h"
 #include "spec/support/child_process.h"
 #include "spec/support/cutting_proxy.h"

@@ -6,8 +6,8 @@
 #include <thread>
 #include <vector>
 
-#include "jobs/drain.h"
-#include "process/event_loop.h"
+#include "rocket/jobs/drain.h"
+#include "rocket/process/event_loop.h"
 #include "spec/fault/effects.h"
 #include "spec/fault/traffic.h"
 #include "spec/support/api_process.h"

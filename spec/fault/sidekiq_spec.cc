@@ -9,7 +9,7 @@
 #include <set>
 #include <string>
 
-#include "base/ids.h"
+#include "rocket/base/ids.h"
 #include "spec/support/child_process.h"
 #include "spec/support/engine_rig.h"
 #include "spec/support/eventually.h"

@@ -5,7 +5,7 @@
 #include <asio/use_future.hpp>
 #include <string>
 
-#include "pg/errors.h"
+#include "rocket/pg/errors.h"
 #include "spec/fault/effects.h"
 #include "spec/fault/traffic.h"
 #include "spec/support/api_process.h"

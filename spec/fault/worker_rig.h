@@ -6,7 +6,7 @@
 #include <set>
 #include <string>
 
-#include "base/ids.h"
+#include "rocket/base/ids.h"
 #include "spec/support/child_process.h"
 #include "spec/support/cutting_proxy.h"
 #include "spec/support/test_database.h"

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "api/parameters.h"
-#include "endpoints/endpoint.h"
+#include "rocket/endpoints/endpoint.h"
 #include "spec/fuzz/property.h"
 
 // The common part of the targets that read request bodies.

@@ -4,7 +4,7 @@
 #include <variant>
 
 #include "api/request_checks.h"
-#include "base/ids.h"
+#include "rocket/base/ids.h"
 #include "spec/fuzz/property.h"
 
 // Properties: credentials are 1 to 255 visible ASCII characters; anything else is refused with 401. A request

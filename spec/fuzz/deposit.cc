@@ -2,7 +2,7 @@
 #include <string>
 #include <vector>
 
-#include "endpoints/deposits.h"
+#include "rocket/endpoints/deposits.h"
 #include "spec/fuzz/body.h"
 
 // Properties: an accepted deposit has only a whole number of dollars in range. It is the same deposit as a

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "pg/query.h"
+#include "rocket/pg/query.h"
 #include "spec/fuzz/property.h"
 
 // Property: PostgreSQL reads the arrays of a set of rows as the same values in the same rows and columns. No

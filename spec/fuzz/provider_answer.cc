@@ -4,7 +4,7 @@
 #include <utility>
 #include <variant>
 
-#include "payments/stripe_answers.h"
+#include "rocket/payments/stripe_answers.h"
 #include "spec/fuzz/property.h"
 
 // Properties: only an answer about our own charge that says so may mean that money moved, or that it did not

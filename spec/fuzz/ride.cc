@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "endpoints/rides.h"
+#include "rocket/endpoints/rides.h"
 #include "spec/fuzz/body.h"
 
 // Properties: an accepted ride has only four coordinates in range. Its stored params are JSON that reads back

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "base/ids.h"
-#include "pg/errors.h"
+#include "rocket/base/ids.h"
+#include "rocket/pg/errors.h"
 #include "spec/support/engine_rig.h"
 #include "spec/support/eventually.h"
 #include "spec/support/requests.h"

@@ -6,12 +6,12 @@
 #include <tuple>
 #include <vector>
 
-#include "base/ids.h"
-#include "endpoints/rides.h"
-#include "idempotency/keys.h"
-#include "pg/session.h"
-#include "process/block_on.h"
-#include "process/event_loop.h"
+#include "rocket/base/ids.h"
+#include "rocket/endpoints/rides.h"
+#include "rocket/idempotency/keys.h"
+#include "rocket/pg/session.h"
+#include "rocket/process/block_on.h"
+#include "rocket/process/event_loop.h"
 #include "spec/support/engine_rig.h"
 #include "spec/support/requests.h"
 #include "spec/support/scripted_gateway.h"

@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "pg/session.h"
-#include "process/event_loop.h"
+#include "rocket/pg/session.h"
+#include "rocket/process/event_loop.h"
 #include "spec/integration/completer_rig.h"
 
 // When the completer takes a key, and when it parks the key for a person.

@@ -5,7 +5,7 @@
 #include <fstream>
 #include <string>
 
-#include "base/ids.h"
+#include "rocket/base/ids.h"
 #include "spec/integration/completer_rig.h"
 #include "spec/support/child_process.h"
 #include "spec/support/eventually.h"

@@ -1,8 +1,8 @@
 #include "spec/integration/completer_rig.h"
 
-#include "base/ids.h"
-#include "endpoints/all.h"
-#include "process/block_on.h"
+#include "rocket/base/ids.h"
+#include "rocket/endpoints/all.h"
+#include "rocket/process/block_on.h"
 #include "spec/support/connected_lanes.h"
 
 namespace rocket::spec {

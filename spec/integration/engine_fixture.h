@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <string>
 
-#include "base/ids.h"
-#include "process/block_on.h"
+#include "rocket/base/ids.h"
+#include "rocket/process/block_on.h"
 #include "spec/support/engine_rig.h"
 #include "spec/support/requests.h"
 #include "spec/support/test_database.h"

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "base/ids.h"
-#include "process/block_on.h"
+#include "rocket/base/ids.h"
+#include "rocket/process/block_on.h"
 #include "spec/integration/engine_fixture.h"
 #include "spec/support/gate.h"
 

@@ -14,8 +14,8 @@
 #include <thread>
 #include <vector>
 
-#include "jobs/drain.h"
-#include "process/event_loop.h"
+#include "rocket/jobs/drain.h"
+#include "rocket/process/event_loop.h"
 #include "spec/integration/staged_jobs.h"
 #include "spec/support/engine_rig.h"
 #include "spec/support/requests.h"

@@ -1,4 +1,4 @@
-#include "http/client.h"
+#include "rocket/http/client.h"
 
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@
 #include <string>
 #include <variant>
 
-#include "http/library.h"
+#include "rocket/http/library.h"
 
 namespace rocket::spec {
 namespace {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "base/ids.h"
-#include "jobs/job_queue.h"
+#include "rocket/base/ids.h"
+#include "rocket/jobs/job_queue.h"
 
 // What the specs of every job queue need: jobs, their ids, and how a push fails.
 namespace rocket::spec {

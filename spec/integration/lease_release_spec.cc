@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "pg/errors.h"
-#include "process/block_on.h"
+#include "rocket/pg/errors.h"
+#include "rocket/process/block_on.h"
 #include "spec/integration/completer_rig.h"
 #include "spec/support/cutting_proxy.h"
 #include "spec/support/engine_rig.h"

@@ -13,7 +13,7 @@
 #include <system_error>
 #include <vector>
 
-#include "base/ids.h"
+#include "rocket/base/ids.h"
 #include "spec/integration/completer_rig.h"
 #include "spec/support/api_process.h"
 #include "spec/support/child_process.h"

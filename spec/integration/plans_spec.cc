@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "base/ids.h"
 #include "completer/abandoned_keys.h"
-#include "endpoints/all.h"
-#include "idempotency/keys.h"
 #include "reaper/reap.h"
+#include "rocket/base/ids.h"
+#include "rocket/endpoints/all.h"
+#include "rocket/idempotency/keys.h"
 #include "spec/support/requests.h"
 #include "spec/support/scripted_gateway.h"
 #include "spec/support/test_database.h"

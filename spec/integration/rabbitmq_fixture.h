@@ -12,8 +12,8 @@
 #include <variant>
 #include <vector>
 
-#include "base/ids.h"
-#include "jobs/rabbitmq_queue.h"
+#include "rocket/base/ids.h"
+#include "rocket/jobs/rabbitmq_queue.h"
 #include "spec/integration/job_queues.h"
 #include "spec/support/child_process.h"
 #include "spec/support/eventually.h"

@@ -1,4 +1,4 @@
-#include "jobs/rabbitmq_queue.h"
+#include "rocket/jobs/rabbitmq_queue.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -6,9 +6,9 @@
 #include <thread>
 #include <vector>
 
-#include "pg/session.h"
-#include "process/event_loop.h"
 #include "reaper/reap.h"
+#include "rocket/pg/session.h"
+#include "rocket/process/event_loop.h"
 #include "spec/support/child_process.h"
 #include "spec/support/engine_rig.h"
 #include "spec/support/eventually.h"

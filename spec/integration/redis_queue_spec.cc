@@ -1,4 +1,4 @@
-#include "jobs/redis_queue.h"
+#include "rocket/jobs/redis_queue.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 #include <variant>
 #include <vector>
 
-#include "base/ids.h"
+#include "rocket/base/ids.h"
 #include "spec/integration/job_queues.h"
 #include "spec/support/redis_server.h"
 

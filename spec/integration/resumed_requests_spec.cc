@@ -2,8 +2,8 @@
 
 #include <string>
 
-#include "base/ids.h"
-#include "process/block_on.h"
+#include "rocket/base/ids.h"
+#include "rocket/process/block_on.h"
 #include "spec/integration/engine_fixture.h"
 
 // How a request goes on after an attempt that did not finish it.

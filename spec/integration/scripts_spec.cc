@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "base/ids.h"
+#include "rocket/base/ids.h"
 #include "spec/support/child_process.h"
 #include "spec/support/paths.h"
 

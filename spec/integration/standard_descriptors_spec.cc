@@ -6,7 +6,7 @@
 #include <tuple>
 #include <vector>
 
-#include "base/ids.h"
+#include "rocket/base/ids.h"
 #include "spec/support/api_process.h"
 #include "spec/support/child_process.h"
 #include "spec/support/eventually.h"

@@ -7,9 +7,9 @@
 #include <string>
 #include <variant>
 
-#include "base/ids.h"
-#include "payments/stripe_gateway.h"
-#include "process/event_loop.h"
+#include "rocket/base/ids.h"
+#include "rocket/payments/stripe_gateway.h"
+#include "rocket/process/event_loop.h"
 #include "spec/support/payment_provider.h"
 
 namespace rocket::payments {

@@ -1,4 +1,4 @@
-#include "payments/stripe_gateway.h"
+#include "rocket/payments/stripe_gateway.h"
 
 #include <gtest/gtest.h>
 
@@ -12,8 +12,8 @@
 #include <string>
 #include <variant>
 
-#include "base/ids.h"
-#include "process/event_loop.h"
+#include "rocket/base/ids.h"
+#include "rocket/process/event_loop.h"
 #include "spec/integration/stripe_gateway_fixture.h"
 #include "spec/support/payment_provider.h"
 

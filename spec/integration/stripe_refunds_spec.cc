@@ -3,7 +3,7 @@
 #include <string>
 #include <variant>
 
-#include "base/ids.h"
+#include "rocket/base/ids.h"
 #include "spec/integration/stripe_gateway_fixture.h"
 
 // Refunds at Stripe.

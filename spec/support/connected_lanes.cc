@@ -3,8 +3,8 @@
 #include <stdexcept>
 #include <utility>
 
-#include "pg/errors.h"
-#include "process/block_on.h"
+#include "rocket/pg/errors.h"
+#include "rocket/process/block_on.h"
 #include "spec/support/eventually.h"
 
 namespace rocket::spec {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "pg/lanes.h"
+#include "rocket/pg/lanes.h"
 
 namespace rocket::spec {
 

@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <thread>
 
-#include "base/ids.h"
+#include "rocket/base/ids.h"
 #include "spec/support/paths.h"
 #include "spec/support/test_database.h"
 

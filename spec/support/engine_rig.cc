@@ -6,7 +6,7 @@
 #include <utility>
 #include <variant>
 
-#include "endpoints/all.h"
+#include "rocket/endpoints/all.h"
 #include "spec/support/connected_lanes.h"
 
 namespace rocket::spec {

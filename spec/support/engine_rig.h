@@ -6,12 +6,12 @@
 #include <future>
 #include <string>
 
-#include "base/log.h"
-#include "endpoints/endpoint.h"
-#include "endpoints/rides.h"
-#include "idempotency/engine.h"
-#include "idempotency/flow.h"
-#include "pg/lanes.h"
+#include "rocket/base/log.h"
+#include "rocket/endpoints/endpoint.h"
+#include "rocket/endpoints/rides.h"
+#include "rocket/idempotency/engine.h"
+#include "rocket/idempotency/flow.h"
+#include "rocket/pg/lanes.h"
 #include "spec/support/scripted_gateway.h"
 #include "spec/support/test_database.h"
 

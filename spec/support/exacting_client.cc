@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "base/ids.h"
+#include "rocket/base/ids.h"
 #include "spec/support/requests.h"
 
 namespace rocket::spec {

@@ -7,7 +7,7 @@
 #include <sstream>
 #include <vector>
 
-#include "endpoints/all.h"
+#include "rocket/endpoints/all.h"
 #include "spec/support/scripted_gateway.h"
 
 namespace rocket::spec {

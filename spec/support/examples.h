@@ -4,7 +4,7 @@
 #include <set>
 #include <string>
 
-#include "endpoints/endpoint.h"
+#include "rocket/endpoints/endpoint.h"
 #include "spec/support/http_client.h"
 #include "spec/support/requests.h"
 #include "spec/support/test_database.h"

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "base/ids.h"
+#include "rocket/base/ids.h"
 #include "spec/support/payment_provider.h"
 
 namespace rocket::spec {

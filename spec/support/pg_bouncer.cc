@@ -9,7 +9,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "pg/connection_string.h"
+#include "rocket/pg/connection_string.h"
 
 namespace rocket::spec {
 

@@ -2,7 +2,7 @@
 
 #include <atomic>
 
-#include "base/ids.h"
+#include "rocket/base/ids.h"
 
 namespace rocket::spec {
 namespace {

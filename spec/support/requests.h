@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "idempotency/request.h"
+#include "rocket/idempotency/request.h"
 #include "spec/support/http_client.h"
 
 // The requests that most specs send.

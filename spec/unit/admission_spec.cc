@@ -14,7 +14,7 @@
 #include <utility>
 #include <variant>
 
-#include "base/log.h"
+#include "rocket/base/log.h"
 // Admission decides whose request may be worked on.
 namespace rocket::api {
 namespace {

@@ -1,4 +1,4 @@
-#include "payments/circuit_breaker.h"
+#include "rocket/payments/circuit_breaker.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 #include <variant>
 #include <vector>
 
-#include "process/event_loop.h"
+#include "rocket/process/event_loop.h"
 #include "spec/support/gate.h"
 #include "spec/support/scripted_gateway.h"
 

@@ -2,7 +2,7 @@
 
 #include <stdexcept>
 
-#include "jobs/rabbitmq_connection.h"
+#include "rocket/jobs/rabbitmq_connection.h"
 
 namespace rocket::jobs {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "pg/errors.h"
+#include "rocket/pg/errors.h"
 
 // Tells apart PostgreSQL's errors that mean "try later", "try again" or "try another server". See its
 // appendix "Error Codes".

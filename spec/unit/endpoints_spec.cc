@@ -6,9 +6,9 @@
 #include <variant>
 #include <vector>
 
-#include "endpoints/all.h"
-#include "endpoints/endpoint.h"
-#include "payments/mock_gateway.h"
+#include "rocket/endpoints/all.h"
+#include "rocket/endpoints/endpoint.h"
+#include "rocket/payments/mock_gateway.h"
 
 namespace rocket::endpoints {
 namespace {

@@ -1,4 +1,4 @@
-#include "endpoints/failures.h"
+#include "rocket/endpoints/failures.h"
 
 #include <gtest/gtest.h>
 

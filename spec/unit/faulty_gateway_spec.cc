@@ -1,11 +1,11 @@
-#include "payments/faulty_gateway.h"
+#include "rocket/payments/faulty_gateway.h"
 
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <variant>
 
-#include "process/event_loop.h"
+#include "rocket/process/event_loop.h"
 
 namespace rocket::payments {
 namespace {

@@ -1,4 +1,4 @@
-#include "base/host.h"
+#include "rocket/base/host.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "payments/mock_gateway.h"
+#include "rocket/payments/mock_gateway.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -10,8 +10,8 @@
 #include <variant>
 #include <vector>
 
-#include "base/ids.h"
-#include "process/event_loop.h"
+#include "rocket/base/ids.h"
+#include "rocket/process/event_loop.h"
 
 namespace rocket::payments {
 namespace {

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "endpoints/all.h"
-#include "payments/mock_gateway.h"
+#include "rocket/endpoints/all.h"
+#include "rocket/payments/mock_gateway.h"
 #include "spec/unit/request_bodies.h"
 
 // What parameters may be, and in which form they are stored. request_bodies_spec.cc has the bodies around

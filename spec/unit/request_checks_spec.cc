@@ -5,7 +5,7 @@
 #include <string>
 #include <variant>
 
-#include "base/ids.h"
+#include "rocket/base/ids.h"
 
 namespace rocket::api {
 namespace {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "api/queries.h"
-#include "idempotency/keys.h"
-#include "pg/query.h"
+#include "rocket/idempotency/keys.h"
+#include "rocket/pg/query.h"
 #include "spec/support/paths.h"
 
 // The statements that the database must support. Those of endpoints come from their flows. All others are in

@@ -1,4 +1,4 @@
-#include "base/run_with_deadline.h"
+#include "rocket/base/run_with_deadline.h"
 
 #include <gtest/gtest.h>
 

@@ -5,7 +5,7 @@
 #include <ostream>
 #include <string>
 
-#include "http/messages.h"
+#include "rocket/http/messages.h"
 
 // Answers of Stripe, and what each of them means.
 namespace rocket::payments {

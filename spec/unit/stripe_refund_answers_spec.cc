@@ -4,7 +4,7 @@
 #include <variant>
 #include <vector>
 
-#include "payments/stripe_answers.h"
+#include "rocket/payments/stripe_answers.h"
 #include "spec/unit/stripe_answer_cases.h"
 
 // What Stripe's answers to refunds mean.

@@ -3,9 +3,9 @@
 #include <string>
 #include <utility>
 
-#include "endpoints/failures.h"
-#include "endpoints/provider_calls.h"
-#include "endpoints/user.h"
+#include "rocket/endpoints/failures.h"
+#include "rocket/endpoints/provider_calls.h"
+#include "rocket/endpoints/user.h"
 
 namespace rocket::spec {
 namespace {

@@ -3,9 +3,9 @@
 #include <utility>
 #include <vector>
 
-#include "endpoints/cancellations.h"
-#include "endpoints/deposits.h"
-#include "endpoints/rides.h"
+#include "rocket/endpoints/cancellations.h"
+#include "rocket/endpoints/deposits.h"
+#include "rocket/endpoints/rides.h"
 #include "spec/with_tips/tips.h"
 
 namespace rocket::endpoints {
