@@ -81,17 +81,24 @@ TEST_P(OperatorLimitOnWaiting, ReleasesAKeyThatWasHeld) {
   expect_one_effect_per_key(session, ledger_, 1);
 }
 
+// Statements are too short to be found at work, so each is made to wait for a lock.
 TEST_F(OperatorLimit, OnAnyStatementOfTrafficIsNoError) {
   const ApiProcess api(database_, {{"MOCK_LEDGER", ledger_.path()}});
   Traffic traffic({api.port()}, 12);
   SqlSession session = database_.open_session();
-  std::int64_t cancelled = 0;
-  ASSERT_TRUE(eventually([&] {
-    cancelled += session.number(
-        "SELECT count(*) FILTER (WHERE pg_cancel_backend(pid)) FROM pg_stat_activity WHERE state = 'active' "
-        "AND datname = current_database() AND application_name LIKE 'rocket-rides%'");
-    return cancelled >= 10;
-  }));
+  SqlSession locker = database_.open_session();
+  for (const std::string table : {"idempotency_keys", "rides", "audit_records", "staged_jobs"}) {
+    ASSERT_TRUE(traffic.goes_on(1));
+    locker.execute("BEGIN; LOCK TABLE " + table + " IN ACCESS EXCLUSIVE MODE");
+    ASSERT_TRUE(eventually([&] {
+      return session.number(
+                 "SELECT count(*) FILTER (WHERE pg_cancel_backend(pid)) FROM pg_stat_activity "
+                 "WHERE wait_event_type = 'Lock' AND datname = current_database() "
+                 "AND application_name LIKE 'rocket-rides%'") > 0;
+    })) << table;
+    EXPECT_TRUE(traffic.feels_it());
+    locker.execute("ROLLBACK");
+  }
   traffic.end();
   expect_same_bytes(session, traffic.rides());
   expect_one_effect_per_key(session, ledger_, traffic.done());
