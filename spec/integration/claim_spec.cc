@@ -41,7 +41,9 @@ class Claim : public testing::Test {
     const pg::Query query =
         idempotency::claim(request, lease, std::chrono::seconds(90), *rides_.claim_and_begin());
     const std::vector<const pg::Query*> alone{&query};
-    const auto result = idempotency::read_claim(loop_.run(session_.run(pg::as_set(alone))), lease);
+    const pg::Result rows = loop_.run(session_.run(pg::as_set(alone)));
+    EXPECT_LE(rows.rows(), 1);
+    const auto result = idempotency::read_claim(rows, lease);
     if (const auto* claimed = std::get_if<idempotency::Claimed>(&result)) {
       return claimed->is_new ? "new" : "claimed";
     }

@@ -52,6 +52,20 @@ TEST_F(CompleterPatience, LeavesALeasedKeyUntilTheLeaseIsStale) {
   EXPECT_TRUE(is_finished(database_, key));
 }
 
+TEST_F(CompleterPatience, LeavesForEverWhatIsFinishedOrParked) {
+  CompleterRig completer(database_, gateway_);
+  const std::string finished = abandon(database_);
+  ASSERT_EQ(completer.run_once(), 1);
+  ASSERT_TRUE(is_finished(database_, finished));
+  abandon(database_);
+  database_.execute(
+      "UPDATE idempotency_keys SET parked_at = now(), last_error = 'x' WHERE finished_at IS NULL");
+  database_.execute("UPDATE idempotency_keys SET last_run_at = created_at");
+
+  EXPECT_EQ(completer.run_once(), 0);
+  EXPECT_EQ(gateway_.calls().size(), 1U);
+}
+
 TEST_F(CompleterPatience, WaitsTwiceAsLongAfterEachOfItsAttempts) {
   CompleterRig completer(database_, gateway_);
   const std::string key = abandon(database_);

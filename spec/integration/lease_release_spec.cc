@@ -57,8 +57,8 @@ class ServerGate {
 // Creates a trigger function that raises an error.
 void create_refusal(TestDatabase& database) {
   database.execute(
-      "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
-      " $$ BEGIN RAISE EXCEPTION 'not now'; END $$");
+      "CREATE SEQUENCE refusals; CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+      " $$ BEGIN PERFORM nextval('refusals'); RAISE EXCEPTION 'not now'; END $$");
 }
 
 void refuse_updates_when(TestDatabase& database, const std::string& condition) {
@@ -109,11 +109,14 @@ class CompleterInDoubt : public LeaseRelease {
 
 TEST_F(CompleterInDoubt, GivesBackWhatItHasTakenWithoutKnowing) {
   abandoned_ = abandon(database_, {.recovery_point = "ride_created"});
+  const std::string held_by_another = abandon(database_);
+  hold(database_, held_by_another, "1 s");
   take_in_doubt();
 
   run_again();
 
   EXPECT_TRUE(is_free(abandoned_));
+  EXPECT_FALSE(is_free(held_by_another));
   EXPECT_EQ(database_.of_key(abandoned_, "completions"), "0") << "nobody has worked on it";
   EngineRig client(database_);
   idempotency::Request request = engine_ride(abandoned_);
@@ -209,6 +212,8 @@ TEST_F(LeaseRelease, IsTriedAgainWhenItIsRefused) {
   rig.gateway().plan(Behaviour::kThrows);
   EXPECT_EQ(describe(rig.run(engine_ride(key_))), "internal");
   EXPECT_FALSE(is_free(key_));
+  // Not only the first try is refused.
+  EXPECT_TRUE(eventually([&] { return database_.number("SELECT last_value FROM refusals") >= 2; }));
 
   database_.execute("DROP TRIGGER refusal ON idempotency_keys");
 
