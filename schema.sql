@@ -113,6 +113,7 @@ BEGIN
     CREATE DOMAIN latitude         AS double precision CHECK (VALUE BETWEEN -90 AND 90);
     CREATE DOMAIN longitude        AS double precision CHECK (VALUE BETWEEN -180 AND 180);
     CREATE DOMAIN deposit_amount   AS bigint           CHECK (VALUE BETWEEN 1 AND 100000);
+    CREATE DOMAIN price            AS bigint           CHECK (VALUE > 0);
     CREATE DOMAIN account_balance  AS bigint           CHECK (VALUE >= 0);
     CREATE DOMAIN audit_term       AS text             CHECK (length(VALUE) <= 50);
 END $$;
@@ -144,6 +145,8 @@ CREATE TABLE IF NOT EXISTS rides (
     origin_lon         longitude NOT NULL,
     target_lat         latitude NOT NULL,
     target_lon         longitude NOT NULL,
+    -- Stored before the first call, so every attempt charges the same, although prices change.
+    price_cents        price NOT NULL,
     -- The idempotency key for the provider. It is random, so it is unique across databases. It is stored
     -- before the first call, so it is the same for every attempt.
     charge_key         uuid NOT NULL DEFAULT gen_random_uuid(),

@@ -15,9 +15,9 @@ WITH caller AS (
   ON CONFLICT (user_id, idempotency_key) DO NOTHING
   RETURNING id, user_id, origin_ip, request_params, lease
 ), ride AS (
-  INSERT INTO rides (idempotency_key_id, user_id, origin_lat, origin_lon, target_lat, target_lon)
+  INSERT INTO rides (idempotency_key_id, user_id, origin_lat, origin_lon, target_lat, target_lon, price_cents)
   SELECT id, user_id, (request_params->>'origin_lat')::float8, (request_params->>'origin_lon')::float8,
-         (request_params->>'target_lat')::float8, (request_params->>'target_lon')::float8
+         (request_params->>'target_lat')::float8, (request_params->>'target_lon')::float8, 2000
     FROM key
   RETURNING id, charge_key
 ), audit AS (

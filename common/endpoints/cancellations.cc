@@ -48,6 +48,7 @@ refund AS (
 // resumed the parked request has made sure that the refund may be sent again.
 constexpr const char* kRefundNeeds = R"sql(
   SELECT refund.n, refund.key_id, refund.ride_id, refund.refund_key, refund.stripe_charge_id, refund.stripe_refund_id,
+         (SELECT price_cents FROM rides WHERE rides.id = refund.ride_id) AS price_cents,
          extract(epoch FROM now() - greatest(refund.created_at, refund.resumed_at))::bigint AS refund_key_age
     FROM refund
 )sql";
@@ -60,11 +61,12 @@ refunded AS (
   UPDATE refunds SET stripe_refund_id = key.recorded, refunded_at = now()
     FROM key
    WHERE refunds.ride_id = split_part(key.request_path, '/', 3)::bigint AND refunds.stripe_refund_id IS NULL
-  RETURNING refunds.ride_id, refunds.stripe_refund_id, key.user_id, key.origin_ip
+  RETURNING refunds.ride_id, refunds.stripe_refund_id, key.user_id, key.origin_ip,
+            (SELECT price_cents FROM rides WHERE rides.id = refunds.ride_id) AS price_cents
 ), receipt AS (
   INSERT INTO staged_jobs (job_name, job_args)
   SELECT 'send_refund_receipt', jsonb_build_object('ride_id', ride_id, 'user_id', user_id,
-                                                   'amount_cents', 2000, 'currency', 'usd')
+                                                   'amount_cents', price_cents, 'currency', 'usd')
     FROM refunded
 ), audit AS (
   INSERT INTO audit_records (action, resource_type, resource_id, user_id, origin_ip, data)
@@ -89,8 +91,8 @@ asio::awaitable<idempotency::ForeignOutcome> refund_ride(payments::ChargeGateway
     co_return idempotency::Recorded{std::move(*refunded)};
   }
   payments::RefundRequest request{std::string(needed.text(0, "refund_key")),
-                                  std::string(needed.text(0, "stripe_charge_id")), kPriceCents,
-                                  std::string(needed.text(0, "ride_id"))};
+                                  std::string(needed.text(0, "stripe_charge_id")),
+                                  needed.integer(0, "price_cents"), std::string(needed.text(0, "ride_id"))};
   const bool key_is_old = needed.integer(0, "refund_key_age") > options.charge_repeat_limit.count();
   co_return co_await refund(gateway, std::move(request), key_is_old);
 }

@@ -15,12 +15,12 @@ namespace {
 constexpr idempotency::Body kCreateRide{R"sql(
 ride AS MATERIALIZED (
   SELECT n, id AS key_id, user_id, nextval('rides_id_seq') AS id, gen_random_uuid() AS charge_key,
-         now() AS created_at, request_params, origin_ip, resumed_at
+         2000 AS price_cents, now() AS created_at, request_params, origin_ip, resumed_at
     FROM key
 ), created AS (
-  INSERT INTO rides (id, idempotency_key_id, user_id, charge_key, created_at,
+  INSERT INTO rides (id, idempotency_key_id, user_id, charge_key, price_cents, created_at,
                      origin_lat, origin_lon, target_lat, target_lon)
-  SELECT id, key_id, user_id, charge_key, created_at,
+  SELECT id, key_id, user_id, charge_key, price_cents, created_at,
          (request_params->>'origin_lat')::float8, (request_params->>'origin_lon')::float8,
          (request_params->>'target_lat')::float8, (request_params->>'target_lon')::float8
     FROM ride
@@ -38,7 +38,7 @@ ride AS (
 // resumed the parked ride has made sure that the charge may be sent again. The user is read in a subquery: in
 // a join, a planner without statistics might begin at the user and read all of their rides.
 constexpr const char* kChargeNeeds = R"sql(
-  SELECT n, key_id, id AS ride_id, charge_key,
+  SELECT n, key_id, id AS ride_id, charge_key, price_cents,
          (SELECT stripe_customer_id FROM users WHERE users.id = ride.user_id) AS stripe_customer_id,
          extract(epoch FROM created_at)::bigint AS created_at,
          extract(epoch FROM now() - greatest(created_at, resumed_at))::bigint AS charge_key_age
@@ -59,7 +59,8 @@ constexpr idempotency::Body kStageReceipt{R"sql(
 receipt AS (
   INSERT INTO staged_jobs (job_name, job_args)
   SELECT 'send_ride_receipt', jsonb_build_object('ride_id', charged.id, 'user_id', charged.user_id,
-                                                 'amount_cents', 2000, 'currency', 'usd')
+                                                 'amount_cents', charged.price_cents,
+                                                 'currency', 'usd')
     FROM charged
 ))sql"};
 
@@ -78,7 +79,7 @@ Endpoint rides(payments::ChargeGateway& gateway, RideOptions options) {
     payments::ChargeRequest request{
         std::string(ride.text(0, "charge_key")),
         std::string(ride.text(0, "stripe_customer_id")),
-        kPriceCents,
+        ride.integer(0, "price_cents"),
         "usd",
         std::string(ride.text(0, "ride_id")),
         std::chrono::sys_seconds(std::chrono::seconds(ride.integer(0, "created_at")))};

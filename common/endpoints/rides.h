@@ -1,14 +1,11 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 
 #include "rocket/endpoints/endpoint.h"
 #include "rocket/payments/charge_gateway.h"
 
 namespace rocket::endpoints {
-
-inline constexpr std::int64_t kPriceCents = 2000;
 
 struct RideOptions {
   // A charge or refund whose key is older is looked up at the provider, never repeated blindly.

@@ -50,8 +50,9 @@ std::string abandon(TestDatabase& database, const Abandoned& request) {
   if (request.recovery_point != "started") {
     database.execute(
         "INSERT INTO rides (idempotency_key_id, user_id, origin_lat, origin_lon, target_lat, target_lon, "
-        "  stripe_charge_id, created_at)"
-        "SELECT id, user_id, 1.5, 2, 3, 4, CASE recovery_point WHEN 'charge_created' THEN 'ch_earlier' END, "
+        "  price_cents, stripe_charge_id, created_at)"
+        "SELECT id, user_id, 1.5, 2, 3, 4, 2000, CASE recovery_point WHEN 'charge_created' THEN 'ch_earlier' "
+        "END, "
         "  created_at FROM idempotency_keys WHERE id = $1",
         {id});
   }

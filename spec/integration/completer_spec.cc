@@ -189,6 +189,20 @@ TEST(Completer, RepeatsAChargeWhoseAnswerWasLostWithTheSameKey) {
   EXPECT_EQ(gateway.charges().size(), 1U);
 }
 
+TEST(Completer, ChargesThePriceThatTheRideWasBookedAt) {
+  TestDatabase database;
+  ScriptedGateway gateway;
+  CompleterRig completer(database, gateway);
+  abandon(database, {.recovery_point = "ride_created"});
+  database.execute("UPDATE rides SET price_cents = 1500");
+
+  EXPECT_EQ(completer.run_once(), 1);
+
+  ASSERT_EQ(gateway.calls().size(), 1U);
+  EXPECT_EQ(gateway.calls()[0].amount_cents, 1500);
+  EXPECT_EQ(database.value("SELECT job_args->>'amount_cents' FROM staged_jobs"), "1500");
+}
+
 TEST(Completer, ParksAChargeThatIsTooOldToRepeatAndCannotBeLookedUp) {
   TestDatabase database;
   ScriptedGateway gateway;

@@ -145,8 +145,8 @@ class HeavyPlans : public testing::Test {
         "        FROM generate_series(1, 100000) i) keys");
     session_.execute(indexes);
     session_.execute(
-        "INSERT INTO rides (idempotency_key_id, user_id, origin_lat, origin_lon, target_lat, target_lon) "
-        "SELECT id, user_id, 0, 0, 0, 0 FROM idempotency_keys");
+        "INSERT INTO rides (idempotency_key_id, user_id, origin_lat, origin_lon, target_lat, target_lon, "
+        " price_cents) SELECT id, user_id, 0, 0, 0, 0, 2000 FROM idempotency_keys");
     session_.execute("ANALYZE idempotency_keys");
     session_.execute("ANALYZE rides");
     session_.execute("ANALYZE users");

@@ -23,8 +23,9 @@ using testing::HasSubstr;
 using testing::Not;
 
 constexpr const char* kBook =
-    "INSERT INTO rides (idempotency_key_id, user_id, origin_lat, origin_lon, target_lat, target_lon) "
-    "SELECT gen_random_uuid(), $1::bigint, 1.5, -2.25, 3, 4 FROM generate_series(1, $2::int)";
+    "INSERT INTO rides (idempotency_key_id, user_id, origin_lat, origin_lon, target_lat, target_lon, "
+    " price_cents) SELECT gen_random_uuid(), $1::bigint, 1.5, -2.25, 3, 4, 2000 FROM generate_series(1, "
+    "$2::int)";
 
 class RideListSpec : public testing::Test {
  protected:

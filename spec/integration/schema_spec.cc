@@ -65,11 +65,12 @@ INSERT INTO idempotency_keys (id, user_id, idempotency_key, request_method, requ
                               lease, locked_at) VALUES
   ('00000000-0000-0000-0000-000000000004', 1, 'leased-key-0000000000', 'POST', '/rides', '{}',
    gen_random_uuid(), now());
-INSERT INTO rides (idempotency_key_id, user_id, origin_lat, origin_lon, target_lat, target_lon) VALUES
-  ('00000000-0000-0000-0000-000000000001', 1, -90, 180, 90, -180);
-INSERT INTO rides (id, idempotency_key_id, user_id, origin_lat, origin_lon, target_lat, target_lon, stripe_charge_id)
-VALUES (101, '00000000-0000-0000-0000-000000000101', 1, 0, 0, 0, 0, 'ch_101'),
-       (102, '00000000-0000-0000-0000-000000000102', 1, 0, 0, 0, 0, 'ch_102');
+INSERT INTO rides (idempotency_key_id, user_id, origin_lat, origin_lon, target_lat, target_lon, price_cents) VALUES
+  ('00000000-0000-0000-0000-000000000001', 1, -90, 180, 90, -180, 2000);
+INSERT INTO rides (id, idempotency_key_id, user_id, origin_lat, origin_lon, target_lat, target_lon, price_cents,
+                   stripe_charge_id)
+VALUES (101, '00000000-0000-0000-0000-000000000101', 1, 0, 0, 0, 0, 2000, 'ch_101'),
+       (102, '00000000-0000-0000-0000-000000000102', 1, 0, 0, 0, 0, 2000, 'ch_102');
 INSERT INTO refunds (ride_id, idempotency_key_id, stripe_charge_id, stripe_refund_id, refunded_at) VALUES
   (101, '00000000-0000-0000-0000-000000000111', 'ch_101', 're_101', now()),
   (102, '00000000-0000-0000-0000-000000000112', 'ch_102', NULL, NULL);

@@ -92,8 +92,8 @@ describe('my rides', () => {
   });
 
   test('shows the newest, and the older ones when asked to', async () => {
-    database.query(`INSERT INTO rides (idempotency_key_id, user_id, origin_lat, origin_lon, target_lat, target_lon)
-      SELECT gen_random_uuid(), 2, 1, 2, 3, 4 FROM generate_series(1, 12)`);
+    database.query(`INSERT INTO rides (idempotency_key_id, user_id, origin_lat, origin_lon, target_lat, target_lon,
+        price_cents) SELECT gen_random_uuid(), 2, 1, 2, 3, 4, 2000 FROM generate_series(1, 12)`);
     await page.locator('#user').selectOption(declinedUser);
     const ids = async () => (await list().locator('strong').allTextContents()).map((text) => Number(text.split(' ')[1]));
     const last = Number(newest());
