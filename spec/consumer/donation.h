@@ -1,0 +1,21 @@
+#pragma once
+
+#include <rocket/idempotency/flow.h>
+#include <rocket/idempotency/request.h>
+#include <rocket/jobs/job_queue.h>
+#include <rocket/payments/charge_gateway.h>
+#include <optional>
+#include <string>
+
+// A twentieth of the price of each ride is given away: charged to the company's own card.
+namespace donations {
+
+inline constexpr const char* kCompany = "cus_company";
+
+// started → donation_created → finished. `gateway` must outlive the flow.
+rocket::idempotency::Flow donation(rocket::payments::ChargeGateway& gateway);
+
+// The request that a job is, or nullopt if the job cannot be one. The job's id is the idempotency key.
+std::optional<rocket::idempotency::Request> request_of(const rocket::jobs::Job& job);
+
+}  // namespace donations
