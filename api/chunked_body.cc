@@ -1,19 +1,13 @@
 #include "api/chunked_body.h"
 
 #include "api/http_text.h"
+#include "rocket/base/text.h"
 
 namespace rocket::api {
 namespace {
 
 // The grammar allows any number of leading zeros. Nobody needs more digits than these.
 constexpr int kMaxSizeDigits = 16;
-
-int hex_value(char byte) {
-  if (byte >= '0' && byte <= '9') return byte - '0';
-  if (byte >= 'a' && byte <= 'f') return byte - 'a' + 10;
-  if (byte >= 'A' && byte <= 'F') return byte - 'A' + 10;
-  return -1;
-}
 
 }  // namespace
 
@@ -62,9 +56,9 @@ ChunkedBody::Progress ChunkedBody::read_framing(char byte, std::size_t decoded) 
 }
 
 ChunkedBody::Progress ChunkedBody::read_size(char byte, std::size_t decoded) {
-  if (const int digit = hex_value(byte); digit >= 0) {
+  if (const std::optional<int> digit = hex_value(byte)) {
     if (++size_digits_ > kMaxSizeDigits) return Progress::kMalformed;
-    size_ = size_ * 16 + static_cast<std::size_t>(digit);
+    size_ = size_ * 16 + static_cast<std::size_t>(*digit);
     return size_ > max_bytes_ - decoded ? Progress::kTooLarge : Progress::kNeedsMore;
   }
   if (size_digits_ == 0) return Progress::kMalformed;

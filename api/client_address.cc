@@ -3,9 +3,10 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <utility>
+
+#include "rocket/base/text.h"
 
 namespace rocket::api {
 namespace {
@@ -13,24 +14,12 @@ namespace {
 constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 constexpr std::size_t kMappedBits = 8 * kMapped.size();
 
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
 // Takes the last part off the end of a list, and returns it.
 std::string_view take_last(std::string_view& list, char separator) {
   const auto before = list.rfind(separator);
   const std::string_view last = before == std::string_view::npos ? list : list.substr(before + 1);
   list = before == std::string_view::npos ? std::string_view() : list.substr(0, before);
   return trimmed(last);
-}
-
-bool is_named(std::string_view text, std::string_view name) {
-  return text.size() == name.size() && std::equal(text.begin(), text.end(), name.begin(), [](char a, char b) {
-           return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
-         });
 }
 
 // An address that may have a port behind it: 192.0.2.1:80, [2001:db8::1]:80.
@@ -50,7 +39,8 @@ std::string_view forwarded_for(std::string_view element) {
   while (!element.empty()) {
     std::string_view pair = take_last(element, ';');
     const auto equals = pair.find('=');
-    if (equals == std::string_view::npos || !is_named(trimmed(pair.substr(0, equals)), "for")) continue;
+    if (equals == std::string_view::npos || !equal_ignoring_case(trimmed(pair.substr(0, equals)), "for"))
+      continue;
     pair = trimmed(pair.substr(equals + 1));
     if (pair.size() >= 2 && pair.starts_with('"') && pair.ends_with('"'))
       pair = pair.substr(1, pair.size() - 2);
@@ -116,10 +106,9 @@ std::optional<TrustedProxies> TrustedProxies::parse(std::string_view networks, H
     if (slash != std::string_view::npos) {
       const std::string_view digits = network.substr(slash + 1);
       const std::size_t most = bits;
-      const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), bits);
-      if (parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size() || bits > most) {
-        return std::nullopt;
-      }
+      const auto given = number_of<std::size_t>(digits);
+      if (!given || *given > most) return std::nullopt;
+      bits = *given;
     }
     proxies.networks_.push_back({*address, before + bits});
   }

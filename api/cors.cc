@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/http_text.h"
+#include "rocket/base/text.h"
 
 namespace rocket::api {
 namespace {

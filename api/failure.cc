@@ -1,9 +1,9 @@
 #include "api/failure.h"
 
 #include <algorithm>
-#include <cctype>
 #include <nlohmann/json.hpp>
 
+#include "rocket/base/text.h"
 #include "rocket/endpoints/failures.h"
 
 namespace rocket::api {
@@ -37,17 +37,6 @@ HttpResponse problem(int status, const nlohmann::ordered_json& failure) {
   response.content_type = kProblemType;
   response.body = dump(body);
   return response;
-}
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 // Takes the next part off the front of a list, and returns it.

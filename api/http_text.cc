@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "rocket/base/text.h"
+
 namespace rocket::api {
 
 bool is_token_character(char c) {
@@ -22,18 +24,24 @@ bool is_field_value(std::string_view text) {
   return std::all_of(text.begin(), text.end(), is_field_character);
 }
 
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
+std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space) {
+  std::string plain;
+  plain.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '+' && plus_is_space) {
+      plain += ' ';
+    } else if (text[i] == '%') {
+      if (i + 2 >= text.size()) return std::nullopt;
+      const std::optional<int> high = hex_value(text[i + 1]);
+      const std::optional<int> low = hex_value(text[i + 2]);
+      if (!high || !low) return std::nullopt;
+      plain += static_cast<char>(*high * 16 + *low);
+      i += 2;
+    } else {
+      plain += text[i];
+    }
   }
-  return lower;
-}
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+  return plain;
 }
 
 bool list_holds(std::string_view list, std::string_view word) {

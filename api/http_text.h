@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,11 +16,9 @@ bool is_token(std::string_view text);
 bool is_field_character(char c);
 bool is_field_value(std::string_view text);
 
-// ASCII only.
-std::string lower_case(std::string_view text);
-
-// Without spaces and tabs around it.
-std::string_view trimmed(std::string_view text);
+// Decodes %XX and "+" (https://url.spec.whatwg.org/#urlencoded-parsing). Returns nullopt if an escape is
+// broken.
+std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space);
 
 // True if a comma-separated list, such as Connection's, holds the word in any case. `word` must be in lower
 // case.

@@ -166,8 +166,8 @@ asio::awaitable<HttpResponse> Laboratory::answer_request(pg::Lane& lane,
   if (!options_.ledger.empty()) {
     calls = nlohmann::ordered_json::array();
     const std::string charge_key(result.text(0, "charge_key"));
-    for (const payments::LedgerEntry& entry :
-         payments::read_ledger(options_.ledger, charge_key, kLedgerBytes)) {
+    for (const payments::MockLedger::Entry& entry :
+         payments::MockLedger::read(options_.ledger, charge_key, kLedgerBytes)) {
       calls.push_back({{"charge", entry.moved ? nlohmann::json(*entry.moved) : nlohmann::json()},
                        {"answer_lost", entry.answer_lost}});
     }

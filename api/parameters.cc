@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "api/http_text.h"
+#include "rocket/base/text.h"
 
 namespace rocket::api {
 namespace {
@@ -42,13 +43,6 @@ bool is_encoded(const HttpRequest& request) {
   return coding && (request.count("content-encoding") > 1 || lower_case(*coding) != "identity");
 }
 
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 bool is_utf8_without_nul(const std::string& text) {
   if (text.find('\0') != std::string::npos) return false;
   try {
@@ -67,17 +61,7 @@ std::optional<double> parse_decimal(std::string_view text) {
       text.find_first_not_of("0123456789.-eE+") != std::string_view::npos) {
     return std::nullopt;
   }
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-std::optional<std::int64_t> parse_integer(std::string_view text) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
+  return number_of<double>(text);
 }
 
 std::string short_number(double value) {
@@ -87,11 +71,7 @@ std::string short_number(double value) {
 }
 
 std::string media_type(std::string_view field) {
-  std::string type(field.substr(0, field.find(';')));
-  while (!type.empty() && (type.back() == ' ' || type.back() == '\t')) type.pop_back();
-  std::transform(type.begin(), type.end(), type.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return type;
+  return lower_case(trimmed(field.substr(0, field.find(';'))));
 }
 
 Expected<json> parse_form(std::string_view body) {
@@ -156,26 +136,6 @@ Expected<json> parse_json(const std::string& body) {
 }
 
 }  // namespace
-
-std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space) {
-  std::string plain;
-  plain.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '+' && plus_is_space) {
-      plain += ' ';
-    } else if (text[i] == '%') {
-      if (i + 2 >= text.size()) return std::nullopt;
-      const int high = hex_value(text[i + 1]);
-      const int low = hex_value(text[i + 2]);
-      if (high < 0 || low < 0) return std::nullopt;
-      plain += static_cast<char>(high * 16 + low);
-      i += 2;
-    } else {
-      plain += text[i];
-    }
-  }
-  return plain;
-}
 
 Expected<Parameters> Parameters::parse(const HttpRequest& request) {
   const std::string type = media_type(request.header("content-type").value_or(""));
@@ -252,7 +212,7 @@ Parameters::Value Parameters::value(const std::string& name, const json& given,
 Parameters::Value Parameters::value(const std::string& name, const json& given,
                                     const endpoints::Integer& rule) const {
   std::optional<std::int64_t> number;
-  if (is_form_) number = parse_integer(given.get_ref<const std::string&>());
+  if (is_form_) number = number_of<std::int64_t>(given.get_ref<const std::string&>());
   // 20.0 and 2e1 are integers too, as in JSON Schema. The range is checked first, so that the conversion is
   // defined.
   if (given.is_number_float()) {

@@ -40,8 +40,4 @@ class Parameters {
   bool is_form_ = false;
 };
 
-// Decodes %XX and "+" (https://url.spec.whatwg.org/#urlencoded-parsing). Returns nullopt if an escape is
-// broken.
-std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space);
-
 }  // namespace rocket::api

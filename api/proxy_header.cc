@@ -1,9 +1,9 @@
 #include "api/proxy_header.h"
 
-#include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdint>
+
+#include "rocket/base/text.h"
 
 namespace rocket::api {
 namespace {
@@ -26,10 +26,7 @@ bool may_begin_with(std::string_view bytes, std::string_view expected) {
 }
 
 bool is_port(std::string_view text) {
-  std::uint16_t port = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), port);
-  return parsed.ec == std::errc() && parsed.ptr == text.data() + text.size() &&
-         (text.size() == 1 || text.front() != '0');
+  return number_of<std::uint16_t>(text) && (text.size() == 1 || text.front() != '0');
 }
 
 std::optional<IpAddress> address_of(std::string_view text, bool is_ipv6) {

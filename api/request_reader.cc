@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "api/http_text.h"
+#include "rocket/base/text.h"
 
 namespace rocket::api {
 namespace {

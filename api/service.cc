@@ -12,6 +12,7 @@
 #include "api/queries.h"
 #include "api/request_checks.h"
 #include "rocket/base/ids.h"
+#include "rocket/base/text.h"
 #include "rocket/pg/errors.h"
 
 namespace rocket::api {

@@ -1,15 +1,14 @@
 #include "simulator/database.h"
 
-#include <algorithm>
 #include <asio/awaitable.hpp>
 #include <asio/co_spawn.hpp>
 #include <chrono>
 #include <exception>
 #include <memory>
-#include <random>
 #include <system_error>
 #include <utility>
 
+#include "rocket/base/backoff.h"
 #include "rocket/pg/errors.h"
 
 namespace rocket::simulator {
@@ -32,12 +31,6 @@ pg::ConnectionOptions connection_options(const std::string& url) {
   return options;
 }
 
-milliseconds jittered(milliseconds longest) {
-  thread_local std::minstd_rand random{std::random_device{}()};
-  return milliseconds(
-      std::uniform_int_distribution<std::int64_t>(longest.count() / 2, longest.count())(random));
-}
-
 struct Answer {
   std::optional<pg::Result> result;
   std::exception_ptr error;
@@ -55,7 +48,7 @@ Database::Database(const std::string& url, const Log& log, process::StopSignal& 
 
 std::optional<pg::Result> Database::run(const pg::Query& query) {
   bool was_away = false;
-  for (auto backoff = kFirstBackoff; !stop_.requested(); backoff = std::min(backoff * 2, kLongestBackoff)) {
+  for (Backoff backoff(kFirstBackoff, kLongestBackoff); !stop_.requested();) {
     std::string mistake;
     try {
       std::optional<pg::Result> result = run_once(query);
@@ -73,7 +66,7 @@ std::optional<pg::Result> Database::run(const pg::Query& query) {
     }
     if (!was_away) log_.warn("waiting for the database", {{"error", mistake}});
     was_away = true;
-    stop_.wait_for(jittered(backoff));
+    stop_.wait_for(backoff.next());
   }
   return std::nullopt;
 }

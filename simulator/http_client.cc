@@ -1,10 +1,10 @@
 #include "simulator/http_client.h"
 
-#include <algorithm>
-#include <charconv>
 #include <new>
 #include <string_view>
 #include <utility>
+
+#include "rocket/base/text.h"
 
 namespace rocket::simulator {
 namespace {
@@ -24,17 +24,9 @@ std::size_t on_body(char* data, std::size_t size, std::size_t count, void* conte
   return size * count;
 }
 
-bool same_name(std::string_view a, std::string_view lower_case) {
-  return std::equal(a.begin(), a.end(), lower_case.begin(), lower_case.end(), [](char x, char y) {
-    return (x >= 'A' && x <= 'Z' ? static_cast<char>(x - 'A' + 'a') : x) == y;
-  });
-}
-
 std::optional<std::chrono::seconds> read_seconds(std::string_view text) {
-  unsigned value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return std::chrono::seconds(value);
+  const auto seconds = number_of<unsigned>(text);
+  return seconds ? std::optional(std::chrono::seconds(*seconds)) : std::nullopt;
 }
 
 std::size_t on_header(char* data, std::size_t size, std::size_t count, void* context) {
@@ -46,9 +38,9 @@ std::size_t on_header(char* data, std::size_t size, std::size_t count, void* con
   const auto last = line.find_last_not_of(" \t\r\n");
   const std::string_view value = first > last ? std::string_view() : line.substr(first, last - first + 1);
   const std::string_view name = line.substr(0, colon);
-  if (same_name(name, "retry-after")) answer.retry_after = read_seconds(value);
-  if (same_name(name, "idempotent-replayed")) answer.replayed = value;
-  if (same_name(name, "x-request-id")) answer.request_id = value;
+  if (equal_ignoring_case(name, "retry-after")) answer.retry_after = read_seconds(value);
+  if (equal_ignoring_case(name, "idempotent-replayed")) answer.replayed = value;
+  if (equal_ignoring_case(name, "x-request-id")) answer.request_id = value;
   return line.size();
 }
 

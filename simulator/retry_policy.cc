@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <random>
+
+#include "rocket/base/backoff.h"
 
 namespace rocket::simulator {
 namespace {
@@ -40,14 +41,10 @@ Meaning meaning_of(const HttpAnswer& answer) {
 }
 
 milliseconds pause_after(int attempt, std::optional<std::chrono::seconds> retry_after) {
-  thread_local std::minstd_rand random{std::random_device{}()};
-  const auto between = [&](milliseconds least, milliseconds most) {
-    return milliseconds(std::uniform_int_distribution<std::int64_t>(least.count(), most.count())(random));
-  };
   const milliseconds longest = std::min(kFirstPause * (1 << std::clamp(attempt - 1, 0, 10)), kLongestPause);
-  if (!retry_after) return between(longest / 2, longest);
+  if (!retry_after) return random_time(longest / 2, longest);
   return std::max<milliseconds>(longest / 2, std::min(*retry_after, kLongestRetryAfter)) +
-         between(milliseconds(0), longest / 2);
+         random_time(milliseconds(0), longest / 2);
 }
 
 }  // namespace rocket::simulator

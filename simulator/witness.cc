@@ -33,23 +33,6 @@ std::optional<std::string> unexpected(const Witness::Asked& asked, const HttpAns
 
 }  // namespace
 
-std::optional<Acknowledged> KeyHistory::final_answer() const {
-  const std::lock_guard lock(mutex_);
-  return final_;
-}
-
-bool KeyHistory::keep(const Acknowledged& answer) {
-  const std::lock_guard lock(mutex_);
-  if (final_) return false;
-  final_ = answer;
-  return true;
-}
-
-int KeyHistory::next_request() {
-  const std::lock_guard lock(mutex_);
-  return ++requests_;
-}
-
 Witness::Witness(const Log& log, std::size_t remembered_answers)
     : log_(log), remembered_answers_(remembered_answers) {}
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -13,6 +12,7 @@
 
 #include "rocket/base/log.h"
 #include "simulator/http_client.h"
+#include "simulator/key_history.h"
 #include "simulator/plan.h"
 
 namespace rocket::simulator {
@@ -24,31 +24,6 @@ struct Attempt {
   // Sends the plan's bad parameters.
   bool bad = false;
   bool hang_up = false;
-};
-
-// A final answer. After it, every request with this key must get the same answer.
-struct Acknowledged {
-  std::string user_email;
-  std::string key;
-  int status = 0;
-  std::string body;
-  std::chrono::steady_clock::time_point at;
-};
-
-// What the client was told about one key. Two requests with the key may be under way at once. Thread safe.
-class KeyHistory {
- public:
-  // The final answer known so far, if any.
-  std::optional<Acknowledged> final_answer() const;
-  // Keeps this answer and returns true, unless there is one already.
-  bool keep(const Acknowledged& answer);
-  // The number of the next request. The first one is 1.
-  int next_request();
-
- private:
-  mutable std::mutex mutex_;
-  std::optional<Acknowledged> final_;
-  int requests_ = 0;
 };
 
 // Compares what the api answers with what it has promised, and logs every difference as an error. Thread

@@ -1,7 +1,6 @@
 #include "rocket/base/settings.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <cxxopts.hpp>
 #include <iomanip>
@@ -9,18 +8,19 @@
 #include <sstream>
 #include <utility>
 
+#include "rocket/base/text.h"
+
 namespace rocket {
 namespace {
 
 std::optional<std::string> store_integer(std::string_view text, std::int64_t least, std::int64_t most,
                                          const std::function<void(std::int64_t)>& set) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return "is not a whole number";
-  if (value < least || value > most) {
+  const auto value = number_of<std::int64_t>(text);
+  if (!value) return "is not a whole number";
+  if (*value < least || *value > most) {
     return "must be between " + std::to_string(least) + " and " + std::to_string(most);
   }
-  set(value);
+  set(*value);
   return std::nullopt;
 }
 
@@ -93,14 +93,13 @@ void Settings::add(std::string flag, std::vector<std::string> variables, std::st
 void Settings::add(std::string flag, std::vector<std::string> variables, std::string unit, std::string help,
                    double& target, double least, double most) {
   auto store = [&target, least, most](std::string_view text) -> std::optional<std::string> {
-    double value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size()) return "is not a number";
+    const auto value = number_of<double>(text);
+    if (!value) return "is not a number";
     // Written so that NaN fails too.
-    if (!(value >= least && value <= most)) {
+    if (!(*value >= least && *value <= most)) {
       return "must be between " + display(least) + " and " + display(most);
     }
-    target = value;
+    target = *value;
     return std::nullopt;
   };
   settings_.push_back({std::move(flag), std::move(variables), std::move(unit), std::move(help),

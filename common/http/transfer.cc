@@ -1,6 +1,5 @@
 #include "rocket/http/transfer.h"
 
-#include <algorithm>
 #include <cstddef>
 #include <new>
 #include <stdexcept>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "rocket/base/host.h"
+#include "rocket/base/text.h"
 
 namespace rocket::http {
 namespace {
@@ -27,13 +27,10 @@ std::size_t add_header(Answer& answer, std::string_view line) {
   if (line.starts_with("HTTP/")) answer.headers.clear();
   const auto colon = line.find(':');
   if (colon == std::string_view::npos) return line.size();
-  std::string name(line.substr(0, colon));
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
   const auto first = line.find_first_not_of(" \t", colon + 1);
   const auto last = line.find_last_not_of(" \t\r\n");
-  answer.headers.push_back(
-      {std::move(name), std::string(first > last ? "" : line.substr(first, last - first + 1))});
+  answer.headers.push_back({lower_case(line.substr(0, colon)),
+                            std::string(first > last ? "" : line.substr(first, last - first + 1))});
   return line.size();
 }
 

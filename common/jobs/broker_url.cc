@@ -4,10 +4,11 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
 #include <cstddef>
 #include <memory>
 #include <optional>
+
+#include "rocket/base/text.h"
 
 namespace rocket::jobs {
 namespace {
@@ -38,11 +39,6 @@ bool has_broken_escape(const std::string& url) {
     if (!is_digit(at + 1) || !is_digit(at + 2)) return true;
   }
   return false;
-}
-
-bool read_port(const std::string& text, std::uint16_t& port) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  return error == std::errc() && end == text.data() + text.size() && port > 0;
 }
 
 }  // namespace
@@ -80,8 +76,10 @@ std::variant<BrokerUrl, UrlMistake> broker_url_of(const std::string& url,
   if (broker.host.empty()) return UrlMistake{"names no host"};
   broker.port = scheme->port;
   const std::string given_port = part_of(parsed, CURLUPART_PORT);
-  if (!given_port.empty() && !read_port(given_port, broker.port))
-    return UrlMistake{"has a port that is none"};
+  if (!given_port.empty()) {
+    broker.port = number_of<std::uint16_t>(given_port).value_or(0);
+    if (broker.port == 0) return UrlMistake{"has a port that is none"};
+  }
 
   const auto user = decoded(parsed, CURLUPART_USER);
   const auto password = decoded(parsed, CURLUPART_PASSWORD);

@@ -59,23 +59,6 @@ amqp_table_t table_of(std::array<amqp_table_entry_t, count>& entries) {
 
 }  // namespace
 
-void Confirms::settle(std::uint64_t number, bool multiple, bool taken) {
-  // This is about an earlier batch.
-  if (number < first_) return;
-  const std::size_t last = number - first_;
-  if (last >= fates_.size()) throw std::runtime_error("it confirms what it was not sent");
-  for (std::size_t job = multiple ? settled_ : last; job <= last; ++job) {
-    if (fates_[job] != Fate::kAwaited) continue;
-    fates_[job] = taken ? Fate::kTaken : Fate::kRefused;
-    --awaited_;
-  }
-  if (multiple) settled_ = last + 1;
-}
-
-std::size_t Confirms::refused() const {
-  return static_cast<std::size_t>(std::count(fates_.begin(), fates_.end(), Fate::kRefused));
-}
-
 RabbitMqConnection::RabbitMqConnection(const RabbitMqAddress& address, const std::string& ca_file,
                                        std::chrono::seconds heartbeat, Deadline deadline)
     : stream_(address.server, ca_file, deadline), heartbeat_(heartbeat) {

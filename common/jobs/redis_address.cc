@@ -1,8 +1,9 @@
 #include "rocket/jobs/redis_address.h"
 
 #include <array>
-#include <charconv>
 #include <utility>
+
+#include "rocket/base/text.h"
 
 namespace rocket::jobs {
 namespace {
@@ -21,10 +22,9 @@ std::variant<RedisAddress, UrlMistake> redis_address_of(const std::string& url) 
   RedisAddress address{.server = std::get<BrokerUrl>(std::move(broker))};
   const std::string& path = address.server.raw_path;
   if (!path.empty()) {
-    const auto [end, error] = std::from_chars(path.data(), path.data() + path.size(), address.database);
-    if (error != std::errc() || end != path.data() + path.size() || address.database < 0) {
-      return UrlMistake{"has a path that is not a database number"};
-    }
+    const auto number = number_of<decltype(address.database)>(path);
+    if (!number || *number < 0) return UrlMistake{"has a path that is not a database number"};
+    address.database = *number;
   }
   return address;
 }

@@ -1,17 +1,10 @@
 #include "rocket/payments/mock_gateway.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
-#include <cerrno>
-#include <fstream>
 #include <limits>
-#include <sstream>
-#include <system_error>
 #include <utility>
 
 #include "rocket/base/settings.h"
@@ -19,7 +12,6 @@
 namespace rocket::payments {
 namespace {
 
-constexpr const char* kDeclined = "declined";
 constexpr const char* kNoLedger = "the mock provider keeps no ledger";
 
 std::string id_for(const char* prefix, std::string key) {
@@ -40,31 +32,8 @@ void MockOptions::add_to(Settings& settings) {
   settings.add("mock-ledger", {"MOCK_LEDGER"}, "file that records every call to the mock provider", ledger);
 }
 
-std::vector<LedgerEntry> read_ledger(const std::string& ledger, const std::string& key,
-                                     std::int64_t last_bytes) {
-  std::vector<LedgerEntry> entries;
-  std::ifstream file(ledger, std::ios::ate);
-  const std::int64_t size = file.tellg();
-  // The first line may then be cut. Such a line does not begin with a key, so it is skipped.
-  file.seekg(std::max<std::int64_t>(0, size - last_bytes));
-  for (std::string line; std::getline(file, line);) {
-    std::istringstream words(line);
-    std::string its_key, whose, cents, ride_id, outcome, fate;
-    words >> its_key >> whose >> cents >> ride_id >> outcome >> fate;
-    if (its_key != key) continue;
-    entries.push_back({outcome == kDeclined ? std::nullopt : std::optional(outcome), fate == "lost"});
-  }
-  return entries;
-}
-
 MockGateway::MockGateway(MockOptions options) : options_(std::move(options)) {
-  if (options_.ledger.empty()) return;
-  ledger_ = ::open(options_.ledger.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-  if (ledger_ < 0) throw std::system_error(errno, std::generic_category(), options_.ledger);
-}
-
-MockGateway::~MockGateway() {
-  if (ledger_ >= 0) ::close(ledger_);
+  if (!options_.ledger.empty()) ledger_.emplace(options_.ledger);
 }
 
 asio::awaitable<ChargeResult> MockGateway::charge(ChargeRequest request) {
@@ -72,7 +41,7 @@ asio::awaitable<ChargeResult> MockGateway::charge(ChargeRequest request) {
   const bool declined = request.customer_id == kDeclinedCustomer;
   const std::string charge_id = id_for("ch_", request.charge_key);
   record(request.charge_key + ' ' + request.customer_id + ' ' + std::to_string(request.amount_cents) + ' ' +
-             request.ride_id + ' ' + (declined ? kDeclined : charge_id),
+             request.ride_id + ' ' + (declined ? MockLedger::kDeclined : charge_id),
          fault);
   co_await take_time();
   if (fault != Fault::kNone) co_return no_answer(fault);
@@ -81,7 +50,7 @@ asio::awaitable<ChargeResult> MockGateway::charge(ChargeRequest request) {
 }
 
 asio::awaitable<LookupResult> MockGateway::find(ChargeRequest request) {
-  if (options_.ledger.empty()) co_return Unknown{kNoLedger};
+  if (!ledger_) co_return Unknown{kNoLedger};
   if (auto charge_id = recorded(request.charge_key)) co_return Charged{std::move(*charge_id)};
   co_return NeverCharged{};
 }
@@ -98,7 +67,7 @@ asio::awaitable<RefundResult> MockGateway::refund(RefundRequest request) {
 }
 
 asio::awaitable<RefundLookupResult> MockGateway::find_refund(RefundRequest request) {
-  if (options_.ledger.empty()) co_return Unknown{kNoLedger};
+  if (!ledger_) co_return Unknown{kNoLedger};
   if (auto refund_id = recorded(request.refund_key)) co_return Refunded{std::move(*refund_id)};
   co_return NeverRefunded{};
 }
@@ -119,17 +88,12 @@ asio::awaitable<void> MockGateway::take_time() const {
 }
 
 void MockGateway::record(const std::string& call, Fault fault) const {
-  if (ledger_ < 0 || fault == Fault::kAway) return;
-  const std::string line = call + (fault == Fault::kLost ? " lost\n" : " -\n");
-  // One short write in append mode: lines of several processes do not mix.
-  if (::write(ledger_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
-    throw std::system_error(errno, std::generic_category(), options_.ledger);
-  }
+  if (ledger_ && fault != Fault::kAway) ledger_->append(call, fault == Fault::kLost);
 }
 
 std::optional<std::string> MockGateway::recorded(const std::string& key) const {
   constexpr auto kAll = std::numeric_limits<std::int64_t>::max();
-  for (LedgerEntry& entry : read_ledger(options_.ledger, key, kAll)) {
+  for (MockLedger::Entry& entry : MockLedger::read(options_.ledger, key, kAll)) {
     if (entry.moved) return std::move(entry.moved);
   }
   return std::nullopt;

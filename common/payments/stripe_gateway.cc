@@ -8,10 +8,10 @@
 #include <asio/use_awaitable.hpp>
 #include <fstream>
 #include <memory>
-#include <random>
 #include <string_view>
 #include <utility>
 
+#include "rocket/base/backoff.h"
 #include "rocket/base/host.h"
 #include "rocket/base/settings.h"
 #include "rocket/http/client.h"
@@ -34,23 +34,13 @@ constexpr std::chrono::hours kClockMargin{1};
 constexpr int kMaxPages = 100;
 
 // Percent-encodes for forms and queries: all but the unreserved characters of RFC 3986.
-std::string encoded(std::string_view text) {
-  constexpr std::string_view kDigits = "0123456789ABCDEF";
-  std::string result;
-  for (const char character : text) {
-    const auto byte = static_cast<unsigned char>(character);
-    const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-                       (byte >= '0' && byte <= '9') || byte == '-' || byte == '.' || byte == '_' ||
-                       byte == '~';
-    if (plain) {
-      result += character;
-    } else {
-      result += '%';
-      result += kDigits[byte >> 4U];
-      result += kDigits[byte & 15U];
-    }
-  }
-  return result;
+std::string encoded(const std::string& text) {
+  // libcurl takes the length 0 as unknown.
+  if (text.empty()) return {};
+  const std::unique_ptr<char, decltype(&curl_free)> escaped(
+      curl_easy_escape(nullptr, text.data(), static_cast<int>(text.size())), &curl_free);
+  if (!escaped) throw std::bad_alloc();
+  return escaped.get();
 }
 
 std::string form(const std::vector<std::pair<std::string, std::string>>& fields) {
@@ -83,12 +73,6 @@ std::string query_of(const ChargeRequest& request) {
   const auto since = (request.not_before - kClockMargin).time_since_epoch();
   return form(
       {{"customer", request.customer_id}, {"created[gte]", std::to_string(since.count())}, {"limit", "100"}});
-}
-
-// Half of the wait is fixed and half is random, so that the tries of many requests spread out.
-milliseconds jittered(milliseconds wait) {
-  thread_local std::minstd_rand random{std::random_device{}()};
-  return wait / 2 + milliseconds(std::uniform_int_distribution<std::int64_t>(0, wait.count() / 2)(random));
 }
 
 // The API key travels with every call, so calls are unencrypted only to this machine.
@@ -245,15 +229,15 @@ http::Call StripeGateway::call_to(const std::string& path) const {
 // last try gave.
 asio::awaitable<std::variant<http::Answer, NoAnswer>> StripeGateway::insist(http::Call call) const {
   const auto end = Clock::now() + options_.total_timeout;
-  milliseconds wait = kFirstWait;
-  for (int tries = 1;; ++tries, wait *= 2) {
+  Backoff backoff(kFirstWait, options_.total_timeout);
+  for (int tries = 1;; ++tries) {
     const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
     call.timeout = std::min(options_.timeout, std::max(left, kShortestTry));
     std::variant<http::Answer, http::Silence> result = co_await http::send(call);
     auto* answer = std::get_if<http::Answer>(&result);
     if (answer != nullptr && !stripe::should_retry(*answer)) co_return std::move(*answer);
 
-    milliseconds pause = jittered(wait);
+    milliseconds pause = backoff.next();
     if (answer != nullptr) pause = std::max<milliseconds>(pause, stripe::retry_after(*answer));
     if (tries == kMaxTries || Clock::now() + pause + kShortestTry > end) {
       if (answer != nullptr) co_return std::move(*answer);

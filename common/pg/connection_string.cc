@@ -8,12 +8,12 @@
 #include <algorithm>
 #include <array>
 #include <asio/ip/address.hpp>
-#include <cctype>
 #include <cstddef>
 #include <memory>
 #include <string_view>
 #include <system_error>
 
+#include "rocket/base/text.h"
 #include "rocket/pg/errors.h"
 
 namespace rocket::pg {
@@ -63,13 +63,11 @@ Keywords with_fallbacks(const PQconninfoOption* said) {
 
 // True for a Unix socket and for an address whose packets never leave the machine. An empty host means the
 // socket that libpq falls back on.
-bool is_on_this_machine(std::string host) {
+bool is_on_this_machine(const std::string& host) {
   if (host.empty() || host.front() == '/' || host.front() == '@') return true;
-  std::transform(host.begin(), host.end(), host.begin(),
-                 [](unsigned char each) { return static_cast<char>(std::tolower(each)); });
   std::error_code is_a_name;
   const asio::ip::address address = asio::ip::make_address(host, is_a_name);
-  return is_a_name ? host == "localhost" : address.is_loopback();
+  return is_a_name ? equal_ignoring_case(host, "localhost") : address.is_loopback();
 }
 
 }  // namespace

@@ -5,9 +5,9 @@
 #include <asio/detached.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
-#include <random>
 #include <utility>
 
+#include "rocket/base/backoff.h"
 #include "rocket/pg/errors.h"
 
 namespace rocket::pg {
@@ -23,12 +23,6 @@ constexpr std::chrono::milliseconds kTimeAlone{250};
 // A unit that runs alone has waited for its locks before, in the batch, and the rest of the batch waits
 // behind it.
 constexpr Statement kShortLockWait{"short_lock_wait", "SET LOCAL lock_timeout = '50ms'"};
-
-// Full jitter: processes that lost the same server must not all come back at the same moment.
-std::chrono::milliseconds jittered(std::chrono::milliseconds longest) {
-  thread_local std::minstd_rand random{std::random_device{}()};
-  return std::chrono::milliseconds(std::uniform_int_distribution<std::int64_t>(1, longest.count())(random));
-}
 
 }  // namespace
 
@@ -82,7 +76,7 @@ asio::awaitable<void> Lane::connect() {
     has_tried_ = true;
     has_tried_.notify_all();
   };
-  for (auto backoff = kFirstBackoff;; backoff = std::min(backoff * 2, kLongestBackoff)) {
+  for (Backoff backoff(kFirstBackoff, kLongestBackoff);;) {
     asio::steady_timer patience(executor_, options_.connect_patience);
     patience.async_wait([this](std::error_code ended) {
       if (!ended && !connection_) refuse_until_connected("connecting takes long");
@@ -100,7 +94,7 @@ asio::awaitable<void> Lane::connect() {
     }
     refuse_until_connected(mistake);
     end_attempt();
-    co_await sleep(jittered(backoff));
+    co_await sleep(backoff.next());
   }
 }
 

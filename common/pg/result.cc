@@ -1,19 +1,17 @@
 #include "rocket/pg/result.h"
 
-#include <charconv>
 #include <stdexcept>
+
+#include "rocket/base/text.h"
 
 namespace rocket::pg {
 namespace {
 
 template <typename Number>
 Number parse(std::string_view text, const char* column) {
-  Number value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    throw std::logic_error("column " + std::string(column) + " holds no number");
-  }
-  return value;
+  const auto number = number_of<Number>(text);
+  if (!number) throw std::logic_error("column " + std::string(column) + " holds no number");
+  return *number;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <cctype>
 #include <string>
 
+#include "api/http_text.h"
 #include "api/parameters.h"
 #include "spec/fuzz/property.h"
 

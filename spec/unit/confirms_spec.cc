@@ -2,7 +2,7 @@
 
 #include <stdexcept>
 
-#include "rocket/jobs/rabbitmq_connection.h"
+#include "rocket/jobs/confirms.h"
 
 namespace rocket::jobs {
 namespace {

@@ -198,7 +198,7 @@ TEST(MockLedger, TellsTheCallsWithAKey) {
   charge(losing, request(key));
   charge(gateway, request(random_uuid()));
   charge(gateway, request(key, MockGateway::kDeclinedCustomer));
-  const auto entries = read_ledger(ledger.path(), key, 100'000);
+  const auto entries = MockLedger::read(ledger.path(), key, 100'000);
   ASSERT_EQ(entries.size(), 3U);
   EXPECT_EQ(entries[0].moved, id);
   EXPECT_FALSE(entries[0].answer_lost);
@@ -207,9 +207,9 @@ TEST(MockLedger, TellsTheCallsWithAKey) {
   EXPECT_EQ(entries[2].moved, std::nullopt);
   // Lines before the window are not read, and neither is a line that begins before it.
   const auto size = static_cast<std::int64_t>(ledger.lines().back().size());
-  EXPECT_EQ(read_ledger(ledger.path(), key, size + 2).size(), 1U);
-  EXPECT_EQ(read_ledger(ledger.path(), key, size).size(), 0U);
-  EXPECT_TRUE(read_ledger("/nonexistent/ledger", key, 100'000).empty());
+  EXPECT_EQ(MockLedger::read(ledger.path(), key, size + 2).size(), 1U);
+  EXPECT_EQ(MockLedger::read(ledger.path(), key, size).size(), 0U);
+  EXPECT_TRUE(MockLedger::read("/nonexistent/ledger", key, 100'000).empty());
 }
 
 TEST(MockGateway, SpreadsOutagesEvenly) {

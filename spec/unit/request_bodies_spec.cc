@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/http_text.h"
 #include "api/parameters.h"
 
 // Which bodies are read for parameters: their types, their encodings, broken ones and large ones.

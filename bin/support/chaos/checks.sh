@@ -51,7 +51,7 @@ check_everything() {
 }
 
 # Writes down what the provider charged and refunded, in the format that the simulator reads
-# (common/payments/mock_gateway.h).
+# (common/payments/mock_ledger.h).
 read_ledger() {
   curl -sf -m 60 -o "$work/ledger.json" "http://127.0.0.1:${port[provider]}/test/ledger" ||
     wrong "the provider does not show its ledger"

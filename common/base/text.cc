@@ -1,0 +1,36 @@
+#include "rocket/base/text.h"
+
+#include <algorithm>
+
+namespace rocket {
+namespace {
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+}  // namespace
+
+std::optional<int> hex_value(char digit) {
+  if (digit >= '0' && digit <= '9') return digit - '0';
+  const char letter = lower(digit);
+  if (letter >= 'a' && letter <= 'f') return letter - 'a' + 10;
+  return std::nullopt;
+}
+
+std::string lower_case(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) c = lower(c);
+  return result;
+}
+
+bool equal_ignoring_case(std::string_view one, std::string_view other) {
+  return std::equal(one.begin(), one.end(), other.begin(), other.end(),
+                    [](char a, char b) { return lower(a) == lower(b); });
+}
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+}  // namespace rocket

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <charconv>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+// Text as protocols have it. Letters are those of ASCII, whatever the locale.
+namespace rocket {
+
+// The number that the whole text is. Returns nullopt if it is none, or one that does not fit.
+template <typename Number>
+std::optional<Number> number_of(std::string_view text) {
+  Number number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+// The value of a hexadecimal digit, or nullopt.
+std::optional<int> hex_value(char digit);
+
+std::string lower_case(std::string_view text);
+bool equal_ignoring_case(std::string_view one, std::string_view other);
+
+// Without spaces and tabs around it.
+std::string_view trimmed(std::string_view text);
+
+}  // namespace rocket
