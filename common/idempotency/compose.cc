@@ -53,11 +53,12 @@ SELECT gone.n, NULL, NULL, NULL, gone.refusal FROM gone)sql";
 // All times are the database's, so the clocks of the processes need not agree.
 constexpr std::string_view kClaimUntilOwner = R"sql(
 WITH asked AS MATERIALIZED (
-  SELECT asked.*, ()sql";
-constexpr std::string_view kClaimBehindOwner = R"sql() AS user_id
+  SELECT asked.*, owner.id AS user_id
     FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::jsonb[], $7::inet[], $8::uuid[],
                 $9::int[], $10::text[], $11::bool[]) WITH ORDINALITY
          AS asked (credential, id, key, method, path, params, origin_ip, lease, lease_time, in_doubt_tokens, takes, n)
+    LEFT JOIN LATERAL ()sql";
+constexpr std::string_view kClaimBehindOwner = R"sql() AS owner (id) ON true
 ), claimed AS (
   INSERT INTO idempotency_keys AS k
          (id, user_id, idempotency_key, request_method, request_path, request_params, origin_ip, lease, locked_at,
