@@ -4,6 +4,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <utility>
 
 namespace rocket::endpoints {
 namespace {
@@ -53,9 +54,11 @@ idempotency::Response refused(std::string_view code) {
   return response;
 }
 
-idempotency::Ended ended(std::string_view code, std::string_view error, std::string_view decline_code) {
+idempotency::Ended ended(std::string_view code, std::string note, std::string_view error,
+                         std::string_view decline_code) {
   const KnownFailure& failure = known_failure(code);
-  return {failure.status, body_of(code, error.empty() ? failure.error : error, decline_code)};
+  return {failure.status, body_of(code, error.empty() ? failure.error : error, decline_code),
+          std::move(note)};
 }
 
 }  // namespace rocket::endpoints

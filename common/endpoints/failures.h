@@ -26,9 +26,10 @@ const KnownFailure& known_failure(std::string_view code);
 // The answer when a phase refuses the request. Such a request leaves no trace.
 idempotency::Response refused(std::string_view code);
 
-// The outcome of a foreign call that ends the request. `error`, the provider's own words, replaces the
-// table's text unless it is empty. The answer has a decline_code only if there is one.
-idempotency::Ended ended(std::string_view code, std::string_view error = {},
+// The outcome of a foreign call that ends the request. `note` is for the log and for operators. `error`, the
+// provider's own words, replaces the table's text unless it is empty. The answer has a decline_code only if
+// there is one.
+idempotency::Ended ended(std::string_view code, std::string note, std::string_view error = {},
                          std::string_view decline_code = {});
 
 }  // namespace rocket::endpoints

@@ -37,9 +37,11 @@ asio::awaitable<ForeignOutcome> charge(payments::ChargeGateway& gateway, payment
   const payments::ChargeResult result = co_await gateway.charge(std::move(request));
   if (const auto* charged = std::get_if<payments::Charged>(&result)) co_return Recorded{charged->charge_id};
   if (const auto* declined = std::get_if<payments::Declined>(&result)) {
-    co_return ended("card_declined", declined->reason, declined->decline_code);
+    co_return ended("card_declined", declined->detail, declined->reason, declined->decline_code);
   }
-  if (std::holds_alternative<payments::Rejected>(result)) co_return ended("payment_rejected");
+  if (const auto* rejected = std::get_if<payments::Rejected>(&result)) {
+    co_return ended("payment_rejected", rejected->reason);
+  }
   co_return idempotency::Unanswered{std::get<payments::NoAnswer>(result).reason};
 }
 
@@ -54,7 +56,9 @@ asio::awaitable<ForeignOutcome> refund(payments::ChargeGateway& gateway, payment
   const payments::RefundResult result = co_await gateway.refund(std::move(request));
   if (const auto* refunded = std::get_if<payments::Refunded>(&result))
     co_return Recorded{refunded->refund_id};
-  if (std::holds_alternative<payments::Rejected>(result)) co_return ended("payment_rejected");
+  if (const auto* rejected = std::get_if<payments::Rejected>(&result)) {
+    co_return ended("payment_rejected", rejected->reason);
+  }
   co_return idempotency::Unanswered{std::get<payments::NoAnswer>(result).reason};
 }
 

@@ -232,7 +232,13 @@ asio::awaitable<std::optional<Outcome>> Engine::advance(pg::Lane& lane, const Fl
       stretch = &flow.after_call(here);
       queries = queries_of(*stretch, lease, recorded->value);
     } else if (const auto* ended = std::get_if<Ended>(&outcome)) {
-      queries.push_back(finish(lease, here, ended->status, ended->body));
+      if (!ended->note.empty()) {
+        log_.info(
+            "ended",
+            {{"key_id", lease.key_id}, {"point", here}, {"status", ended->status}, {"note", ended->note}},
+            "ended at {point} with {status}: {note}");
+      }
+      queries.push_back(finish(lease, here, ended->status, ended->body, ended->note));
     } else if (const auto* unanswered = std::get_if<Unanswered>(&outcome)) {
       log_.warn("released", {{"key_id", lease.key_id}, {"point", here}, {"error", unanswered->reason}},
                 "released at {point}, for a retry or the completer to go on: {error}");

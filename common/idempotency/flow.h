@@ -50,6 +50,8 @@ struct Recorded {
 struct Ended {
   int status = 0;
   std::string body;
+  // For the log and for operators. The client does not see it.
+  std::string note{};
 };
 // There was no definite answer. The key is released, and the call is repeated later.
 struct Unanswered {

@@ -8,7 +8,8 @@ namespace {
 constexpr pg::Statement kFinish{"finish_key", R"sql(
 UPDATE idempotency_keys
    SET recovery_point = 'finished', response_code = $4::int, response_body = $5,
-       finished_at = now(), last_run_at = now(), lease = NULL, locked_at = NULL
+       finished_at = now(), last_run_at = now(), lease = NULL, locked_at = NULL,
+       last_error = coalesce(left(nullif($6, ''), 500), last_error)
  WHERE id = $1 AND lease = $2 AND recovery_point = $3
 RETURNING recovery_point, response_code, response_body
 )sql"};
@@ -83,8 +84,9 @@ ClaimResult read_claim(const pg::Result& result, const Lease& lease) {
   throw std::logic_error("unknown verdict on a claim");
 }
 
-pg::Query finish(const Lease& lease, const std::string& recovery_point, int status, const std::string& body) {
-  return {kFinish, {lease.key_id, lease.token, recovery_point, std::to_string(status), body}};
+pg::Query finish(const Lease& lease, const std::string& recovery_point, int status, const std::string& body,
+                 const std::string& note) {
+  return {kFinish, {lease.key_id, lease.token, recovery_point, std::to_string(status), body, note}};
 }
 
 pg::Query release(const Lease& lease, const std::string& error) {

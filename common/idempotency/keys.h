@@ -57,9 +57,11 @@ pg::Query look_up(const Request& request, std::chrono::seconds lease_time,
                   const ComposedStatement& statement);
 ClaimResult read_claim(const pg::Result& result, const Lease& lease);
 
+// `note` is for operators; it may be empty.
 // These do nothing when the lease does not hold the key any more. Only release also works for in-doubt
 // tokens.
-pg::Query finish(const Lease& lease, const std::string& recovery_point, int status, const std::string& body);
+pg::Query finish(const Lease& lease, const std::string& recovery_point, int status, const std::string& body,
+                 const std::string& note);
 pg::Query release(const Lease& lease, const std::string& error);
 pg::Query park(const Lease& lease, const std::string& error);
 

@@ -29,8 +29,11 @@ struct Charged {
 struct Declined {
   // For the customer to read.
   std::string reason;
-  // The bank's reason in the provider's terms; may be empty.
+  // The bank's reason in the provider's terms; may be empty. It may be shown to the customer.
   std::string decline_code{};
+  // What the provider really said, for the log and for operators. A thief must not learn that a card is known
+  // to be stolen.
+  std::string detail{};
 };
 // The provider refused for good, and not because of the card. No money moved.
 struct Rejected {

@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdint>
 #include <ctime>
@@ -58,8 +59,24 @@ bool is_for(const Json& charge, const ChargeRequest& request) {
   return text(part(charge, "metadata"), "charge_key") == request.charge_key;
 }
 
-Declined declined(const std::string& message, std::string decline_code) {
-  return {message.empty() ? "Your card was declined." : message, std::move(decline_code)};
+constexpr const char* kDeclined = "Your card was declined.";
+
+// The reasons that a customer can do something about, https://docs.stripe.com/declines/codes. Any other
+// decline, such as that of a stolen card, looks like a generic one.
+constexpr std::array<std::string_view, 18> kToldReasons{
+    "authentication_required", "card_not_supported", "card_velocity_exceeded",
+    "currency_not_supported",  "expired_card",       "incorrect_address",
+    "incorrect_cvc",           "incorrect_number",   "incorrect_zip",
+    "insufficient_funds",      "invalid_cvc",        "invalid_expiry_month",
+    "invalid_expiry_year",     "invalid_number",     "issuer_not_available",
+    "processing_error",        "try_again_later",    "withdrawal_count_limit_exceeded"};
+
+Declined declined(const std::string& message, const std::string& decline_code) {
+  const bool is_told =
+      std::find(kToldReasons.begin(), kToldReasons.end(), decline_code) != kToldReasons.end();
+  std::string detail = decline_code.empty() ? message : decline_code + ": " + message;
+  if (is_told && !message.empty()) return {message, decline_code, std::move(detail)};
+  return {kDeclined, is_told ? decline_code : "generic_decline", std::move(detail)};
 }
 
 // What became of a charge that exists; nullopt while that is open.

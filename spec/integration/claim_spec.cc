@@ -242,9 +242,9 @@ TEST_F(Claim, ThatIsLostWritesNothing) {
   Lease elsewhere = lease_;
   elsewhere.key_id = random_uuid();
   const auto affected = [&](const pg::Query& query) { return loop_.run(session_.run(query)).affected(); };
-  EXPECT_EQ(affected(idempotency::finish(lost, "ride_created", 201, "{}")), 0);
-  EXPECT_EQ(affected(idempotency::finish(elsewhere, "ride_created", 201, "{}")), 0);
-  EXPECT_EQ(affected(idempotency::finish(lease_, "started", 201, "{}")), 0);
+  EXPECT_EQ(affected(idempotency::finish(lost, "ride_created", 201, "{}", "")), 0);
+  EXPECT_EQ(affected(idempotency::finish(elsewhere, "ride_created", 201, "{}", "")), 0);
+  EXPECT_EQ(affected(idempotency::finish(lease_, "started", 201, "{}", "")), 0);
   EXPECT_EQ(affected(idempotency::park(lost, "x")), 0);
   EXPECT_EQ(affected(idempotency::release(lost, "x")), 0);
   EXPECT_EQ(of_key("lease"), lease_.token);

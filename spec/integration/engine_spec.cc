@@ -49,6 +49,9 @@ TEST_F(EngineSpec, StoresADeclinedCard) {
   const auto outcome = rig_.run(engine_ride(key_));
   EXPECT_EQ(describe(outcome), "402");
   EXPECT_EQ(nlohmann::json::parse(body_of(outcome)).at("code"), "card_declined");
+  // Operators see what the provider really said, and the client does not.
+  EXPECT_EQ(body_of(outcome).find("stolen"), std::string::npos);
+  EXPECT_EQ(database_.of_key(key_, "last_error"), "stolen_card: reported stolen");
   const auto again = rig_.run(engine_ride(key_), 1);
   EXPECT_EQ(describe(again), "402 replayed");
   EXPECT_EQ(body_of(again), body_of(outcome));
@@ -64,6 +67,7 @@ TEST_F(EngineSpec, StoresARejectedCharge) {
   EXPECT_EQ(nlohmann::json::parse(body_of(outcome)).at("code"), "payment_rejected");
   // The answer does not contain the provider's text, which may say anything.
   EXPECT_EQ(body_of(outcome).find("account is closed"), std::string::npos);
+  EXPECT_NE(database_.of_key(key_, "last_error").find("account is closed"), std::string::npos);
   const auto again = rig_.run(engine_ride(key_), 1);
   EXPECT_EQ(describe(again), "503 replayed");
   EXPECT_EQ(body_of(again), body_of(outcome));

@@ -87,7 +87,7 @@ asio::awaitable<payments::ChargeResult> ScriptedGateway::charge(payments::Charge
     case Behaviour::kCharges:
       break;
     case Behaviour::kDeclines:
-      co_return payments::Declined{"Your card was declined."};
+      co_return payments::Declined{"Your card was declined.", {}, "stolen_card: reported stolen"};
     case Behaviour::kRejects:
       co_return payments::Rejected{"The account is closed."};
     case Behaviour::kIsAway:

@@ -19,10 +19,10 @@ TEST(Failures, SayWhenToComeAgain) {
 }
 
 TEST(Failures, HaveTheProvidersWordsWhereItGaveAny) {
-  const auto declined = nlohmann::json::parse(ended("card_declined", "No \xff", "lost_card").body);
+  const auto declined = nlohmann::json::parse(ended("card_declined", {}, "No \xff", "lost_card").body);
   EXPECT_EQ(declined, nlohmann::json::parse(
                           R"({"error": "No �", "code": "card_declined", "decline_code": "lost_card"})"));
-  const auto silent = nlohmann::json::parse(ended("card_declined").body);
+  const auto silent = nlohmann::json::parse(ended("card_declined", {}).body);
   EXPECT_EQ(silent, nlohmann::json::parse(R"({"error": "The card was declined.", "code": "card_declined"})"));
 }
 

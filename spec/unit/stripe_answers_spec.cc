@@ -43,7 +43,7 @@ INSTANTIATE_TEST_SUITE_P(
         {"UnknownStatus", {200, {}, charge("ch_1", "paid", kOurs)}, "no answer"},
         {"FailedCharge",
          {200, {}, charge("ch_1", "failed", kOurs + R"(,"outcome":{"reason":"fraud"})")},
-         "declined fraud"},
+         "declined generic_decline"},
         {"OtherCharge",
          {200, {}, charge("ch_1", "succeeded", R"("metadata":{"charge_key":"other"})")},
          "no answer"},
@@ -66,8 +66,8 @@ INSTANTIATE_TEST_SUITE_P(
         {"DeepNesting", {200, {}, std::string(100'000, '[')}, "no answer"},
         {"Created", {201, {}, charge("ch_1", "succeeded", kOurs)}, "no answer"},
         {"Redirect", {302, {}, ""}, "no answer"},
-        {"Decline", error(402, "card_error", R"(,"decline_code":"lost_card")"), "declined lost_card"},
-        {"DeclineWithoutCode", error(402, "card_error"), "declined "},
+        {"Decline", error(402, "card_error", R"(,"decline_code":"expired_card")"), "declined expired_card"},
+        {"DeclineWithoutCode", error(402, "card_error"), "declined generic_decline"},
         {"InvalidRequest", error(400, "invalid_request_error"), "rejected"},
         {"NoSuchCustomer", error(404, "invalid_request_error"), "rejected"},
         {"OtherRequestFailed", error(402, "invalid_request_error"), "rejected"},
@@ -188,6 +188,26 @@ TEST(StripeReasons, QuoteNothingThatWasSent) {
        R"({"error":{"type":"invalid_request_error","message":"Invalid API Key provided: sk_live_abc"}})"});
   const std::string reason = std::get<NoAnswer>(result).reason;
   EXPECT_EQ(reason, "the payment provider answered 401 invalid_request_error, request req_1");
+}
+
+// Whoever tries stolen cards must not learn which are known to be stolen.
+TEST(StripeDecline, OfASuspectedCardLooksLikeAnyOther) {
+  const auto decline = [](const std::string& code, const std::string& message) {
+    const http::Answer answer{
+        402,
+        {},
+        R"({"error":{"type":"card_error","decline_code":")" + code + R"(","message":")" + message + R"("}})"};
+    return std::get<Declined>(stripe::charge_result(kRequest, answer));
+  };
+  const Declined generic = decline("generic_decline", "Your card was declined.");
+  for (const char* code :
+       {"stolen_card", "lost_card", "fraudulent", "pickup_card", "merchant_blacklist", "not_known_yet"}) {
+    const Declined suspected = decline(code, "Your card was reported stolen.");
+    EXPECT_EQ(suspected.reason, generic.reason) << code;
+    EXPECT_EQ(suspected.decline_code, generic.decline_code) << code;
+    EXPECT_EQ(suspected.detail, std::string(code) + ": Your card was reported stolen.");
+  }
+  EXPECT_EQ(decline("insufficient_funds", "No money.").reason, "No money.");
 }
 
 }  // namespace
