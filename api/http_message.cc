@@ -57,6 +57,8 @@ std::string_view reason_phrase(int status) {
       return "Unsupported Media Type";
     case 417:
       return "Expectation Failed";
+    case 421:
+      return "Misdirected Request";
     case 422:
       return "Unprocessable Content";
     case 429:
@@ -98,8 +100,8 @@ std::size_t HttpRequest::size_in_memory() const {
   return size;
 }
 
-std::string HttpResponse::serialize(std::string_view request_id, std::string_view connection,
-                                    bool with_body) const {
+std::string HttpResponse::serialize(std::string_view request_id, std::string_view connection, bool with_body,
+                                    std::string_view more) const {
   std::string bytes;
   bytes.reserve(384 + body.size());
   bytes.append("HTTP/1.1 ").append(std::to_string(status)).append(" ").append(reason_phrase(status));
@@ -112,6 +114,7 @@ std::string HttpResponse::serialize(std::string_view request_id, std::string_vie
   bytes.append("\r\nCache-Control: ").append(cache_control);
   bytes.append("\r\nX-Content-Type-Options: nosniff\r\nX-Request-Id: ").append(request_id).append("\r\n");
   for (const auto& [name, value] : headers) bytes.append(name).append(": ").append(value).append("\r\n");
+  bytes.append(more);
   if (!connection.empty()) bytes.append("Connection: ").append(connection).append("\r\n");
   bytes.append("\r\n");
   if (with_body) bytes.append(body);

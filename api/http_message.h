@@ -47,8 +47,10 @@ struct HttpResponse {
   std::vector<std::pair<std::string, std::string>> headers;
 
   // Returns the bytes to send, with the current date. `connection` is the value of Connection; empty: no such
-  // field. `with_body` is false for the answer to HEAD.
-  std::string serialize(std::string_view request_id, std::string_view connection, bool with_body) const;
+  // field. `with_body` is false for the answer to HEAD. `more` are whole further fields, each with its line
+  // end.
+  std::string serialize(std::string_view request_id, std::string_view connection, bool with_body,
+                        std::string_view more = {}) const;
 };
 
 }  // namespace rocket::api

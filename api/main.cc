@@ -1,11 +1,14 @@
 // Answers HTTP requests, advancing each through its phases.
 
+#include <unistd.h>
+
 #include <cstdint>
 #include <iostream>
 #include <memory>
 
 #include "api/laboratory.h"
 #include "api/readiness.h"
+#include "api/safe_start.h"
 #include "api/server.h"
 #include "api/service.h"
 #include "rocket/base/host.h"
@@ -50,6 +53,8 @@ struct Options {
   std::string trusted_proxies;
   std::string proxy_header = "x-forwarded-for";
   std::string cors_origins;
+  std::string hosts;
+  std::string allow_unsafe;
 };
 
 constexpr const char* kProxyProtocol = "proxy-protocol";
@@ -58,6 +63,18 @@ api::TrustedProxies::Header header_named(std::string_view name) {
   if (name == kProxyProtocol) return api::TrustedProxies::Header::kProxyProtocol;
   return name == "forwarded" ? api::TrustedProxies::Header::kForwarded
                              : api::TrustedProxies::Header::kXForwardedFor;
+}
+
+api::Surroundings surroundings_of(const Options& options) {
+  const payments::StripeOptions& stripe = options.provider.stripe;
+  return {.is_public = !is_loopback(options.server.address),
+          .has_laboratory = options.laboratory,
+          .has_mock_provider = options.provider.gateway == "mock",
+          .has_real_provider = options.provider.moves_money(),
+          .is_root = ::geteuid() == 0,
+          // DATABASE_URL may hold a password, and passes for a secret.
+          .dumps_secrets = api::leaves_core_dumps(),
+          .has_open_key_file = api::is_open_to_others(stripe.api_key_file)};
 }
 
 std::optional<int> read_options(int argc, char** argv, Options& options) {
@@ -99,6 +116,16 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
       "cors-origins", {"API_CORS_ORIGINS"},
       "origins whose pages may use the API in a browser, such as https://app.example.com, with commas",
       options.cors_origins);
+  settings.add("hosts", {"API_HOSTS"},
+               "names by which clients call this api, besides those of this machine, with commas; *: any",
+               options.hosts);
+  settings.add(
+      "hsts", {"API_HSTS_S"},
+      "how long browsers must use TLS for this host; only with TLS in front; 0: they are told nothing",
+      options.service.hsts, seconds(0), seconds(2 * 366 * 86400));
+  settings.add("allow-unsafe", {"API_ALLOW_UNSAFE"},
+               "dangers to start in spite of, by the names that the refusal tells, with commas",
+               options.allow_unsafe);
   settings.add("request-timeout", {"API_REQUEST_TIMEOUT_MS"}, "time for a client to send a request",
                options.server.transport.request_timeout, milliseconds(100), milliseconds(600'000));
   settings.add("idle-timeout", {"API_IDLE_TIMEOUT_MS"}, "time between two requests of a connection",
@@ -132,6 +159,19 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
     return std::nullopt;
   });
   settings.require([&]() -> std::optional<std::string> {
+    auto hosts = api::AllowedHosts::parse(options.hosts);
+    if (!hosts) return "API_HOSTS must be hosts without ports, such as api.example.com, 10.0.0.7";
+    if (options.hosts.empty() && !is_loopback(options.server.address)) {
+      return "API_HOSTS must name the hosts by which clients call this api, because API_BIND is not this "
+             "machine's "
+             "own address; * is any";
+    }
+    options.service.hosts = std::move(*hosts);
+    return std::nullopt;
+  });
+  settings.require(
+      [&] { return api::unsafe_start(api::dangers_of(surroundings_of(options)), options.allow_unsafe); });
+  settings.require([&]() -> std::optional<std::string> {
     auto cors = api::CorsPolicy::parse(options.cors_origins);
     if (!cors)
       return "API_CORS_ORIGINS must be origins, such as https://app.example.com, http://localhost:3000";
@@ -147,6 +187,7 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
   options.server.calls_at_once =
       static_cast<std::size_t>(admission.max_in_flight * admission.provider_share / 100);
   options.service.mutations.key_reused_status = static_cast<int>(options.key_reused_status);
+  options.service.mutations.with_raise_error = options.laboratory || !options.provider.moves_money();
   return std::nullopt;
 }
 

@@ -59,7 +59,7 @@ std::optional<Failure> wrong_variable(const Endpoint& endpoint, const RequestCon
 
 // Everything that can be checked without the database.
 Expected<idempotency::Request> accept(const Endpoint& endpoint, const RequestContext& context,
-                                      const std::string& credential) {
+                                      const std::string& credential, MutationOptions options) {
   auto key = key_for(context.request, endpoint.key);
   if (!key) return Unexpected(std::move(key.error()));
   auto parameters = Parameters::parse(context.request);
@@ -68,7 +68,7 @@ Expected<idempotency::Request> accept(const Endpoint& endpoint, const RequestCon
   auto read = parameters->read(endpoint.parameters);
   if (!read) return Unexpected(std::move(read.error()));
   bool raise_error = false;
-  if (endpoint.flow.has_foreign_call()) {
+  if (options.with_raise_error && endpoint.flow.has_foreign_call()) {
     auto flag = parameters->flag("raise_error");
     if (!flag) return Unexpected(std::move(flag.error()));
     raise_error = *flag;
@@ -114,7 +114,7 @@ asio::awaitable<HttpResponse> answer_mutation(pg::Lane& lane, const idempotency:
   const auto credentials = read_credentials(context.request);
   if (!credentials) co_return render(credentials.error(), context.as_problem);
 
-  auto accepted = accept(endpoint, context, *credentials);
+  auto accepted = accept(endpoint, context, *credentials, options);
   if (!accepted) {
     // The claim would have noticed an unknown user. Without a claim we must ask, since credentials are
     // checked first.

@@ -13,6 +13,8 @@ namespace rocket::api {
 struct MutationOptions {
   // 409, or 422 as draft-ietf-httpapi-idempotency-key-header suggests.
   int key_reused_status = 409;
+  // Whether a client may ask for an attempt that fails (raise_error). Not where money moves.
+  bool with_raise_error = true;
 };
 
 // Answers a request to an endpoint that changes something: checks credentials, key, path and body, in this

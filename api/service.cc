@@ -55,6 +55,11 @@ Failure failure_of_exception(const std::exception_ptr& error, const Log& log, co
   return {};
 }
 
+std::string common_fields(const ServiceOptions& options) {
+  if (options.hsts.count() == 0) return {};
+  return "Strict-Transport-Security: max-age=" + std::to_string(options.hsts.count()) + "\r\n";
+}
+
 Caller caller_of(const HttpRequest& request) {
   auto credentials = read_credentials(request);
   return {credentials ? std::move(*credentials) : std::string(), request.origin_ip};
@@ -85,6 +90,7 @@ Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const endp
       laboratory_(laboratory),
       log_(log),
       options_(options),
+      common_fields_(common_fields(options)),
       pages_(laboratory != nullptr),
       admission_(options.admission, provider),
       overloaded_{render(failure("overloaded"), false), render(failure("overloaded"), true)},
@@ -115,8 +121,9 @@ Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const endp
   Route& ready = query("/readyz", [this, &provider](pg::Lane& lane, const RequestContext& context) {
     return answer_ready(lane, context, readiness_, provider.state());
   });
-  ready.outside_line = true;
+  ready.is_check = true;
   at_once("/healthz", [](const HttpRequest&) { return alive(); });
+  routes_.back().is_check = true;
   const auto find_page = [this](const HttpRequest& page) { return pages_.find(page); };
   for (const std::string& path : pages_.paths()) at_once(path, find_page);
   at_once("/web/{file}", find_page);
@@ -144,6 +151,10 @@ std::optional<SerializedResponse> Service::handle(HttpRequest request, Connectio
 
   std::string allowed;
   const Route* route = find_route(context, allowed);
+  const bool is_check = route != nullptr && route->is_check;
+  if (!is_check && !options_.hosts.allow(context.request)) {
+    return refuse({421, "misdirected_request", "This server has another name than the Host field says.", {}});
+  }
   if (route == nullptr && allowed.empty()) {
     return finish(*answering, nothing_here(context));
   }
@@ -159,7 +170,7 @@ std::optional<SerializedResponse> Service::handle(HttpRequest request, Connectio
   if (stopping_.load()) {
     return refuse({503, "overloaded", "The service is stopping. Retry.", {{"Retry-After", "1"}}});
   }
-  if (!route->outside_line) {
+  if (!route->is_check) {
     answering->caller = caller_of(context.request);
     auto admitted = admission_.enter(answering->caller, route->calls_provider);
     if (const auto* refusal = std::get_if<Admission::Refusal>(&admitted)) {
@@ -191,7 +202,7 @@ asio::awaitable<void> Service::answer(pg::Lane& lane, const Route& route,
     response = render(failure, answering->context.as_problem);
   }
   // The database may have changed, so the next readiness check must ask it again.
-  if (response.status >= 500 && !route.outside_line) readiness_.forget();
+  if (response.status >= 500 && !route.is_check) readiness_.forget();
   // Credentials are checked first, so any status but 401 and 5xx means that they belong to a user.
   const bool is_user = response.status != 401 && response.status < 500;
   if (is_user && answering->in_line && answering->in_line->is_strangers() && !route.in_laboratory) {
@@ -247,7 +258,7 @@ SerializedResponse Service::finish(const Answering& answering, const HttpRespons
   }
   const auto answer = [&](const HttpResponse& complete) -> SerializedResponse {
     return {complete.serialize(answering.context.request_id, request.connection_option(),
-                               request.method != "HEAD"),
+                               request.method != "HEAD", common_fields_),
             !request.keep_alive};
   };
   if (options_.cors.allows_nobody()) return answer(response);
@@ -262,7 +273,7 @@ SerializedResponse Service::refuse(const RequestReader::ProtocolError& refused,
   if (refused.status == 503) failure.headers.emplace_back("Retry-After", "1");
   HttpResponse response = render(failure, accepts_problem(begun));
   options_.cors.add_to(response, begun);
-  return {response.serialize(random_uuid(), "close", true), true};
+  return {response.serialize(random_uuid(), "close", true, common_fields_), true};
 }
 
 }  // namespace rocket::api

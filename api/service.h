@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "api/admission.h"
+#include "api/allowed_hosts.h"
 #include "api/client_address.h"
 #include "api/cors.h"
 #include "api/failure.h"
@@ -36,6 +37,9 @@ struct ServiceOptions {
   AdmissionOptions admission;
   TrustedProxies proxies;
   CorsPolicy cors;
+  AllowedHosts hosts;
+  // How long browsers must reach this host by TLS only (RFC 6797). 0: they are told nothing.
+  std::chrono::seconds hsts{0};
   // Must be the same as for the reaper, because clients are shown when their keys expire.
   std::chrono::seconds key_retention = idempotency::kKeyRetention;
   MutationOptions mutations;
@@ -72,8 +76,8 @@ class Service {
     std::function<std::optional<HttpResponse>(const HttpRequest&)> answer_at_once{};
     // Runs on the laboratory's lane, so that it takes no time from the other lanes.
     bool in_laboratory = false;
-    // Needs no slot in the line.
-    bool outside_line = false;
+    // Needs no slot in the line, and answers whatever name the api is called by.
+    bool is_check = false;
     bool calls_provider = false;
   };
   struct Answering;
@@ -88,6 +92,8 @@ class Service {
   Laboratory* laboratory_;
   const Log& log_;
   ServiceOptions options_;
+  // Fields of every answer.
+  std::string common_fields_;
   Pages pages_;
   std::vector<Route> routes_;
   Admission admission_;

@@ -6,6 +6,11 @@
 
 namespace rocket::payments {
 
+bool ProviderOptions::moves_money() const {
+  const bool is_test_key = stripe.api_key.starts_with("sk_test_") || stripe.api_key.starts_with("rk_test_");
+  return gateway == "stripe" && !is_test_key;
+}
+
 void ProviderOptions::add_to(Settings& settings) {
   settings.add("charge-gateway", {"CHARGE_GATEWAY"}, "payment provider that charges are made with", gateway,
                {"mock", "stripe"});

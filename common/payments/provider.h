@@ -17,6 +17,10 @@ struct ProviderOptions {
   StripeOptions stripe;
   CircuitOptions circuit;
 
+  // True unless charges are made by the mock or with one of Stripe's test keys
+  // (https://docs.stripe.com/keys). Call it once the settings have been read.
+  bool moves_money() const;
+
   // Adds --charge-gateway, and the flags of each. The options must outlive the settings.
   void add_to(Settings& settings);
 };

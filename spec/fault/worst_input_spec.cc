@@ -26,7 +26,7 @@ struct WorstInput {
 void PrintTo(const WorstInput& input, std::ostream* out) { *out << input.name; }
 
 std::string with_fields(int count, const std::string& field) {
-  std::string bytes = "GET /healthz HTTP/1.1\r\nHost: a\r\n";
+  std::string bytes = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n";
   for (int i = 0; i < count; ++i) bytes += field + "\r\n";
   return bytes + "\r\n";
 }
@@ -43,7 +43,7 @@ std::string stranger(const std::string& type, const std::string& body) {
 }
 
 std::string chunked(const std::string& body) {
-  return "POST /deposits HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + body;
+  return "POST /deposits HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + body;
 }
 
 const std::vector<WorstInput>& worst_inputs() {

@@ -233,8 +233,10 @@ bool has_ipv6() {
 TEST(ApiAddress, MayBeIpv6) {
   if (!has_ipv6()) GTEST_SKIP() << "this machine has none";
   TestDatabase database;
+  Environment environment = kInPublic;
   for (const char* address : {"::1", "[::1]", "::", "0:0:0:0:0:0:0:1"}) {
-    ApiProcess api(database, {{"API_BIND", address}});
+    environment["API_BIND"] = address;
+    ApiProcess api(database, environment);
     const std::string bracketed = *address == '[' ? address : "[" + std::string(address) + "]";
     EXPECT_NE(api.process().output().find("address=" + bracketed + " "), std::string::npos)
         << api.process().output();
@@ -250,7 +252,8 @@ TEST(ApiAddress, MayBeIpv6) {
     expect_good_end(api.process());
   }
   // The api listens on all addresses, also on those of IPv4.
-  const ApiProcess api(database, {{"API_BIND", "::"}});
+  environment["API_BIND"] = "::";
+  const ApiProcess api(database, environment);
   EXPECT_EQ(api.send(ride_request(new_key())).status, 201);
 }
 

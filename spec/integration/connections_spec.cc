@@ -86,7 +86,7 @@ TEST_F(ConnectionsSpec, AnswerHeadWithoutABody) {
 
 TEST_F(ConnectionsSpec, AreNotKeptOpenByTricklingBytes) {
   // Each byte comes in time, but the request does not.
-  const std::string bytes = "GET /healthz HTTP/1.1\r\nHost: a\r\nX-Slow: " + std::string(200, 'x');
+  const std::string bytes = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: " + std::string(200, 'x');
   std::size_t sent = 0;
   while (sent < bytes.size() && !connection_.has_input(std::chrono::milliseconds(50))) {
     connection_.send(bytes.substr(sent++, 1));

@@ -46,7 +46,9 @@ TEST_F(ProxiesSpec, MayTellItInForwarded) {
 }
 
 TEST_F(ProxiesSpec, AreSeenWithTheirIPv4Address) {
-  EXPECT_EQ(origin_ip({{"API_BIND", "::"}}, "X-Forwarded-For", "203.0.113.9"), "127.0.0.1");
+  Environment environment = kInPublic;
+  environment["API_BIND"] = "::";
+  EXPECT_EQ(origin_ip(environment, "X-Forwarded-For", "203.0.113.9"), "127.0.0.1");
 }
 
 // The PROXY protocol.

@@ -15,6 +15,10 @@ struct OpenFiles {
   int limit = 0;
 };
 
+// What an api needs in addition to listen where other machines can reach it.
+inline const Environment kInPublic{
+    {"API_HOSTS", "*"}, {"API_ALLOW_UNSAFE", "email-credentials,laboratory,mock-provider,root,core-dumps"}};
+
 // The api, listening on a free port of 127.0.0.1.
 class ApiProcess {
  public:

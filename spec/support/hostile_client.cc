@@ -19,7 +19,7 @@ using namespace std::string_literals;
 std::string own_ride() { return ride_request(new_key(), kUser, own_coordinates().form).to_bytes(); }
 std::string question() { return get_request("/idempotency-keys/" + new_key()).to_bytes(); }
 std::string with_fields(const std::string& fields) {
-  return "GET /account HTTP/1.1\r\nHost: a\r\nAuthorization: "s + kUser + "\r\n" + fields + "\r\n";
+  return "GET /account HTTP/1.1\r\nHost: localhost\r\nAuthorization: "s + kUser + "\r\n" + fields + "\r\n";
 }
 
 }  // namespace

@@ -139,13 +139,14 @@ export function testRefusals() {
       socket.on('error', reject);
     });
     const refusals = [
-      ['POST /rides HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n', '', 400],
-      ['POST /rides HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n', '5\nhello\n0\n\n', 400],
-      ['GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n', '', 400],
-      [`GET /${'x'.repeat(5000)} HTTP/1.1\r\nHost: a\r\n`, '', 414],
-      ['GET / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n', '', 417],
-      [`GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20_000)}\r\n`, '', 431],
-      ['GET / HTTP/3.0\r\nHost: a\r\n', '', 505]];
+      ['POST /rides HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n', '', 400],
+      ['POST /rides HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n', '5\nhello\n0\n\n', 400],
+      ['GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n', '', 400],
+      ['GET / HTTP/1.1\r\nHost: elsewhere.example\r\nConnection: close\r\n', '', 421],
+      [`GET /${'x'.repeat(5000)} HTTP/1.1\r\nHost: localhost\r\n`, '', 414],
+      ['GET / HTTP/1.1\r\nHost: localhost\r\nExpect: tea\r\n', '', 417],
+      [`GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(20_000)}\r\n`, '', 431],
+      ['GET / HTTP/3.0\r\nHost: localhost\r\n', '', 505]];
     for (const accept of ['application/json', 'application/problem+json']) {
       for (const [start, rest, status] of refusals) {
         const line = start.indexOf('\r\n') + 2;

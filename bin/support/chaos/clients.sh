@@ -7,7 +7,7 @@ form=application/x-www-form-urlencoded
 
 # ride_request KEY [FIELD...]: prints a request for a ride, with these header fields too.
 ride_request() {
-  printf 'POST /rides HTTP/1.1\r\nHost: chaos\r\nAuthorization: user@example.com\r\nIdempotency-Key: %s\r\n' "$1"
+  printf 'POST /rides HTTP/1.1\r\nHost: localhost\r\nAuthorization: user@example.com\r\nIdempotency-Key: %s\r\n' "$1"
   printf 'Content-Type: %s\r\nContent-Length: %d\r\n' "$form" "${#ride}"
   (($# == 1)) || printf '%s\r\n' "${@:2}"
   printf '\r\n%s' "$ride"
@@ -168,7 +168,7 @@ fault_ambiguous() {
 send_ambiguous() {
   local each
   for each in "${ambiguities[@]}"; do
-    send_to_the_end "$(printf 'POST /rides HTTP/1.1\r\nHost: chaos\r\n%b\r\n\r\n0\r\n\r\n' "$each"
+    send_to_the_end "$(printf 'POST /rides HTTP/1.1\r\nHost: localhost\r\n%b\r\n\r\n0\r\n\r\n' "$each"
       ride_request "chaos-smuggled-$number-0123456789")"
   done
 }

@@ -78,7 +78,7 @@ send_health_checks() {
   connect
   awk -v id="$(printf '%0128d' 0)" 'BEGIN {
     for (i = 1; i <= 30000; i++)
-      printf "GET /healthz HTTP/1.1\r\nHost: chaos\r\nX-Request-Id: %s\r\n%s\r\n", id,
+      printf "GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: %s\r\n%s\r\n", id,
         i == 30000 ? "Connection: close\r\n" : "" }' >&"$socket" &
   # A body has no end of line, so the next status follows it on the same line.
   sed -n 's/^.*HTTP\/1\.1 \([0-9]*\) .*/\1/p' <&"$socket" | awk '

@@ -1,0 +1,85 @@
+#include "api/safe_start.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+
+#include "rocket/base/text.h"
+
+namespace rocket::api {
+namespace {
+
+constexpr Danger kEmail{
+    "email-credentials",
+    "whoever knows an e-mail address is taken for its user, and other machines can reach this api"};
+constexpr Danger kLaboratory{
+    "laboratory", "/lab shows everybody's requests, and other machines can reach it or real money is moved"};
+constexpr Danger kMock{"mock-provider",
+                       "no card is charged: rides are given away to whoever can reach this api"};
+constexpr Danger kRoot{"root", "a mistake in this process would give the whole machine to whoever finds it"};
+constexpr Danger kCoreDumps{"core-dumps",
+                            "a crash would write passwords or keys to disk (ulimit -c 0 prevents it)"};
+constexpr Danger kKeyFile{
+    "open-key-file",
+    "every user of this machine can read or write the file in STRIPE_API_KEY_FILE (chmod o-rwx)"};
+
+constexpr std::array kAll{kEmail, kLaboratory, kMock, kRoot, kCoreDumps, kKeyFile};
+
+std::vector<std::string_view> names_in(std::string_view list) {
+  std::vector<std::string_view> names;
+  while (!list.empty()) {
+    const auto comma = list.find(',');
+    if (const auto name = trimmed(list.substr(0, comma)); !name.empty()) names.push_back(name);
+    list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
+  }
+  return names;
+}
+
+}  // namespace
+
+std::vector<Danger> dangers_of(const Surroundings& here) {
+  std::vector<Danger> dangers;
+  const auto add_if = [&](bool is_dangerous, const Danger& danger) {
+    if (is_dangerous) dangers.push_back(danger);
+  };
+  add_if(here.is_public, kEmail);
+  add_if(here.has_laboratory && (here.is_public || here.has_real_provider), kLaboratory);
+  add_if(here.is_public && here.has_mock_provider, kMock);
+  add_if(here.is_public && here.is_root, kRoot);
+  add_if(here.is_public && here.dumps_secrets, kCoreDumps);
+  add_if(here.has_open_key_file, kKeyFile);
+  return dangers;
+}
+
+std::optional<std::string> unsafe_start(const std::vector<Danger>& dangers, std::string_view allowed) {
+  const std::vector<std::string_view> names = names_in(allowed);
+  for (const std::string_view name : names) {
+    const bool known =
+        std::any_of(kAll.begin(), kAll.end(), [&](const Danger& each) { return each.name == name; });
+    if (!known) return "API_ALLOW_UNSAFE names no danger: " + std::string(name);
+  }
+  std::string sentences;
+  std::string list;
+  for (const Danger& danger : dangers) {
+    if (std::find(names.begin(), names.end(), danger.name) != names.end()) continue;
+    sentences.append("\n    ").append(danger.name).append(": ").append(danger.sentence);
+    list.append(list.empty() ? "" : ",").append(danger.name);
+  }
+  if (list.empty()) return std::nullopt;
+  return "it is not safe to start like this:" + sentences +
+         "\n  Change it, or allow it by name: API_ALLOW_UNSAFE=" + list;
+}
+
+bool leaves_core_dumps() {
+  rlimit limit{};
+  return ::getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_cur > 0;
+}
+
+bool is_open_to_others(const std::string& file) {
+  struct stat about {};
+  return ::stat(file.c_str(), &about) == 0 && (about.st_mode & (S_IROTH | S_IWOTH)) != 0;
+}
+
+}  // namespace rocket::api
