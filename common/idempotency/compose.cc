@@ -28,7 +28,27 @@ constexpr std::string_view kFinish = R"sql(
    WHERE k.id = answer.key_id
   RETURNING answer.n, k.recovery_point, k.response_code, k.response_body
 )
-SELECT done.*, NULL::text AS refusal FROM done)sql";
+SELECT done.*, NULL::text AS refusal FROM done
+ WHERE )sql";
+
+// A condition that holds, or else ends the statement with an error, so that nothing of it takes effect.
+// Otherwise a key without a row would stay where it is, although the bodies have done their work for it.
+//
+// The text is no boolean. It has a number in it, because the planner would evaluate a constant at once.
+std::string check_that(const std::string& condition) {
+  return "CASE WHEN " + condition +
+         "\n       THEN true ELSE ('the flow must give one row for each key, here for ' ||"
+         " (SELECT count(*) FROM key))::boolean END";
+}
+
+// If one key had two rows and another one none, the batch would notice; see pg::Batch.
+constexpr std::string_view kCallsAndKeysAgree = "(SELECT count(*) FROM call) = (SELECT count(*) FROM key)";
+
+// An answer with two rows for one key ends the key once.
+constexpr std::string_view kAnswersAndKeysAgree =
+    "(SELECT count(*) FROM done) = ALL (ARRAY[(SELECT count(*) FROM answer), (SELECT count(*) FROM key)";
+
+constexpr std::string_view kWithoutRefused = " - (SELECT count(*) FROM gone)";
 
 constexpr std::string_view kNoAnswer =
     "NULL::smallint AS response_code, NULL::text AS response_body, NULL::text AS refusal";
@@ -121,9 +141,11 @@ constexpr std::string_view kNewKeys = R"sql(
 constexpr std::string_view kOfOldKeys = "\n   WHERE NOT (claimed.is_young AND claimed.id = asked.id)";
 
 // The last join gives the columns of the call, all NULL.
-constexpr std::string_view kCallOrVerdict = R"sql( AS recovery_point,
+constexpr std::string_view kCall = R"sql( AS recovery_point,
        NULL::smallint AS response_code, NULL::text AS response_body, true AS is_new, call.*
   FROM call
+ WHERE )sql";
+constexpr std::string_view kOrVerdict = R"sql(
 UNION ALL
 SELECT verdict.*, false, call.* FROM verdict LEFT JOIN call ON false
 )sql";
@@ -152,12 +174,15 @@ struct AppendEnd {
            end.answer->body + ") made)";
     sql += refuse();
     sql.append(kFinish);
-    sql += refused();
+    std::string agree(kAnswersAndKeysAgree);
+    if (parts.may_refuse) agree.append(kWithoutRefused);
+    sql += check_that(agree + "])") + refused();
   }
   void operator()(const UntilCall& end) const {
     sql += call_of(*end.call);
     if (end.recovery_point != parts.recovery_point) sql += move_to(end.recovery_point, false);
-    sql += row_at(end.recovery_point, "call") + ", call.*\n  FROM call";
+    sql += row_at(end.recovery_point, "call") + ", call.*\n  FROM call\n WHERE ";
+    sql += check_that(std::string(kCallsAndKeysAgree));
   }
   void operator()(const UntilPoint& end) const {
     sql += refuse() + move_to(end.recovery_point, parts.may_refuse);
@@ -191,7 +216,8 @@ std::string compose_claim(std::string_view owner, std::string_view recovery_poin
   sql.append(kOfOldKeys).append(kVerdictOnOthers).append(kNewKeys);
   append_bodies(sql, bodies);
   sql.append(call_of(*call)).append("\nSELECT call.n, 'claimed' AS verdict, call.key_id AS id, ");
-  return sql.append(quoted(recovery_point)).append(kCallOrVerdict);
+  sql.append(quoted(recovery_point)).append(kCall).append(check_that(std::string(kCallsAndKeysAgree)));
+  return sql.append(kOrVerdict);
 }
 
 }  // namespace rocket::idempotency

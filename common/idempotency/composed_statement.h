@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -11,7 +12,9 @@ namespace rocket::idempotency {
 class ComposedStatement {
  public:
   ComposedStatement(std::string name, std::string sql)
-      : name_(std::move(name)), sql_(std::move(sql)), statement_(name_.c_str(), sql_.c_str()) {}
+      : name_(std::move(name)),
+        sql_(std::move(sql)),
+        statement_(name_.c_str(), sql_.c_str(), std::hash<std::string>()(sql_)) {}
   ~ComposedStatement() = default;
   ComposedStatement(const ComposedStatement&) = delete;
   ComposedStatement& operator=(const ComposedStatement&) = delete;

@@ -62,6 +62,21 @@ bool is_in_doubt(const std::exception_ptr& error) {
   }
 }
 
+// True if the transaction has certainly had no effect.
+bool had_no_effect(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const pg::InDoubt&) {
+    return false;
+  } catch (const pg::StatementFailed&) {
+    return true;
+  } catch (const pg::Unavailable&) {
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
 struct Failure {
   RefusalKind kind = RefusalKind::kInternal;
   std::string text;
@@ -105,7 +120,7 @@ asio::awaitable<Outcome> Engine::run(pg::Lane& lane, const Flow& flow, Request r
     const bool in_doubt = error && is_in_doubt(error);
     was_in_doubt = was_in_doubt || in_doubt;
     left.claim_in_doubt = left.claim_in_doubt || (in_doubt && !claimed);
-    may_hold = may_hold || claimed || in_doubt;
+    may_hold = may_hold || claimed || (error && !had_no_effect(error));
     if (outcome) {
       if (left.claim_in_doubt && std::holds_alternative<Refusal>(*outcome)) {
         left.reason = "refused after a claim in doubt";

@@ -9,6 +9,9 @@
 namespace rocket::idempotency {
 namespace {
 
+// As in the domain recovery_point.
+constexpr std::size_t kMaxPointLength = 50;
+
 bool may_refuse(const Step& step) {
   const auto* local = std::get_if<LocalPhase>(&step.phase);
   return local != nullptr && local->may_refuse;
@@ -20,18 +23,28 @@ const ForeignPhase* call_at(const std::vector<Step>& steps, std::size_t step) {
 
 void check(const FlowDeclaration& flow) {
   const auto must = [&](bool holds, const char* what) {
-    if (!holds) throw std::logic_error("the flow " + flow.name + ": " + what);
+    if (!holds) throw std::logic_error("the flow " + flow.name + " must " + what);
   };
-  must(flow.owner != nullptr, "says who owns a request");
-  must(!flow.steps.empty() && flow.steps.front().recovery_point == kStarted, "begins at started");
+  must(flow.owner != nullptr, "say who owns a request (owner)");
+  must(!flow.steps.empty() && flow.steps.front().recovery_point == kStarted,
+       "have its first step at started");
+  must(flow.answer.body != nullptr, "have an answer");
   for (const Step& step : flow.steps) {
+    if (const auto* foreign = std::get_if<ForeignPhase>(&step.phase)) {
+      must(foreign->needs != nullptr && foreign->call != nullptr,
+           "say what each call needs, and have a function for it");
+    }
+    must(!step.recovery_point.empty() && step.recovery_point.size() <= kMaxPointLength &&
+             step.recovery_point.find('\'') == std::string_view::npos,
+         "have names of at most 50 characters for its recovery points, without quotes");
     const bool is_last = &step == &flow.steps.back();
-    must(!may_refuse(step) || flow.refusal != nullptr, "has answers for what it refuses");
-    must(!may_refuse(step) || step.apart || is_last, "what may be refused is a statement of its own");
-    must(step.recovery_point != kFinished, "ends behind its last step");
+    must(!may_refuse(step) || flow.refusal != nullptr, "have answers for what it refuses (refusal)");
+    must(!may_refuse(step) || step.apart || is_last,
+         "mark a step that may refuse as apart, unless it is the last one");
+    must(step.recovery_point != kFinished, "have no step at finished, which is the end");
     must(std::count_if(flow.steps.begin(), flow.steps.end(),
                        [&](const Step& each) { return each.recovery_point == step.recovery_point; }) == 1,
-         "each recovery point is one step");
+         "have one step for each recovery point");
   }
 }
 

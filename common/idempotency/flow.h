@@ -24,9 +24,10 @@ inline constexpr std::string_view kFinished = "finished";
 // A part of an SQL statement: common table expressions, separated by commas, for many requests at once. They
 // draw on `key`, which has a row for each key whose lease is ours and which stands where the statement
 // begins:
-//   n, id, user_id, request_path, request_params, origin_ip, resumed_at
+//   n, id, user_id, request_path, request_params, origin_ip, resumed_at, and, behind a call, recorded
 // and on what the bodies before them have made. They see the database as it was before the statement, so a
-// row that one of them changes is seen by the others only through RETURNING.
+// row that one of them changes is seen by the others only through RETURNING. The engine itself uses the names
+// key, asked, claimed, verdict, call, moved, refused, gone, answer and done.
 struct Body {
   const char* makes = "";
   // The same names, read from the tables, for a statement that begins behind this phase.
@@ -66,8 +67,8 @@ using ForeignOutcome = std::variant<Recorded, Ended, Unanswered, NeedsPerson>;
 // A call to somebody else's system, made while no transaction is open. It must be safe to repeat, and end
 // well within the lease.
 struct ForeignPhase {
-  // A SELECT of what the call needs: one row for each key, with n and with the id of the
-  // key as key_id.
+  // A SELECT of what the call needs: exactly one row for each key, with n and with the id of the key as
+  // key_id. Otherwise the statement fails, and nothing of it takes effect.
   const char* needs;
   // `needed` has the one row of the key. If the call throws, the key is released.
   std::function<asio::awaitable<ForeignOutcome>(const pg::Result& needed)> call;
@@ -75,6 +76,7 @@ struct ForeignPhase {
 };
 
 struct Step {
+  // At most 50 characters. A constant, because the step keeps no copy.
   std::string_view recovery_point;
   std::variant<LocalPhase, ForeignPhase> phase;
   // What follows this phase is a statement of its own (in the same transaction), because it reads rows that
@@ -88,12 +90,13 @@ const Body& body_of(const Step& step);
 // The final answer when the last step is done.
 struct FinalAnswer {
   int status = 0;
-  // A SELECT with the columns n, key_id and body (json), a row for each key. It may draw on every body.
+  // A SELECT with the columns n, key_id and body (json), exactly one row for each key. Otherwise the
+  // statement fails, and nothing of it takes effect. It may draw on every body.
   const char* body;
 };
 
 struct FlowDeclaration {
-  // Begins the names of its statements.
+  // Begins the names of its statements. No two flows of a program have the same name.
   std::string name;
   // A SELECT that finds the owner of asked.credential: one row with a bigint, or no row. It is a part of the
   // statement that claims a key, so it costs no round trip of its own.

@@ -24,7 +24,8 @@ std::vector<Result> rows_by_unit(const Result& result, std::size_t units) {
 
 bool may_share(const Unit& one, const Unit& other) {
   const auto same_statement = [](const Query& a, const Query& b) {
-    return std::string_view(a.statement->name) == b.statement->name;
+    return std::string_view(a.statement->name) == b.statement->name &&
+           a.statement->text_hash == b.statement->text_hash;
   };
   return !one.exclusive && !other.exclusive &&
          std::equal(one.queries.begin(), one.queries.end(), other.queries.begin(), other.queries.end(),

@@ -23,12 +23,6 @@ constexpr Statement kPlanAnew{"plan_anew", "DISCARD PLANS"};
 // Fails if a pooler runs the transaction in another session than the one that we have set up.
 constexpr Statement kSameSession{"same_session", "SELECT 1 / (pg_backend_pid() = $1::int)::int"};
 
-std::string trimmed(const char* message) {
-  std::string text = message == nullptr ? "" : message;
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  return text;
-}
-
 std::string field(const PGresult* result, int code) {
   const char* value = PQresultErrorField(result, code);
   return value == nullptr ? "" : value;
@@ -163,7 +157,11 @@ asio::awaitable<Connection::PipelineResults> Connection::run_pipeline(std::vecto
   bool sent = true;
   for (const Query* query : queries) {
     const Statement& statement = *query->statement;
-    if (prepared_.insert(statement.name).second) {
+    const auto [prepared, is_new] = prepared_.try_emplace(statement.name, statement.text_hash);
+    if (prepared->second != statement.text_hash) {
+      throw std::logic_error("two statements are called " + std::string(statement.name));
+    }
+    if (is_new) {
       sent = sent && PQsendPrepare(connection_.get(), statement.name, statement.sql, 0, nullptr) == 1;
       expected.push_back({&statement, true});
     }
@@ -293,6 +291,10 @@ void Connection::add_failure_of_server() const {
   host_order_->add_failure(server_, is_late ? HostOrder::Failure::kTimeOut : HostOrder::Failure::kAtOnce);
 }
 
-std::string Connection::last_error() const { return trimmed(PQerrorMessage(connection_.get())); }
+std::string Connection::last_error() const {
+  std::string text = PQerrorMessage(connection_.get());
+  while (text.ends_with('\n')) text.pop_back();
+  return text;
+}
 
 }  // namespace rocket::pg

@@ -13,7 +13,7 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "rocket/pg/connection_string.h"
@@ -132,7 +132,8 @@ class Connection {
   // The server that this connection leads to.
   Keywords server_;
   std::shared_ptr<HostOrder> host_order_;
-  std::unordered_set<std::string> prepared_;
+  // The hash of the text of each statement that is prepared; see Statement.
+  std::unordered_map<std::string, std::size_t> prepared_;
   // The process id of the server process that runs our session. A pooler gives another one when it greets us.
   int session_pid_ = 0;
   bool is_pooled_ = false;

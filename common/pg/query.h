@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,13 +15,17 @@ struct Statement {
   const char* name;
   const char* sql;
   bool takes_set = false;
+  // Tells statements with one name apart that were put together at run time. To run two of them on one
+  // connection is an error.
+  std::size_t text_hash = 0;
 };
 
 // One statement for many rows at once: each of its parameters is an array with an element per row. Its result
 // has a column `n`: the number, from 1, of the row that a row of the result belongs to. Each row has at most
 // one row of the result.
 struct SetStatement : Statement {
-  constexpr SetStatement(const char* its_name, const char* its_sql) : Statement{its_name, its_sql, true} {}
+  constexpr SetStatement(const char* its_name, const char* its_sql, std::size_t its_hash = 0)
+      : Statement{its_name, its_sql, true, its_hash} {}
 };
 
 // Bound parameters $1, $2, …, in text format; nullopt is NULL.

@@ -15,7 +15,8 @@ inline constexpr const char* kCompany = "cus_company";
 // started → donation_created → finished. `gateway` must outlive the flow.
 rocket::idempotency::Flow donation(rocket::payments::ChargeGateway& gateway);
 
-// The request that a job is, or nullopt if the job cannot be one. The job's id is the idempotency key.
+// The request that a job is, or nullopt if the job is none of ours. The idempotency key is made of the job's
+// id.
 std::optional<rocket::idempotency::Request> request_of(const rocket::jobs::Job& job);
 
 }  // namespace donations

@@ -5,9 +5,11 @@
 #include <rocket/base/log.h>
 #include <rocket/base/settings.h>
 #include <rocket/idempotency/engine.h>
+#include <rocket/idempotency/keys.h>
 #include <rocket/jobs/queues.h>
 #include <rocket/payments/provider.h>
 #include <rocket/pg/lanes.h>
+#include <rocket/process/database_check.h>
 #include <rocket/process/database_settings.h>
 #include <rocket/process/program.h>
 #include <rocket/process/release_leases.h>
@@ -69,14 +71,19 @@ enum class Fate { kDone, kLater, kNever };
 Fate fate_of(const idempotency::Outcome& outcome) {
   if (std::holds_alternative<idempotency::Response>(outcome)) return Fate::kDone;
   switch (std::get<idempotency::Refusal>(outcome).kind) {
-    case idempotency::RefusalKind::kParked:
-      // The key waits for a person; see idempotency_keys.parked_at. The queue need not keep the job.
-      return Fate::kDone;
     case idempotency::RefusalKind::kKeyReused:
       return Fate::kNever;
     default:
+      // Also a key that is parked: once a person has resumed it, the job goes on.
       return Fate::kLater;
   }
+}
+
+// Throws std::runtime_error if the database lacks something, or a body has a mistake.
+void check_database(const Options& options, const idempotency::Flow& flow) {
+  std::vector<pg::Statement> statements = flow.statements();
+  for (const pg::Statement& each : idempotency::key_statements()) statements.push_back(each);
+  process::DatabaseCheck(options.database.connection_options("donations"), statements).run([] { return 0; });
 }
 
 class Worker {
@@ -90,6 +97,8 @@ class Worker {
                log),
         jobs_(std::get<jobs::RabbitMqAddress>(options.queue.address), options.queue.broker.queue,
               kJobsAtOnce) {}
+
+  const idempotency::Flow& flow() const { return flow_; }
 
   void run(process::StopSignal& stop) {
     while (!stop.requested()) {
@@ -151,6 +160,7 @@ class Worker {
 void run(const Options& options, process::StopSignal& stop) {
   const Log log("donations", options.log);
   Worker worker(options, log);
+  check_database(options, worker.flow());
   log.info("started");
   worker.run(stop);
   log.info("stopped");

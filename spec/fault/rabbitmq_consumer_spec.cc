@@ -126,7 +126,8 @@ TEST_F(HeavyRabbitMqConsumer, RejectsWhatIsNoJobOfItsOwn) {
   database_.execute(
       "INSERT INTO public.staged_jobs (job_name, job_args) VALUES ('send_ride_receipt', '{}'), "
       "('send_ride_receipt', '{\"ride_id\": \"7\", \"amount_cents\": 2000}'), "
-      "('send_ride_receipt', '{\"ride_id\": 7, \"amount_cents\": -1}')");
+      "('send_ride_receipt', '{\"ride_id\": 7, \"amount_cents\": -1}'), "
+      "('send_invoice_reminder', '{\"ride_id\": 7, \"amount_cents\": 2000}')");
   stage(1, 1);
   const auto consumer = start_consumer();
   ASSERT_TRUE(eventually([&] {
@@ -135,6 +136,28 @@ TEST_F(HeavyRabbitMqConsumer, RejectsWhatIsNoJobOfItsOwn) {
   expect_good_end(*consumer);
   EXPECT_EQ(provider_.attempts(), 1U);
   EXPECT_NE(consumer->output().find("not a job of ours"), std::string::npos);
+}
+
+TEST_F(HeavyRabbitMqConsumer, GoesOnWithWhatAPersonHasResumed) {
+  const ChildProcess enqueuer("enqueuer", for_enqueuer());
+  provider_.fail("kind=status&status=402&type=card_error&times=1");
+  stage(1, 1);
+  const auto consumer = start_consumer();
+  ASSERT_TRUE(eventually([&] {
+    return database_.value("SELECT count(*) FROM idempotency_keys WHERE parked_at IS NOT NULL") == "1";
+  })) << consumer->output();
+  database_.execute("UPDATE idempotency_keys SET parked_at = NULL, resumed_at = now()");
+  ASSERT_TRUE(eventually([&] {
+    return database_.value("SELECT count(charge_id) FROM donations") == "1" && rabbitmq_->count() == 0;
+  })) << consumer->output();
+  expect_good_end(*consumer);
+}
+
+TEST_F(HeavyRabbitMqConsumer, DoesNotBeginWithoutItsTables) {
+  database_.execute("ALTER TABLE donations DROP COLUMN charge_id");
+  const auto consumer = start_consumer();
+  EXPECT_EQ(consumer->wait_for_exit()->code, 1);
+  EXPECT_NE(consumer->output().find("charge_id"), std::string::npos) << consumer->output();
 }
 
 }  // namespace
