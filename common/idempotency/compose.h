@@ -42,8 +42,8 @@ struct StatementParts {
 std::string compose(const StatementParts& parts);
 
 // Returns the text of a set statement that claims keys; see claim() in keys.h for its parameters. `owner` is
-// FlowDeclaration::owner. The statement inserts new keys at `recovery_point`. If there is a call, the bodies run
-// for the new keys, and the rows of new keys have is_new and what the call needs.
+// FlowDeclaration::owner. The statement inserts new keys at `recovery_point`. If there is a call, the bodies
+// run for the new keys, and the rows of new keys have is_new and what the call needs.
 std::string compose_claim(std::string_view owner, std::string_view recovery_point,
                           std::span<const std::string_view> bodies = {}, const ForeignPhase* call = nullptr);
 
