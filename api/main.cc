@@ -1,7 +1,5 @@
 // Answers HTTP requests, advancing each through its phases.
 
-#include <unistd.h>
-
 #include <cstdint>
 #include <iostream>
 #include <memory>
@@ -67,11 +65,13 @@ api::TrustedProxies::Header header_named(std::string_view name) {
 
 api::Surroundings surroundings_of(const Options& options) {
   const payments::StripeOptions& stripe = options.provider.stripe;
-  return {.is_public = !is_loopback(options.server.address),
+  // A proxy on the same machine can make an api public that listens on this machine's own address only.
+  const bool is_behind_proxy =
+      !options.trusted_proxies.empty() || !options.hosts.empty() || options.service.hsts.count() > 0;
+  return {.is_public = !is_loopback(options.server.address) || is_behind_proxy,
           .has_laboratory = options.laboratory,
-          .has_mock_provider = options.provider.gateway == "mock",
-          .has_real_provider = options.provider.moves_money(),
-          .is_root = ::geteuid() == 0,
+          .moves_money = options.provider.moves_money(),
+          .is_root = api::is_root(),
           // DATABASE_URL may hold a password, and passes for a secret.
           .dumps_secrets = api::leaves_core_dumps(),
           .has_open_key_file = api::is_open_to_others(stripe.api_key_file)};
@@ -169,8 +169,10 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
     options.service.hosts = std::move(*hosts);
     return std::nullopt;
   });
-  settings.require(
-      [&] { return api::unsafe_start(api::dangers_of(surroundings_of(options)), options.allow_unsafe); });
+  settings.require([&]() -> std::optional<std::string> {
+    if (options.print_statements) return std::nullopt;
+    return api::unsafe_start(api::dangers_of(surroundings_of(options)), options.allow_unsafe);
+  });
   settings.require([&]() -> std::optional<std::string> {
     auto cors = api::CorsPolicy::parse(options.cors_origins);
     if (!cors)
@@ -203,6 +205,9 @@ int print_statements(const Options& options) {
 
 void serve(const Options& options, process::StopSignal& stop) {
   const Log log("api", options.log);
+  for (const api::Danger& danger : api::dangers_of(surroundings_of(options))) {
+    log.warn("unsafe", {{"danger", danger.name}}, "started in spite of a danger that was allowed: {danger}");
+  }
   const auto gateway = payments::make_gateway(options.provider);
   payments::CircuitBreaker provider(*gateway, options.provider.circuit, log);
   const endpoints::Endpoints endpoints = endpoints::all_endpoints(provider, options.rides);

@@ -184,7 +184,10 @@ asio::awaitable<HttpResponse> answer_account(pg::Lane& lane, const RequestContex
 asio::awaitable<HttpResponse> answer_ready(pg::Lane& lane, const RequestContext& context,
                                            Readiness& readiness, payments::CircuitState circuit) {
   const std::vector<std::string> missing = co_await readiness.find_missing(lane);
-  if (!missing.empty()) co_return render(database_not_ready(missing), context.as_problem);
+  if (!missing.empty()) {
+    co_return render(database_not_ready(context.is_by_our_name ? missing : std::vector<std::string>()),
+                     context.as_problem);
+  }
   const bool answers = circuit == payments::CircuitState::kClosed;
   HttpResponse response;
   response.body = std::string(R"({"status":"ready","payment_provider":")") +

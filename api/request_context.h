@@ -11,6 +11,8 @@ namespace rocket::api {
 struct RequestContext {
   HttpRequest request;
   std::string request_id;
+  // The Host field has a name of this service; only checks are answered otherwise.
+  bool is_by_our_name = true;
   // The client prefers application/problem+json for failures.
   bool as_problem = false;
   // Who the work is counted for: a user, or the address of a caller who is not known yet.

@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -16,8 +17,10 @@ constexpr Danger kEmail{
     "whoever knows an e-mail address is taken for its user, and other machines can reach this api"};
 constexpr Danger kLaboratory{
     "laboratory", "/lab shows everybody's requests, and other machines can reach it or real money is moved"};
-constexpr Danger kMock{"mock-provider",
-                       "no card is charged: rides are given away to whoever can reach this api"};
+constexpr Danger kMock{
+    "no-real-charges",
+    "the provider is the mock or has a test key, so rides are given away to whoever can reach "
+    "this api"};
 constexpr Danger kRoot{"root", "a mistake in this process would give the whole machine to whoever finds it"};
 constexpr Danger kCoreDumps{"core-dumps",
                             "a crash would write passwords or keys to disk (ulimit -c 0 prevents it)"};
@@ -26,6 +29,12 @@ constexpr Danger kKeyFile{
     "every user of this machine can read or write the file in STRIPE_API_KEY_FILE (chmod o-rwx)"};
 
 constexpr std::array kAll{kEmail, kLaboratory, kMock, kRoot, kCoreDumps, kKeyFile};
+
+std::string all_names() {
+  std::string names;
+  for (const Danger& each : kAll) names.append(names.empty() ? "" : ", ").append(each.name);
+  return names;
+}
 
 std::vector<std::string_view> names_in(std::string_view list) {
   std::vector<std::string_view> names;
@@ -45,10 +54,10 @@ std::vector<Danger> dangers_of(const Surroundings& here) {
     if (is_dangerous) dangers.push_back(danger);
   };
   add_if(here.is_public, kEmail);
-  add_if(here.has_laboratory && (here.is_public || here.has_real_provider), kLaboratory);
-  add_if(here.is_public && here.has_mock_provider, kMock);
-  add_if(here.is_public && here.is_root, kRoot);
-  add_if(here.is_public && here.dumps_secrets, kCoreDumps);
+  add_if(here.has_laboratory && (here.is_public || here.moves_money), kLaboratory);
+  add_if(here.is_public && !here.moves_money, kMock);
+  add_if((here.is_public || here.moves_money) && here.is_root, kRoot);
+  add_if((here.is_public || here.moves_money) && here.dumps_secrets, kCoreDumps);
   add_if(here.has_open_key_file, kKeyFile);
   return dangers;
 }
@@ -58,7 +67,8 @@ std::optional<std::string> unsafe_start(const std::vector<Danger>& dangers, std:
   for (const std::string_view name : names) {
     const bool known =
         std::any_of(kAll.begin(), kAll.end(), [&](const Danger& each) { return each.name == name; });
-    if (!known) return "API_ALLOW_UNSAFE names no danger: " + std::string(name);
+    if (!known)
+      return "API_ALLOW_UNSAFE names no danger: " + std::string(name) + " (there are: " + all_names() + ")";
   }
   std::string sentences;
   std::string list;
@@ -76,6 +86,8 @@ bool leaves_core_dumps() {
   rlimit limit{};
   return ::getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_cur > 0;
 }
+
+bool is_root() { return ::getuid() == 0 || ::geteuid() == 0; }
 
 bool is_open_to_others(const std::string& file) {
   struct stat about {};

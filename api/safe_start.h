@@ -9,13 +9,11 @@ namespace rocket::api {
 
 // What the settings and the surroundings of an api are, as far as safety goes.
 struct Surroundings {
-  // Others than this machine can reach the api.
+  // Others than this machine can reach the api, directly or through a proxy, as far as the settings tell.
   bool is_public = false;
   bool has_laboratory = false;
-  // Charges are made by the mock provider.
-  bool has_mock_provider = false;
-  // Charges move real money.
-  bool has_real_provider = false;
+  // Charges move real money: the provider is neither the mock nor Stripe with a test key.
+  bool moves_money = false;
   bool is_root = false;
   // The kernel would write the memory of a crashed process, with its secrets, to disk.
   bool dumps_secrets = false;
@@ -38,6 +36,8 @@ std::optional<std::string> unsafe_start(const std::vector<Danger>& dangers, std:
 
 // Whether a crash of this process would leave a core dump.
 bool leaves_core_dumps();
+// Whether this process is root, was root, or can become root.
+bool is_root();
 // Whether others than the owner and the group may read or write this file. False if there is none.
 bool is_open_to_others(const std::string& file);
 

@@ -151,9 +151,12 @@ std::optional<SerializedResponse> Service::handle(HttpRequest request, Connectio
 
   std::string allowed;
   const Route* route = find_route(context, allowed);
+  context.is_by_our_name = options_.hosts.allow(context.request);
   const bool is_check = route != nullptr && route->is_check;
-  if (!is_check && !options_.hosts.allow(context.request)) {
-    return refuse({421, "misdirected_request", "This server has another name than the Host field says.", {}});
+  if (!is_check && !context.is_by_our_name) {
+    tell_of_host(context.request);
+    return refuse(
+        {421, "misdirected_request", "This server does not answer by the name in the Host field.", {}});
   }
   if (route == nullptr && allowed.empty()) {
     return finish(*answering, nothing_here(context));
@@ -212,6 +215,17 @@ asio::awaitable<void> Service::answer(pg::Lane& lane, const Route& route,
   answering->in_line.reset();
   answering->on_lane.reset();
   answering->responses->post({answering->from, finish(*answering, response)});
+}
+
+// Once a minute: an operator may have forgotten a name, and a stranger may send as many as they like.
+void Service::tell_of_host(const HttpRequest& request) {
+  constexpr std::size_t kLongest = 100;
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  auto last = told_of_host_.load();
+  if (last != 0 && now - std::chrono::steady_clock::duration(last) < std::chrono::minutes(1)) return;
+  if (!told_of_host_.compare_exchange_strong(last, now.count())) return;
+  log_.warn("refused a host", {{"host", request.header("host").value_or("").substr(0, kLongest)}},
+            "refused requests to {host}; if that is a name of ours, add it to API_HOSTS");
 }
 
 // Answers 404 with a page to people who follow a link. Programs do not ask for HTML alone.

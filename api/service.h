@@ -83,6 +83,7 @@ class Service {
   struct Answering;
 
   HttpResponse nothing_here(const RequestContext& context) const;
+  void tell_of_host(const HttpRequest& request);
   const Route* find_route(RequestContext& context, std::string& allowed) const;
   asio::awaitable<void> answer(pg::Lane& lane, const Route& route, std::unique_ptr<Answering> answering);
   SerializedResponse finish(const Answering& answering, const HttpResponse& response) const;
@@ -92,6 +93,8 @@ class Service {
   Laboratory* laboratory_;
   const Log& log_;
   ServiceOptions options_;
+  // When a request with a name that is not ours was logged last.
+  std::atomic<std::chrono::steady_clock::rep> told_of_host_{0};
   // Fields of every answer.
   std::string common_fields_;
   Pages pages_;

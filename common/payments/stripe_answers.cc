@@ -71,11 +71,14 @@ constexpr std::array<std::string_view, 18> kToldReasons{
     "invalid_expiry_year",     "invalid_number",     "issuer_not_available",
     "processing_error",        "try_again_later",    "withdrawal_count_limit_exceeded"};
 
+// A message can be of any length.
+std::string cut(const std::string& text) { return text.substr(0, 200); }
+
 Declined declined(const std::string& message, const std::string& decline_code) {
   const bool is_told =
       std::find(kToldReasons.begin(), kToldReasons.end(), decline_code) != kToldReasons.end();
-  std::string detail = decline_code.empty() ? message : decline_code + ": " + message;
-  if (is_told && !message.empty()) return {message, decline_code, std::move(detail)};
+  std::string detail = cut(decline_code.empty() ? message : decline_code + ": " + message);
+  if (is_told && !message.empty()) return {cut(message), decline_code, std::move(detail)};
   return {kDeclined, is_told ? decline_code : "generic_decline", std::move(detail)};
 }
 
@@ -84,7 +87,8 @@ std::optional<ChargeResult> outcome_of(const Json& charge) {
   const std::string status = text(charge, "status");
   if (status == "succeeded") return Charged{text(charge, "id")};
   if (status == "failed") {
-    return declined(text(charge, "failure_message"), text(part(charge, "outcome"), "reason"));
+    const std::string reason = text(part(charge, "outcome"), "reason");
+    return declined(text(charge, "failure_message"), reason.empty() ? text(charge, "failure_code") : reason);
   }
   return std::nullopt;
 }
@@ -150,7 +154,9 @@ ChargeResult charge_result(const ChargeRequest& request, const http::Answer& ans
 
   const Json error = part(body, "error");
   if (answer.status == 402 && text(error, "type") == "card_error") {
-    return declined(text(error, "message"), text(error, "decline_code"));
+    // Mistakes in the data of a card have only a code (https://docs.stripe.com/error-codes).
+    const std::string decline_code = text(error, "decline_code");
+    return declined(text(error, "message"), decline_code.empty() ? text(error, "code") : decline_code);
   }
   if (is_refused_for_good(answer, error)) return Rejected{no_answer(answer).reason};
   return no_answer(answer);

@@ -6,6 +6,7 @@
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string_view>
@@ -116,6 +117,8 @@ std::optional<std::string> StripeOptions::mistake() {
     return "STRIPE_API_KEY and STRIPE_API_KEY_FILE are both set; one is enough";
   }
   if (!api_key_file.empty()) {
+    // To open a pipe would wait for its other end.
+    if (!std::filesystem::is_regular_file(api_key_file)) return "STRIPE_API_KEY_FILE is not a file";
     std::ifstream file(api_key_file);
     if (!std::getline(file, api_key)) return "STRIPE_API_KEY_FILE cannot be read, or is empty";
   }

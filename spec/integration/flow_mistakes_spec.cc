@@ -58,7 +58,7 @@ class FlowMistake : public testing::Test {
   }
 
   TestDatabase database_;
-  EngineRig rig_{database_, {.lanes = 4}};
+  EngineRig rig_{database_, {.lanes = 4, .rides = {}, .engine = {}}};
   std::size_t next_lane_ = 0;
   const std::string key_ = new_key();
   int calls_ = 0;

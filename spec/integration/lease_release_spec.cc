@@ -195,7 +195,7 @@ TEST_F(LeaseRelease, AKeyThatCannotGoOnIsHeldByNobody) {
   ASSERT_EQ(describe(rig.run(engine_ride(key_))), "foreign_unavailable");
   database_.execute("DELETE FROM rides");
 
-  EXPECT_EQ(describe(rig.run(engine_ride(key_))), "in_progress");
+  EXPECT_EQ(describe(rig.run(engine_ride(key_))), "internal");
   EXPECT_TRUE(is_free(key_));
 
   ScriptedGateway gateway;

@@ -94,15 +94,24 @@ class SafeStartSpec : public testing::Test {
 
 TEST_F(SafeStartSpec, ListsAllDangersAtOnce) {
   const std::string listed = refusal({{"API_BIND", "0.0.0.0"}, {"API_HOSTS", "*"}, {"LAB", "on"}});
-  for (const char* danger : {"email-credentials: ", "laboratory: ", "mock-provider: "}) {
+  for (const char* danger : {"email-credentials: ", "laboratory: ", "no-real-charges: "}) {
     EXPECT_THAT(listed, HasSubstr(danger));
   }
   const std::string rest = refusal({{"API_BIND", "::"},
                                     {"API_HOSTS", "*"},
                                     {"LAB", "on"},
                                     {"API_ALLOW_UNSAFE", "laboratory,root,core-dumps"}});
-  EXPECT_THAT(rest, HasSubstr("API_ALLOW_UNSAFE=email-credentials,mock-provider"));
+  EXPECT_THAT(rest, HasSubstr("API_ALLOW_UNSAFE=email-credentials,no-real-charges"));
   EXPECT_THAT(rest, Not(HasSubstr("laboratory: ")));
+}
+
+// A proxy on this machine makes it public.
+TEST_F(SafeStartSpec, CountsWhatStandsBehindAProxyAsPublic) {
+  for (const Environment::value_type& sign : {Environment::value_type{"API_HOSTS", "rides.example.com"},
+                                              {"API_TRUSTED_PROXIES", "127.0.0.1"},
+                                              {"API_HSTS_S", "60"}}) {
+    EXPECT_THAT(refusal({sign}), HasSubstr("email-credentials: ")) << sign.first;
+  }
 }
 
 TEST_F(SafeStartSpec, TakesPlaceInSpiteOfWhatIsAllowed) {
@@ -110,6 +119,7 @@ TEST_F(SafeStartSpec, TakesPlaceInSpiteOfWhatIsAllowed) {
   environment.insert({{"API_BIND", "0.0.0.0"}, {"LAB", "on"}});
   ApiProcess api(database_, environment);
   EXPECT_EQ(api.send(ride_request(new_key())).status, 201);
+  EXPECT_THAT(api.process().output(), HasSubstr("email-credentials"));
   expect_good_end(api.process());
 }
 

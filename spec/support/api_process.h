@@ -16,10 +16,9 @@ struct OpenFiles {
 };
 
 // What an api needs in addition to listen where other machines can reach it.
-inline const Environment kInPublic{
-    {"API_HOSTS", "*"}, {"API_ALLOW_UNSAFE", "email-credentials,laboratory,mock-provider,root,core-dumps"}};
+inline const Environment kInPublic{{"API_HOSTS", "*"}};
 
-// The api, listening on a free port of 127.0.0.1.
+// The api, listening on a free port of 127.0.0.1. It may be in danger, unless API_ALLOW_UNSAFE is given.
 class ApiProcess {
  public:
   // Returns once the api listens. It may not have reached its database yet.

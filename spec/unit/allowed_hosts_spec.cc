@@ -28,11 +28,12 @@ TEST(AllowedHosts, AreThoseOfThisMachineByThemselves) {
 }
 
 TEST(AllowedHosts, MayHaveOtherNamesToo) {
-  const auto hosts =
-      AllowedHosts::parse("api.example.com, API2.example.com,10.0.0.7, 2001:db8::1 ,[2001:db8::2]");
+  const auto hosts = AllowedHosts::parse(
+      "api.example.com, API2.example.com,10.0.0.7, 2001:db8::1 ,[2001:DB8:0::2], dot.example.com.");
   ASSERT_TRUE(hosts);
   for (const char* host : {"api.example.com", "api.example.com:443", "API.Example.Com", "api2.example.com",
-                           "10.0.0.7:80", "[2001:db8::1]", "[2001:db8::2]:443", "localhost"}) {
+                           "10.0.0.7:80", "[2001:db8::1]", "[2001:db8::2]:443", "[2001:db8:0:0::2]",
+                           "dot.example.com", "dot.example.com.:80", "localhost"}) {
     EXPECT_TRUE(allows(*hosts, host)) << host;
   }
   for (const char* host : {"example.com", "x.api.example.com", "api.example.com.evil.example", "10.0.0.8"}) {
@@ -47,16 +48,15 @@ TEST(AllowedHosts, MayBeAll) {
 }
 
 TEST(AllowedHosts, AreNoUrls) {
-  for (const char* wrong : {"https://api.example.com", "api.example.com/x", "a b", "*.example.com", "a,,b",
-                            "ex\xc3\xa4mple.com"}) {
+  for (const char* wrong :
+       {"https://api.example.com", "api.example.com/x", "a b", "*.example.com", "a,,b", "api.example.com:443",
+        "[", "[x]", ".", ".example.com", "[::1]:80", "ex\xc3\xa4mple.com"}) {
     EXPECT_FALSE(AllowedHosts::parse(wrong)) << wrong;
   }
 }
 
 // HTTP/1.0 has requests without Host. A browser never sends such a one.
-TEST(AllowedHosts, NeedNotBeNamed) {
-  EXPECT_TRUE(AllowedHosts().allow(HttpRequest()));
-}
+TEST(AllowedHosts, NeedNotBeNamed) { EXPECT_TRUE(AllowedHosts().allow(HttpRequest())); }
 
 }  // namespace
 }  // namespace rocket::api

@@ -22,31 +22,27 @@ std::vector<std::string> names_of(const std::vector<Danger>& dangers) {
 }
 
 TEST(SafeStart, IsWhatADeveloperDoes) {
-  EXPECT_THAT(
-      dangers_of({.has_laboratory = true, .has_mock_provider = true, .is_root = true, .dumps_secrets = true}),
-      IsEmpty());
+  EXPECT_THAT(dangers_of({.has_laboratory = true, .is_root = true, .dumps_secrets = true}), IsEmpty());
 }
 
 TEST(SafeStart, IsNotWhatADeveloperDoesInPublic) {
   const auto dangers = dangers_of({.is_public = true,
                                    .has_laboratory = true,
-                                   .has_mock_provider = true,
                                    .is_root = true,
                                    .dumps_secrets = true,
                                    .has_open_key_file = true});
-  EXPECT_THAT(names_of(dangers), ElementsAre("email-credentials", "laboratory", "mock-provider", "root",
+  EXPECT_THAT(names_of(dangers), ElementsAre("email-credentials", "laboratory", "no-real-charges", "root",
                                              "core-dumps", "open-key-file"));
   const auto refusal = unsafe_start(dangers, "");
   ASSERT_TRUE(refusal);
   for (const std::string& name : names_of(dangers)) EXPECT_THAT(*refusal, HasSubstr("\n    " + name + ": "));
   EXPECT_THAT(*refusal,
-              HasSubstr("API_ALLOW_UNSAFE=email-credentials,laboratory,mock-provider,root,core-dumps,"
+              HasSubstr("API_ALLOW_UNSAFE=email-credentials,laboratory,no-real-charges,root,core-dumps,"
                         "open-key-file"));
 }
 
 TEST(SafeStart, HasNoLaboratoryWhereMoneyMoves) {
-  EXPECT_THAT(names_of(dangers_of({.has_laboratory = true, .has_real_provider = true})),
-              ElementsAre("laboratory"));
+  EXPECT_THAT(names_of(dangers_of({.has_laboratory = true, .moves_money = true})), ElementsAre("laboratory"));
 }
 
 TEST(SafeStart, NeedsAKeyFileOfItsOwn) {
@@ -63,13 +59,14 @@ TEST(SafeStart, NeedsAKeyFileOfItsOwn) {
 }
 
 TEST(SafeStart, MayBeDoneWithoutByName) {
-  const auto dangers = dangers_of({.is_public = true, .is_root = true});
+  const auto dangers = dangers_of({.is_public = true, .moves_money = true, .is_root = true});
   EXPECT_EQ(unsafe_start(dangers, " email-credentials , root "), std::nullopt);
   const auto refusal = unsafe_start(dangers, "root");
   ASSERT_TRUE(refusal);
   EXPECT_THAT(*refusal, HasSubstr("API_ALLOW_UNSAFE=email-credentials"));
   EXPECT_THAT(*refusal, testing::Not(HasSubstr("root:")));
   EXPECT_THAT(unsafe_start(dangers, "root,everything").value_or(""), HasSubstr("everything"));
+  EXPECT_THAT(unsafe_start(dangers, "all").value_or(""), HasSubstr("open-key-file"));
   EXPECT_EQ(unsafe_start({}, ""), std::nullopt);
 }
 
