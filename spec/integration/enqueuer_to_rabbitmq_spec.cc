@@ -1,8 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <set>
 #include <string>
 
 #include "spec/integration/rabbitmq_fixture.h"
@@ -32,9 +34,16 @@ TEST_F(RabbitMq, GetsWhatTheEnqueuerMovesOnceItsQueueIsThere) {
   ASSERT_TRUE(eventually([&] { return database().count("staged_jobs") == 0; })) << enqueuer.output();
   const auto messages = server_->take_all(queue_name_);
   ASSERT_EQ(messages.size(), 1500U);
-  EXPECT_EQ(messages.front().id, first);
-  EXPECT_EQ(messages.front().timestamp, 1'767'323'045U);
-  EXPECT_EQ(messages.back().body, R"({"ride_id": 1500})");
+  // RabbitMQ may have thrown the first messages away, because the queue was not quite there yet. Then they
+  // come again, behind the others.
+  const auto message =
+      std::find_if(messages.begin(), messages.end(), [&](const auto& each) { return each.id == first; });
+  ASSERT_NE(message, messages.end());
+  EXPECT_EQ(message->timestamp, 1'767'323'045U);
+  EXPECT_EQ(message->body, R"({"ride_id": 1})");
+  std::set<std::string> bodies;
+  for (const auto& each : messages) bodies.insert(each.body);
+  EXPECT_EQ(bodies.size(), 1500U);
 }
 
 TEST_F(RabbitMq, LearnsThatTheEnqueuerStopped) {
