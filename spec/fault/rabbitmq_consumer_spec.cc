@@ -4,9 +4,7 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
-#include <fstream>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -23,12 +21,6 @@ namespace rocket::spec {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string text_of(const fs::path& file) {
-  std::ostringstream text;
-  text << std::ifstream(file).rdbuf();
-  return text.str();
-}
 
 class HeavyRabbitMqConsumer : public testing::Test {
  protected:
@@ -58,8 +50,8 @@ class HeavyRabbitMqConsumer : public testing::Test {
 
   HeavyRabbitMqConsumer() {
     database_.execute("CREATE SCHEMA donations; SET search_path TO donations");
-    database_.execute(text_of(prefix() + "/share/rocket_rides/engine.sql"));
-    database_.execute(text_of(source_dir() + "/spec/consumer/schema.sql"));
+    database_.execute(contents_of(prefix() + "/share/rocket_rides/engine.sql"));
+    database_.execute(contents_of(source_dir() + "/spec/consumer/schema.sql"));
     const Finished made = run_to_end("enqueuer", for_enqueuer(), {"--create-queue"});
     EXPECT_EQ(made.exit.code, 0) << made.output;
   }

@@ -3,7 +3,6 @@
 #include <cstdlib>
 #include <fstream>
 #include <random>
-#include <sstream>
 #include <stdexcept>
 #include <vector>
 
@@ -11,14 +10,6 @@
 
 namespace rocket::spec {
 namespace {
-
-std::string contents_of(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) throw std::runtime_error("cannot read " + path);
-  std::ostringstream contents;
-  contents << file.rdbuf();
-  return contents.str();
-}
 
 // Throws if the text is not there, because then the example has changed and the spec must change with it.
 void replace_all(std::string& text, const std::string& from, const std::string& to) {

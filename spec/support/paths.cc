@@ -15,16 +15,17 @@ std::string program(const std::string& name) {
   return std::filesystem::exists(with_tips) ? with_tips : bin_dir() + "/" + name;
 }
 
+std::string contents_of(const std::string& path) {
+  const std::ifstream file(path);
+  if (!file) throw std::runtime_error("cannot read " + path);
+  std::ostringstream contents;
+  contents << file.rdbuf();
+  return contents.str();
+}
+
 const std::string& schema() {
-  static const std::string text = [] {
-    std::ostringstream all;
-    for (const char* file : {"/schema.sql", "/spec/with_tips/schema.sql"}) {
-      std::ifstream stream(source_dir() + file);
-      if (!stream) throw std::runtime_error("cannot read " + source_dir() + file);
-      all << stream.rdbuf();
-    }
-    return all.str();
-  }();
+  static const std::string text =
+      contents_of(source_dir() + "/schema.sql") + contents_of(source_dir() + "/spec/with_tips/schema.sql");
   return text;
 }
 

@@ -11,6 +11,8 @@ std::string bin_dir();
 // The executable with this name that specs run. Those that know endpoints also know the one in
 // spec/with_tips.
 std::string program(const std::string& name);
+// The text of a file. Throws std::runtime_error if it cannot be read.
+std::string contents_of(const std::string& path);
 // The SQL of the database that these programs need.
 const std::string& schema();
 

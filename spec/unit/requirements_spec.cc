@@ -1,9 +1,7 @@
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <regex>
 #include <set>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -20,10 +18,7 @@ namespace {
 using Names = std::set<std::string>;
 
 Names names_in(const std::string& file) {
-  std::ifstream stream(source_dir() + "/" + file);
-  std::ostringstream text;
-  text << stream.rdbuf();
-  const std::string source = text.str();
+  const std::string source = contents_of(source_dir() + "/" + file);
   const std::regex statement("Statement k[A-Za-z]+\\{\\s*\"([a-z_]+)\"");
   Names names;
   for (std::sregex_iterator each(source.begin(), source.end(), statement), end; each != end; ++each) {

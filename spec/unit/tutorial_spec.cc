@@ -1,7 +1,6 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 #include <regex>
 #include <sstream>
 #include <string>
@@ -13,12 +12,6 @@ namespace rocket::spec {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string text_of(const fs::path& file) {
-  std::ostringstream text;
-  text << std::ifstream(file).rdbuf();
-  return text.str();
-}
 
 // With each run of white space as one space.
 std::string squeezed(const std::string& text) { return std::regex_replace(text, std::regex("\\s+"), " "); }
@@ -44,9 +37,9 @@ std::vector<std::string> pieces_of(const std::string& tutorial) {
 TEST(Tutorial, ShowsTheCodeThatIsBuilt) {
   std::string code;
   for (const auto& entry : fs::directory_iterator(source_dir() + "/spec/consumer")) {
-    code += squeezed(text_of(entry.path()));
+    code += squeezed(contents_of(entry.path()));
   }
-  const std::vector<std::string> pieces = pieces_of(text_of(source_dir() + "/docs/tutorial.md"));
+  const std::vector<std::string> pieces = pieces_of(contents_of(source_dir() + "/docs/tutorial.md"));
   EXPECT_GT(pieces.size(), 8U);
   for (const std::string& piece : pieces) {
     EXPECT_NE(code.find(squeezed(piece)), std::string::npos) << "not in spec/consumer:\n" << piece;
