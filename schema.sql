@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS idempotency_keys (
     -- The process that claims the key chooses it (time-ordered, RFC 9562), so that a claim and the phase
     -- after it can be sent to the database together.
     id              uuid PRIMARY KEY,
-    -- Whose key it is. The engine only compares it.
+    -- The owner of the key. The engine only compares this number.
     user_id         bigint NOT NULL,
     idempotency_key idempotency_key NOT NULL,
 

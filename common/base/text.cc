@@ -1,6 +1,7 @@
 #include "rocket/base/text.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 namespace rocket {
 namespace {
@@ -25,6 +26,14 @@ std::string lower_case(std::string_view text) {
 bool equal_ignoring_case(std::string_view one, std::string_view other) {
   return std::equal(one.begin(), one.end(), other.begin(), other.end(),
                     [](char a, char b) { return lower(a) == lower(b); });
+}
+
+std::string storable(std::string_view text) {
+  using Json = nlohmann::json;
+  const std::string replaced = Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string result = Json::parse(replaced).get<std::string>();
+  std::replace(result.begin(), result.end(), '\0', ' ');
+  return result;
 }
 
 std::string_view trimmed(std::string_view text) {

@@ -24,6 +24,9 @@ std::optional<int> hex_value(char digit);
 std::string lower_case(std::string_view text);
 bool equal_ignoring_case(std::string_view one, std::string_view other);
 
+// The text as a database can store it: what is not UTF-8 becomes U+FFFD, and NUL becomes a space.
+std::string storable(std::string_view text);
+
 // Without spaces and tabs around it.
 std::string_view trimmed(std::string_view text);
 

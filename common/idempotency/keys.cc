@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include "rocket/base/text.h"
+
 namespace rocket::idempotency {
 namespace {
 
@@ -86,17 +88,17 @@ ClaimResult read_claim(const pg::Result& result, const Lease& lease) {
 
 pg::Query finish(const Lease& lease, const std::string& recovery_point, int status, const std::string& body,
                  const std::string& note) {
-  return {kFinish, {lease.key_id, lease.token, recovery_point, std::to_string(status), body, note}};
+  return {kFinish, {lease.key_id, lease.token, recovery_point, std::to_string(status), body, storable(note)}};
 }
 
 pg::Query release(const Lease& lease, const std::string& error) {
   std::vector<std::string> tokens = lease.in_doubt_tokens;
   tokens.push_back(lease.token);
-  return {kRelease, {lease.key, array_of(tokens), error}};
+  return {kRelease, {lease.key, array_of(tokens), storable(error)}};
 }
 
 pg::Query park(const Lease& lease, const std::string& error) {
-  return {kPark, {lease.key_id, lease.token, error}};
+  return {kPark, {lease.key_id, lease.token, storable(error)}};
 }
 
 std::string lock_key_of(const Lease& lease) { return lease.key + ' ' + lease.owner; }

@@ -13,7 +13,7 @@ std::vector<Result> rows_by_unit(const Result& result, std::size_t units) {
   std::vector<Result> rows(units, result.part(0, 0));
   for (int row = 0; row < result.rows(); ++row) {
     Result& own = rows.at(static_cast<std::size_t>(result.integer(row, "n") - 1));
-    // Which of the rows would count? An answer could go to somebody else's request.
+    // Nothing says which of the two rows counts, and an answer could go to somebody else's request.
     if (!own.empty()) throw std::logic_error("a set statement returned two rows for one unit");
     own = result.part(row, 1);
   }

@@ -15,8 +15,8 @@ struct Statement {
   const char* name;
   const char* sql;
   bool takes_set = false;
-  // Tells statements with one name apart that were put together at run time. To run two of them on one
-  // connection is an error.
+  // The hash of `sql` if the statement was put together at run time. Two such statements could have one name,
+  // and to run both on one connection is an error.
   std::size_t text_hash = 0;
 };
 

@@ -152,6 +152,21 @@ TEST_F(FlowMistake, OfTwoFlowsWithOneNameIsNoticed) {
   EXPECT_EQ(database_.count("work"), 2);
 }
 
+// A provider's text may be cut in the middle of a character.
+TEST_F(FlowMistake, InTheTextOfAReasonDoesNotChangeWhatBecomesOfTheKey) {
+  const auto outcome_of = [&](idempotency::ForeignOutcome outcome) {
+    FlowDeclaration flow = declare();
+    std::get<ForeignPhase>(flow.steps[1].phase).call =
+        [outcome](const pg::Result&) -> asio::awaitable<idempotency::ForeignOutcome> { co_return outcome; };
+    return run(Flow(std::move(flow)), engine_ride(new_key()), 0);
+  };
+  EXPECT_EQ(outcome_of(idempotency::Unanswered{"caf\xc3"}), "foreign_unavailable");
+  EXPECT_EQ(outcome_of(idempotency::NeedsPerson{"caf\xc3"}), "parked");
+  EXPECT_EQ(outcome_of(idempotency::Ended{402, "{}", "caf\xc3"}), "402");
+  EXPECT_EQ(database_.count("idempotency_keys", "last_error = 'caf\xef\xbf\xbd'"), 3);
+  EXPECT_TRUE(becomes_free());
+}
+
 TEST_F(FlowMistake, IsToldAtTheStartWhereThatIsPossible) {
   const auto mistake = [&](const std::function<void(FlowDeclaration&)>& make) -> std::string {
     FlowDeclaration flow = declare();

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <string_view>
 
 namespace rocket {
 namespace {
@@ -32,6 +33,13 @@ TEST(Text, HasHexadecimalDigits) {
   EXPECT_EQ(hex_value('F'), 15);
   for (const char none : {'g', 'G', '/', ':', '@', '`', ' ', '\0', '\xff'})
     EXPECT_EQ(hex_value(none), std::nullopt);
+}
+
+TEST(Text, CanBeStoredWhateverItIs) {
+  EXPECT_EQ(storable("caf\xc3\xa9 \"1\" \n"), "caf\xc3\xa9 \"1\" \n");
+  EXPECT_EQ(storable("caf\xc3"), "caf\xef\xbf\xbd");
+  EXPECT_EQ(storable(std::string_view("a\0b", 3)), "a b");
+  EXPECT_EQ(storable(""), "");
 }
 
 TEST(Text, LosesSpacesAndTabsAroundIt) {
