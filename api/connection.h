@@ -52,6 +52,11 @@ struct Connection {
   bool holds_part_of_a_request() const {
     return !awaits_proxy_header && (!input.empty() || reader.awaits_body());
   }
+  // It has waited for a request for a while, so none is on its way.
+  bool is_idle(Clock::time_point now) const {
+    constexpr std::chrono::milliseconds kWhile{1000};
+    return phase == Phase::kReading && !holds_part_of_a_request() && now - idle_since > kWhile;
+  }
   // Forgets the unfinished request, and everything that was sent after it.
   void forget_request();
 
@@ -85,6 +90,8 @@ struct Connection {
   // What was counted for this connection the last time.
   HeldMemory::Share counted{};
   Clock::time_point deadline;
+  // Since when it has waited for a request, if it does.
+  Clock::time_point idle_since = Clock::now();
 
  private:
   Received receive_bytes();

@@ -163,9 +163,8 @@ void Transport::sweep() {
   const auto now = Clock::now();
   std::vector<ConnectionId> ending;
   for (const auto& [descriptor, connection] : connections_) {
-    const bool idle = connection.phase == Phase::kReading && !connection.holds_part_of_a_request();
     const bool late = connection.phase != Phase::kWorking && now > connection.deadline;
-    if (late || (draining && idle)) ending.push_back(connection.id);
+    if (late || (draining && connection.is_idle(now))) ending.push_back(connection.id);
   }
   for (const ConnectionId& id : ending) {
     Connection* connection = find(id);
@@ -274,8 +273,9 @@ bool Transport::write(Connection& connection) {
   }
   connection.phase = Phase::kReading;
   connection.request_begun = !connection.input.empty();
+  connection.idle_since = Clock::now();
   connection.deadline =
-      Clock::now() + (connection.request_begun ? options_.request_timeout : options_.idle_timeout);
+      connection.idle_since + (connection.request_begun ? options_.request_timeout : options_.idle_timeout);
   return true;
 }
 

@@ -69,6 +69,30 @@ TEST_F(ShutdownOfAnApi, FinishesWhatIsUnderWayAndRefusesTheRest) {
   expect_one_effect();
 }
 
+// Its request may be on the way already. It must hear that it should try elsewhere.
+TEST_F(ShutdownOfAnApi, AnswersAClientThatHasJustConnected) {
+  using Clock = std::chrono::steady_clock;
+  ApiProcess api(database_, with_latency("60000"));
+  HttpConnection working = api.connect();
+  working.send(ride_request(key_).to_bytes());
+  ASSERT_TRUE(eventually([&] { return !ledger_.calls().empty(); }));
+  api.process().kill(SIGTERM);
+  ASSERT_TRUE(eventually([&] { return refuses(api, get_request("/account")); }));
+  // A machine may be so slow that the client is no new one any more.
+  const bool was_answered = eventually([&] {
+    const auto begin = Clock::now();
+    HttpConnection fresh = api.connect();
+    std::this_thread::sleep_for(std::chrono::milliseconds(400));
+    try {
+      return fresh.exchange(get_request("/account")).status == 503;
+    } catch (const std::exception&) {
+      EXPECT_GT(Clock::now() - begin, std::chrono::milliseconds(1000));
+      return false;
+    }
+  });
+  EXPECT_TRUE(was_answered);
+}
+
 // SIGHUP comes when the terminal closes.
 TEST_F(ShutdownOfAnApi, AnswersWhatIsUnderWayOnSighup) {
   ApiProcess api(database_, with_latency("500"));
