@@ -7,6 +7,7 @@ namespace rocket::api {
 namespace {
 
 constexpr std::size_t kMaxKnown = 8192;
+constexpr std::chrono::hours kIdentifyAgain{1};
 
 }  // namespace
 
@@ -14,7 +15,7 @@ Admission::Slot::Slot(Slot&& other) noexcept
     : admission_(std::exchange(other.admission_, nullptr)),
       holder_(other.holder_),
       kind_(other.kind_),
-      is_strangers_(other.is_strangers_) {}
+      should_identify_(other.should_identify_) {}
 
 Admission::Slot::~Slot() {
   if (admission_ != nullptr) admission_->leave(*this);
@@ -28,16 +29,16 @@ std::variant<Admission::Slot, Admission::Refusal> Admission::enter(const Caller&
   using Kind = Slot::Kind;
   const std::lock_guard lock(mutex_);
   if (in_flight_ >= static_cast<std::size_t>(options_.max_in_flight)) return Refusal::kOverloaded;
-  const bool known = is_known(caller.credentials);
-  // No e-mail address begins with a space, so credentials are never mistaken for an address.
+  const Known* known = find(caller.credentials);
+  // No id begins with a space, so a user is never mistaken for an address.
   const auto [holder, is_new] =
-      holders_.try_emplace(known ? caller.credentials : ' ' + caller.address, std::size_t{0});
+      holders_.try_emplace(known != nullptr ? known->user : ' ' + caller.address, std::size_t{0});
   const auto refuse = [&, holder = holder](Refusal refusal) {
     if (holder->second == 0) holders_.erase(holder);
     return refusal;
   };
 
-  if (holder->second >= share(known ? options_.caller_share : options_.address_share)) {
+  if (holder->second >= share(known != nullptr ? options_.caller_share : options_.address_share)) {
     return refuse(Refusal::kTooManyOfOneCaller);
   }
   Kind kind = calls_provider ? Kind::kCalls : Kind::kNoCall;
@@ -51,7 +52,9 @@ std::variant<Admission::Slot, Admission::Refusal> Admission::enter(const Caller&
   ++holder->second;
   ++in_flight_;
   if (kind == Kind::kCalls) ++calling_;
-  return Slot(*this, *holder, kind, !known);
+  const bool should_identify =
+      known == nullptr || std::chrono::steady_clock::now() - known->since > kIdentifyAgain;
+  return Slot(*this, *holder, kind, should_identify);
 }
 
 void Admission::leave(const Slot& slot) {
@@ -61,15 +64,18 @@ void Admission::leave(const Slot& slot) {
   if (--slot.holder_->second == 0) holders_.erase(slot.holder_->first);
 }
 
-void Admission::know(const std::string& credentials) {
+void Admission::know(const std::string& credentials, const std::string& user) {
   const std::lock_guard lock(mutex_);
   if (known_.size() >= kMaxKnown) known_before_ = std::exchange(known_, {});
-  known_.insert(credentials);
+  known_.insert_or_assign(credentials, Known{user, std::chrono::steady_clock::now()});
 }
 
-bool Admission::is_known(const std::string& credentials) {
-  if (credentials.empty()) return false;
-  return known_.contains(credentials) || known_before_.contains(credentials);
+const Admission::Known* Admission::find(const std::string& credentials) const {
+  if (credentials.empty()) return nullptr;
+  for (const KnownCredentials* each : {&known_, &known_before_}) {
+    if (const auto found = each->find(credentials); found != each->end()) return &found->second;
+  }
+  return nullptr;
 }
 
 // At least one slot, however short the line is.

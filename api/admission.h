@@ -1,12 +1,12 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <variant>
 
 #include "rocket/payments/circuit_breaker.h"
@@ -54,22 +54,22 @@ class Admission {
 
     // False if the provider is slow and requests that wait for it hold their whole share already.
     bool may_call_provider() const { return kind_ != Kind::kMayNotCall; }
-    // The holder of the slot: a user's credentials, or an address with a space before it.
+    // The holder of the slot: a user's id, or an address with a space before it.
     const std::string& holder() const { return holder_->first; }
-    // True if the credentials belonged to no known user when the request came.
-    bool is_strangers() const { return is_strangers_; }
+    // True if nobody has told for an hour which user the credentials belong to.
+    bool should_identify() const { return should_identify_; }
 
    private:
     friend class Admission;
     enum class Kind { kNoCall, kCalls, kMayNotCall };
     using Holder = std::unordered_map<std::string, std::size_t>::value_type;
-    Slot(Admission& admission, Holder& holder, Kind kind, bool is_strangers)
-        : admission_(&admission), holder_(&holder), kind_(kind), is_strangers_(is_strangers) {}
+    Slot(Admission& admission, Holder& holder, Kind kind, bool should_identify)
+        : admission_(&admission), holder_(&holder), kind_(kind), should_identify_(should_identify) {}
 
     Admission* admission_;
     Holder* holder_;
     Kind kind_;
-    bool is_strangers_;
+    bool should_identify_;
   };
 
   // The provider must outlive the admission.
@@ -78,12 +78,19 @@ class Admission {
   // `calls_provider`: the request will call the payment provider, unless it is found to be answered already.
   std::variant<Slot, Refusal> enter(const Caller& caller, bool calls_provider);
 
-  // Records that these credentials belong to a user, who has a share of their own from now on. Remembers the
-  // latest few thousand users.
-  void know(const std::string& credentials);
+  // Records that these credentials belong to the user with this id. The user has a share of their own from
+  // now on, whichever of their credentials a request carries. Remembers the latest few thousand credentials.
+  void know(const std::string& credentials, const std::string& user);
 
  private:
-  bool is_known(const std::string& credentials);
+  struct Known {
+    std::string user;
+    std::chrono::steady_clock::time_point since;
+  };
+  using KnownCredentials = std::unordered_map<std::string, Known>;
+
+  // Returns nullptr if nothing is known about the credentials.
+  const Known* find(const std::string& credentials) const;
   std::size_t share(std::int64_t percent) const;
   void leave(const Slot& slot);
 
@@ -96,8 +103,8 @@ class Admission {
   // How many requests each caller or address has in flight. Holds only those that have any.
   std::unordered_map<std::string, std::size_t> holders_;
   // Known credentials in two generations. When the younger one is full, the older one is forgotten.
-  std::unordered_set<std::string> known_;
-  std::unordered_set<std::string> known_before_;
+  KnownCredentials known_;
+  KnownCredentials known_before_;
 };
 
 }  // namespace rocket::api

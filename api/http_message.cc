@@ -41,6 +41,8 @@ std::string_view reason_phrase(int status) {
       return "Unauthorized";
     case 402:
       return "Payment Required";
+    case 403:
+      return "Forbidden";
     case 404:
       return "Not Found";
     case 405:

@@ -83,10 +83,10 @@ SELECT json_build_object(
          'attempts', k.attempts, 'completions', k.completions, 'error', k.last_error,
          'status', k.response_code, 'ride', rides.id, 'charge', rides.stripe_charge_id)::text AS request,
        rides.charge_key
-  FROM users
-  JOIN idempotency_keys k ON k.user_id = users.id AND k.idempotency_key = $2
+  FROM credentials
+  JOIN idempotency_keys k ON k.user_id = credentials.user_id AND k.idempotency_key = $2
   LEFT JOIN rides ON rides.idempotency_key_id = k.id
- WHERE users.email = $1
+ WHERE credential = $1
 )sql"};
 
 // Makes the key two hours older. Then its lease has run out, and the key counts as abandoned. The ride and
@@ -95,7 +95,7 @@ constexpr pg::Statement kHurry{"lab_hurry", R"sql(
 UPDATE idempotency_keys
    SET created_at = created_at - interval '2 hours', last_run_at = last_run_at - interval '2 hours',
        locked_at = locked_at - interval '2 hours'
- WHERE user_id = (SELECT id FROM users WHERE email = $1) AND idempotency_key = $2
+ WHERE user_id = (SELECT user_id FROM credentials WHERE credential = $1) AND idempotency_key = $2
    AND finished_at IS NULL AND parked_at IS NULL
 )sql"};
 
@@ -107,8 +107,8 @@ HttpResponse json_response(std::string body) {
 
 Failure no_such_key() { return {404, "idempotency_key_not_found", "You have no such unfinished key.", {}}; }
 
-pg::Params user_and_key(const std::string& email, const RequestContext& context) {
-  return {email, normalize_idempotency_key(context.variables.front()).value_or("")};
+pg::Params user_and_key(const std::string& credentials, const RequestContext& context) {
+  return {credentials, normalize_idempotency_key(context.variables.front()).value_or("")};
 }
 
 }  // namespace
@@ -155,9 +155,8 @@ asio::awaitable<HttpResponse> Laboratory::answer_board(pg::Lane& lane) {
 
 asio::awaitable<HttpResponse> Laboratory::answer_request(pg::Lane& lane,
                                                          const RequestContext& context) const {
-  const auto credentials = read_credentials(context.request);
-  if (!credentials) co_return render(credentials.error(), context.as_problem);
-  pg::Params params = user_and_key(*credentials, context);
+  if (!context.credentials) co_return render(context.credentials.error(), context.as_problem);
+  pg::Params params = user_and_key(*context.credentials, context);
   params.push_back(std::to_string(engine_.lease_time().count()));
   pg::Query query(kRequest, std::move(params));
   const pg::Result result = co_await run(lane, std::move(query));
@@ -177,9 +176,8 @@ asio::awaitable<HttpResponse> Laboratory::answer_request(pg::Lane& lane,
 }
 
 asio::awaitable<HttpResponse> Laboratory::answer_hurry(pg::Lane& lane, const RequestContext& context) const {
-  const auto credentials = read_credentials(context.request);
-  if (!credentials) co_return render(credentials.error(), context.as_problem);
-  pg::Params params = user_and_key(*credentials, context);
+  if (!context.credentials) co_return render(context.credentials.error(), context.as_problem);
+  pg::Params params = user_and_key(*context.credentials, context);
   pg::Query query(kHurry, std::move(params));
   const pg::Result result = co_await run(lane, std::move(query));
   if (result.affected() == 0) co_return render(no_such_key(), context.as_problem);

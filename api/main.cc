@@ -5,13 +5,10 @@
 #include <memory>
 
 #include "api/laboratory.h"
+#include "api/options.h"
 #include "api/readiness.h"
-#include "api/safe_start.h"
-#include "api/server.h"
-#include "api/service.h"
 #include "rocket/base/host.h"
 #include "rocket/base/log.h"
-#include "rocket/base/settings.h"
 #include "rocket/endpoints/all.h"
 #include "rocket/idempotency/engine.h"
 #include "rocket/idempotency/flow.h"
@@ -31,170 +28,8 @@ using namespace rocket;
 // are released.
 constexpr std::chrono::seconds kDrainTime{6};
 
-struct Options {
-  LogOptions log;
-  // While the database is away, a client gets an answer within two seconds.
-  process::DatabaseSettings database{.url = {}, .timeout = std::chrono::milliseconds(1200), .lanes = 2};
-  api::ServerOptions server;
-  std::int64_t port = 5000;
-  std::int64_t server_threads = 1;
-  std::int64_t max_connections = 16'384;
-  std::int64_t max_connections_per_address = 0;
-  std::int64_t request_memory_mb = 48;
-  api::ServiceOptions service;
-  std::int64_t key_reused_status = 409;
-  idempotency::EngineOptions engine;
-  endpoints::RideOptions rides;
-  payments::ProviderOptions provider;
-  bool laboratory = false;
-  bool print_statements = false;
-  std::string trusted_proxies;
-  std::string proxy_header = "x-forwarded-for";
-  std::string cors_origins;
-  std::string hosts;
-  std::string allow_unsafe;
-};
-
-constexpr const char* kProxyProtocol = "proxy-protocol";
-
-api::TrustedProxies::Header header_named(std::string_view name) {
-  if (name == kProxyProtocol) return api::TrustedProxies::Header::kProxyProtocol;
-  return name == "forwarded" ? api::TrustedProxies::Header::kForwarded
-                             : api::TrustedProxies::Header::kXForwardedFor;
-}
-
-api::Surroundings surroundings_of(const Options& options) {
-  const payments::StripeOptions& stripe = options.provider.stripe;
-  // A proxy on the same machine can make an api public that listens on this machine's own address only.
-  const bool is_behind_proxy =
-      !options.trusted_proxies.empty() || !options.hosts.empty() || options.service.hsts.count() > 0;
-  return {.is_public = !is_loopback(options.server.address) || is_behind_proxy,
-          .has_laboratory = options.laboratory,
-          .moves_money = options.provider.moves_money(),
-          .is_root = api::is_root(),
-          // DATABASE_URL may hold a password, and passes for a secret.
-          .dumps_secrets = api::leaves_core_dumps(),
-          .has_open_key_file = api::is_open_to_others(stripe.api_key_file)};
-}
-
-std::optional<int> read_options(int argc, char** argv, Options& options) {
-  using std::chrono::milliseconds;
-  using std::chrono::seconds;
-  Settings settings("api", "answers requests, advancing each through its phases");
-  settings.add("bind", {"API_BIND"}, "address to listen on", options.server.address);
-  settings.add("port", {"API_PORT", "PORT"}, "", "port to listen on; 0 takes any free one", options.port, 0,
-               65535);
-  settings.add("threads", {"API_THREADS"}, "threads", "threads that read and write HTTP",
-               options.server_threads, 1, 64);
-  settings.add("max-connections", {"API_MAX_CONNECTIONS"}, "connections",
-               "clients' connections at once; fewer if the limit of open files asks for it",
-               options.max_connections, 1, 1'000'000);
-  settings.add("max-connections-per-address", {"API_MAX_CONNECTIONS_PER_ADDRESS"}, "connections",
-               "of one address; 0: no limit", options.max_connections_per_address, 0, 1'000'000);
-  settings.add("request-memory", {"API_REQUEST_MEMORY_MB"}, "MiB",
-               "memory for all unfinished requests; beyond it the largest are refused with 503",
-               options.request_memory_mb, 1, 1'000'000);
-  api::AdmissionOptions& admission = options.service.admission;
-  settings.add("line-limit", {"API_LINE_LIMIT"}, "requests",
-               "requests in flight at once; more are refused with 503", admission.max_in_flight, 1,
-               1'000'000);
-  settings.add("caller-share", {"API_CALLER_SHARE"}, "percent",
-               "share of the line that one user may hold; more are refused with 429", admission.caller_share,
-               1, 100);
-  settings.add("address-share", {"API_ADDRESS_SHARE"}, "percent",
-               "share of the line that one address may hold with requests of nobody known",
-               admission.address_share, 1, 100);
-  settings.add("provider-share", {"API_PROVIDER_SHARE"}, "percent",
-               "share of the line that requests to the payment provider may hold", admission.provider_share,
-               1, 100);
-  settings.add("trusted-proxies", {"API_TRUSTED_PROXIES"},
-               "proxies whose word about a client's address counts: addresses and networks, with commas",
-               options.trusted_proxies);
-  settings.add("proxy-header", {"API_PROXY_HEADER"}, "where they tell it", options.proxy_header,
-               {"x-forwarded-for", "forwarded", kProxyProtocol});
-  settings.add(
-      "cors-origins", {"API_CORS_ORIGINS"},
-      "origins whose pages may use the API in a browser, such as https://app.example.com, with commas",
-      options.cors_origins);
-  settings.add("hosts", {"API_HOSTS"},
-               "names by which clients call this api, besides those of this machine, with commas; *: any",
-               options.hosts);
-  settings.add(
-      "hsts", {"API_HSTS_S"},
-      "how long browsers must use TLS for this host; only with TLS in front; 0: they are told nothing",
-      options.service.hsts, seconds(0), seconds(2 * 366 * 86400));
-  settings.add("allow-unsafe", {"API_ALLOW_UNSAFE"},
-               "dangers to start in spite of, by the names that the refusal tells, with commas",
-               options.allow_unsafe);
-  settings.add("request-timeout", {"API_REQUEST_TIMEOUT_MS"}, "time for a client to send a request",
-               options.server.transport.request_timeout, milliseconds(100), milliseconds(600'000));
-  settings.add("idle-timeout", {"API_IDLE_TIMEOUT_MS"}, "time between two requests of a connection",
-               options.server.transport.idle_timeout, milliseconds(100), milliseconds(3'600'000));
-  settings.add("key-reused-status", {"KEY_REUSED_STATUS"}, "409 or 422",
-               "answer when a key comes back with another request", options.key_reused_status, 409, 422);
-  settings.add("key-retention", {"KEY_RETENTION_S"}, "how long the reaper keeps finished keys",
-               options.service.key_retention, seconds(60), seconds(366 * 86400));
-  settings.add("charge-repeat-limit", {"CHARGE_REPEAT_LIMIT_S"},
-               "age from which a charge or refund is looked up instead of repeated",
-               options.rides.charge_repeat_limit, seconds(1), seconds(366 * 86400));
-  settings.add("print-statements", {}, "print the SQL that the phases are composed to, and exit",
-               options.print_statements);
-  settings.add("lab", {"LAB"}, "serve /lab, where everybody's requests can be seen", options.laboratory);
-  options.provider.add_to(settings);
-  options.database.add_to(settings);
-  options.database.add_lanes_to(settings);
-  options.log.add_to(settings);
-  settings.require([&]() -> std::optional<std::string> {
-    if (options.key_reused_status == 409 || options.key_reused_status == 422) return std::nullopt;
-    return "KEY_REUSED_STATUS must be 409 or 422";
-  });
-  settings.require([&]() -> std::optional<std::string> {
-    auto proxies = api::TrustedProxies::parse(options.trusted_proxies, header_named(options.proxy_header));
-    if (!proxies) return "API_TRUSTED_PROXIES must be addresses or networks, such as 10.0.0.0/8, ::1";
-    if (proxies->empty() && options.proxy_header == kProxyProtocol) {
-      return "API_PROXY_HEADER=proxy-protocol needs API_TRUSTED_PROXIES";
-    }
-    options.server.proxies = *proxies;
-    options.service.proxies = std::move(*proxies);
-    return std::nullopt;
-  });
-  settings.require([&]() -> std::optional<std::string> {
-    auto hosts = api::AllowedHosts::parse(options.hosts);
-    if (!hosts) return "API_HOSTS must be hosts without ports, such as api.example.com, 10.0.0.7";
-    if (options.hosts.empty() && !is_loopback(options.server.address)) {
-      return "API_HOSTS must name the hosts by which clients call this api, because API_BIND is not this "
-             "machine's "
-             "own address; * is any";
-    }
-    options.service.hosts = std::move(*hosts);
-    return std::nullopt;
-  });
-  settings.require([&]() -> std::optional<std::string> {
-    if (options.print_statements) return std::nullopt;
-    return api::unsafe_start(api::dangers_of(surroundings_of(options)), options.allow_unsafe);
-  });
-  settings.require([&]() -> std::optional<std::string> {
-    auto cors = api::CorsPolicy::parse(options.cors_origins);
-    if (!cors)
-      return "API_CORS_ORIGINS must be origins, such as https://app.example.com, http://localhost:3000";
-    options.service.cors = std::move(*cors);
-    return std::nullopt;
-  });
-  if (auto exit_status = settings.read(argc, argv)) return exit_status;
-  options.server.port = static_cast<std::uint16_t>(options.port);
-  options.server.threads = static_cast<std::size_t>(options.server_threads);
-  options.server.connections = {static_cast<std::size_t>(options.max_connections),
-                                static_cast<std::size_t>(options.max_connections_per_address)};
-  options.server.transport.request_memory = static_cast<std::size_t>(options.request_memory_mb) << 20U;
-  options.server.calls_at_once =
-      static_cast<std::size_t>(admission.max_in_flight * admission.provider_share / 100);
-  options.service.mutations.key_reused_status = static_cast<int>(options.key_reused_status);
-  options.service.mutations.with_raise_error = options.laboratory || !options.provider.moves_money();
-  return std::nullopt;
-}
-
 // For psql: each is ready for EXECUTE, or for EXPLAIN.
-int print_statements(const Options& options) {
+int print_statements(const api::Options& options) {
   const auto gateway = payments::make_gateway(options.provider);
   const endpoints::Endpoints endpoints = endpoints::all_endpoints(*gateway, options.rides);
   for (const pg::Statement& each : endpoints.statements()) {
@@ -203,9 +38,9 @@ int print_statements(const Options& options) {
   return 0;
 }
 
-void serve(const Options& options, process::StopSignal& stop) {
+void serve(const api::Options& options, process::StopSignal& stop) {
   const Log log("api", options.log);
-  for (const api::Danger& danger : api::dangers_of(surroundings_of(options))) {
+  for (const api::Danger& danger : api::dangers_of(api::surroundings_of(options))) {
     log.warn("unsafe", {{"danger", danger.name}}, "started in spite of a danger that was allowed: {danger}");
   }
   const auto gateway = payments::make_gateway(options.provider);
@@ -259,8 +94,11 @@ void serve(const Options& options, process::StopSignal& stop) {
       is_drained ? "stopped: every request has its answer" : "stopped: not every request has its answer");
 }
 
-int run(const Options& options, process::StopSignal& stop) {
+int run(const api::Options& options, process::StopSignal& stop) {
   if (options.print_statements) return print_statements(options);
+  if (options.users.is_asked()) {
+    return options.users.run(options.database.connection_options("api"), options.provider);
+  }
   serve(options, stop);
   return 0;
 }
@@ -268,5 +106,5 @@ int run(const Options& options, process::StopSignal& stop) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return rocket::process::run_program<Options>("api", argc, argv, read_options, run);
+  return rocket::process::run_program<api::Options>("api", argc, argv, api::read_options, run);
 }

@@ -5,8 +5,9 @@
 #include <utility>
 #include <variant>
 
+#include "api/credentials.h"
+#include "api/identity.h"
 #include "api/parameters.h"
-#include "api/queries.h"
 #include "api/request_checks.h"
 #include "rocket/base/ids.h"
 
@@ -20,7 +21,7 @@ Failure failure_of_refusal(idempotency::RefusalKind kind, MutationOptions option
   using idempotency::RefusalKind;
   switch (kind) {
     case RefusalKind::kUnknownOwner:
-      return unknown_user();
+      break;
     case RefusalKind::kKeyReused:
       return {options.key_reused_status,
               "idempotency_key_reused",
@@ -59,7 +60,7 @@ std::optional<Failure> wrong_variable(const Endpoint& endpoint, const RequestCon
 
 // Everything that can be checked without the database.
 Expected<idempotency::Request> accept(const Endpoint& endpoint, const RequestContext& context,
-                                      const std::string& credential, MutationOptions options) {
+                                      MutationOptions options) {
   auto key = key_for(context.request, endpoint.key);
   if (!key) return Unexpected(std::move(key.error()));
   auto parameters = Parameters::parse(context.request);
@@ -73,7 +74,7 @@ Expected<idempotency::Request> accept(const Endpoint& endpoint, const RequestCon
     if (!flag) return Unexpected(std::move(flag.error()));
     raise_error = *flag;
   }
-  return idempotency::Request{.credential = credential,
+  return idempotency::Request{.credential = *context.credentials,
                               .key = std::move(*key),
                               .method = endpoint.method,
                               // With the variables decoded: /rides/%37 is /rides/7.
@@ -111,15 +112,14 @@ std::string location_in(std::string_view answer, const Endpoint& endpoint, const
 asio::awaitable<HttpResponse> answer_mutation(pg::Lane& lane, const idempotency::Engine& engine,
                                               const Endpoint& endpoint, const RequestContext& context,
                                               MutationOptions options) {
-  const auto credentials = read_credentials(context.request);
-  if (!credentials) co_return render(credentials.error(), context.as_problem);
+  if (!context.credentials) co_return render(context.credentials.error(), context.as_problem);
 
-  auto accepted = accept(endpoint, context, *credentials, options);
+  auto accepted = accept(endpoint, context, options);
   if (!accepted) {
     // The claim would have noticed an unknown user. Without a claim we must ask, since credentials are
     // checked first.
-    const bool known = co_await user_exists(lane, *credentials, context.caller);
-    co_return render(known ? accepted.error() : unknown_user(), context.as_problem);
+    const auto fault = co_await find_fault(lane, *context.credentials, "write", context.caller);
+    co_return render(fault ? *fault : accepted.error(), context.as_problem);
   }
 
   idempotency::Request& request = *accepted;
@@ -132,6 +132,11 @@ asio::awaitable<HttpResponse> answer_mutation(pg::Lane& lane, const idempotency:
     outcome = std::move(*known);
   }
   if (const auto* refusal = std::get_if<idempotency::Refusal>(&outcome)) {
+    if (refusal->kind == idempotency::RefusalKind::kUnknownOwner) {
+      const auto fault = co_await find_fault(lane, *context.credentials, "write", context.caller);
+      // They may have become valid since.
+      co_return render(fault ? *fault : unknown_user(*context.credentials), context.as_problem);
+    }
     co_return render(failure_of_refusal(refusal->kind, options), context.as_problem);
   }
   auto& answer = std::get<idempotency::Response>(outcome);

@@ -8,13 +8,13 @@
 #include <utility>
 #include <variant>
 
+#include "api/credentials.h"
+#include "api/identity.h"
 #include "api/paging.h"
 #include "api/request_checks.h"
 
 namespace rocket::api {
 namespace {
-
-constexpr pg::Statement kFindUser{"find_user", "SELECT 1 FROM users WHERE email = $1"};
 
 // One SQL text out of several.
 template <std::size_t... sizes>
@@ -24,6 +24,11 @@ constexpr auto joined(const char (&... parts)[sizes]) {
   ((end = std::copy_n(parts, sizes - 1, end)), ...);
   return whole;
 }
+
+// The end of each query: one row if the credentials $1 permit to read.
+constexpr char kOfReader[] = R"sql(
+  FROM (SELECT user_id AS id FROM credentials WHERE credential = $1 AND 'read' = ANY (scopes)) users
+)sql";
 
 // Shows rides `r`. The query for the rides stands between these two texts. Each refund and key is looked up
 // by its own index: LATERAL with LIMIT leaves the planner no other way, however many rides it expects, and
@@ -44,11 +49,11 @@ constexpr char kWithState[] = R"sql() r
                       WHERE id = r.idempotency_key_id AND finished_at IS NULL LIMIT 1) own ON true
 )sql";
 
-// One row if the user exists, with NULL if the ride does not exist or is not theirs.
+// One row, with NULL if the ride does not exist or is not theirs.
 constexpr auto kFindRideSql =
     joined("SELECT (SELECT to_json(answer) FROM (SELECT to_json(ride) AS ride FROM (", kShow,
            "SELECT * FROM rides WHERE id = $2::bigint AND user_id = users.id", kWithState,
-           ") ride) answer) AS answer FROM users WHERE email = $1");
+           ") ride) answer) AS answer", kOfReader);
 constexpr pg::Statement kFindRide{"find_ride", kFindRideSql.data()};
 
 // A user's latest rides with an id below $2, at most $3, and the cursor of the next page. One more ride is
@@ -64,12 +69,10 @@ SELECT (SELECT to_json(answer) FROM
                                       kShow, R"sql(
 SELECT * FROM rides WHERE user_id >= users.id AND (user_id, id) < (users.id, $2::bigint)
  ORDER BY user_id DESC, id DESC LIMIT $3::int + 1)sql",
-                                      kWithState, R"sql() ride) numbered) answer) AS answer
-  FROM users WHERE email = $1
-)sql");
+                                      kWithState, ") ride) numbered) answer) AS answer", kOfReader);
 constexpr pg::Statement kListRides{"list_rides", kListRidesSql.data()};
 
-constexpr pg::Statement kFindKey{"find_key", R"sql(
+constexpr auto kFindKeySql = joined(R"sql(
 SELECT (SELECT to_json(answer) FROM
          (SELECT to_json(progress) AS idempotency_key FROM
            (SELECT k.idempotency_key AS key, k.request_method, k.request_path, k.recovery_point,
@@ -82,26 +85,30 @@ SELECT (SELECT to_json(answer) FROM
                    CASE WHEN k.finished_at IS NOT NULL
                         THEN json_build_object('status', k.response_code, 'body', k.response_body::json)
                    END AS response
-              FROM idempotency_keys k WHERE k.user_id = users.id AND k.idempotency_key = $2) progress) answer) AS answer
-  FROM users WHERE email = $1
-)sql"};
+              FROM idempotency_keys k WHERE k.user_id = users.id AND k.idempotency_key = $2) progress) answer) AS answer)sql",
+                                    kOfReader);
+constexpr pg::Statement kFindKey{"find_key", kFindKeySql.data()};
 
-constexpr pg::Statement kFindAccount{"find_account", R"sql(
+constexpr auto kFindAccountSql = joined(R"sql(
 SELECT (SELECT to_json(answer) FROM
          (SELECT coalesce((SELECT balance FROM accounts WHERE user_id = users.id), 0) AS balance,
-                 'usd' AS currency) answer) AS answer
-  FROM users WHERE email = $1
-)sql"};
+                 'usd' AS currency) answer) AS answer)sql",
+                                        kOfReader);
+constexpr pg::Statement kFindAccount{"find_account", kFindAccountSql.data()};
 
-// Answers with the result of a query above. No row means no such user. NULL means no such thing.
+// Answers with the result of a query above. No row means that the credentials are not valid for it. NULL
+// means no such thing.
 asio::awaitable<HttpResponse> find(pg::Lane& lane, const RequestContext& context,
                                    const pg::Statement& statement, pg::Params params, Failure not_found) {
-  const auto credentials = read_credentials(context.request);
-  if (!credentials) co_return render(credentials.error(), context.as_problem);
-  params.insert(params.begin(), *credentials);
+  if (!context.credentials) co_return render(context.credentials.error(), context.as_problem);
+  params.insert(params.begin(), *context.credentials);
   pg::Query query(statement, std::move(params));
   const pg::Result result = co_await run(lane, std::move(query), context.caller);
-  if (result.empty()) co_return render(unknown_user(), context.as_problem);
+  if (result.empty()) {
+    const auto fault = co_await find_fault(lane, *context.credentials, "read", context.caller);
+    // They may have become valid since.
+    co_return render(fault ? *fault : unknown_user(*context.credentials), context.as_problem);
+  }
   if (result.is_null(0, "answer")) co_return render(not_found, context.as_problem);
   HttpResponse response;
   response.body = result.text(0, "answer");
@@ -140,12 +147,6 @@ asio::awaitable<pg::Result> run(pg::Lane& lane, pg::Query query, std::string cal
   co_return std::move(results.front());
 }
 
-asio::awaitable<bool> user_exists(pg::Lane& lane, const std::string& email, const std::string& caller) {
-  pg::Query query(kFindUser, pg::Params{email});
-  const pg::Result result = co_await run(lane, std::move(query), caller);
-  co_return !result.empty();
-}
-
 asio::awaitable<HttpResponse> answer_ride(pg::Lane& lane, const RequestContext& context) {
   // Text that cannot be an id becomes 0 and finds nothing, because ids begin with 1.
   const std::string& id = context.variables.front();
@@ -154,12 +155,11 @@ asio::awaitable<HttpResponse> answer_ride(pg::Lane& lane, const RequestContext& 
 }
 
 asio::awaitable<HttpResponse> answer_rides(pg::Lane& lane, const RequestContext& context) {
-  const auto credentials = read_credentials(context.request);
   const auto page = read_page(context.request.query);
-  if (!page && credentials) {
+  if (!page && context.credentials) {
     // The query below would have noticed an unknown user. Credentials are checked first, so ask here.
-    const bool known = co_await user_exists(lane, *credentials, context.caller);
-    co_return render(known ? page.error() : unknown_user(), context.as_problem);
+    const auto fault = co_await find_fault(lane, *context.credentials, "read", context.caller);
+    co_return render(fault ? *fault : page.error(), context.as_problem);
   }
   pg::Params params;
   if (page) params = {std::to_string(page->before), std::to_string(page->limit)};
@@ -196,8 +196,6 @@ asio::awaitable<HttpResponse> answer_ready(pg::Lane& lane, const RequestContext&
   co_return response;
 }
 
-std::vector<pg::Statement> query_statements() {
-  return {kFindUser, kFindRide, kListRides, kFindKey, kFindAccount};
-}
+std::vector<pg::Statement> query_statements() { return {kFindRide, kListRides, kFindKey, kFindAccount}; }
 
 }  // namespace rocket::api

@@ -17,8 +17,6 @@ namespace rocket::api {
 // Runs one query in a transaction that it shares with others of its kind. `caller` is as in pg::Unit.
 asio::awaitable<pg::Result> run(pg::Lane& lane, pg::Query query, std::string caller = {});
 
-asio::awaitable<bool> user_exists(pg::Lane& lane, const std::string& email, const std::string& caller);
-
 // GET /rides/{id}: the owner's ride, and its state: "unfinished" while its own request is unfinished, then
 // "not_charged" or "charged"; "cancelling" until its refund is certain, then "cancelled".
 asio::awaitable<HttpResponse> answer_ride(pg::Lane& lane, const RequestContext& context);

@@ -10,6 +10,7 @@
 #include <optional>
 #include <utility>
 
+#include "api/identity.h"
 #include "api/queries.h"
 #include "rocket/idempotency/keys.h"
 #include "rocket/pg/errors.h"
@@ -138,7 +139,7 @@ asio::awaitable<void> Readiness::check_until_known(pg::Lane& lane) {
 
 std::vector<pg::Statement> statements_of(const endpoints::Endpoints& endpoints) {
   std::vector<pg::Statement> all = endpoints.statements();
-  for (const auto& more : {idempotency::key_statements(), query_statements()}) {
+  for (const auto& more : {idempotency::key_statements(), query_statements(), identity_statements()}) {
     all.insert(all.end(), more.begin(), more.end());
   }
   return all;

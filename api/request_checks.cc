@@ -9,12 +9,7 @@ namespace {
 
 constexpr std::size_t kMinKeyLength = 20;
 constexpr std::size_t kMaxKeyLength = 255;
-constexpr std::size_t kMaxEmailLength = 255;
 constexpr std::size_t kMaxRequestIdLength = 128;
-
-Failure unauthorized(std::string code, std::string error) {
-  return {401, std::move(code), std::move(error), {{"WWW-Authenticate", "Email realm=\"rocket rides\""}}};
-}
 
 bool is_printable(char c) { return c >= ' ' && c <= '~'; }
 
@@ -34,24 +29,6 @@ std::optional<std::string> unquote(std::string_view text) {
 }
 
 }  // namespace
-
-Expected<std::string> read_credentials(const HttpRequest& request) {
-  const auto value = request.header("authorization");
-  if (!value || value->empty()) {
-    return Unexpected(
-        unauthorized("credentials_missing", "Send your e-mail address in the Authorization header."));
-  }
-  const bool printable =
-      std::all_of(value->begin(), value->end(), [](char c) { return c > ' ' && c <= '~'; });
-  if (request.count("authorization") > 1 || value->size() > kMaxEmailLength || !printable) {
-    return Unexpected(unknown_user());
-  }
-  return std::string(*value);
-}
-
-Failure unknown_user() {
-  return unauthorized("credentials_invalid", "The Authorization header names no user.");
-}
 
 bool is_id(std::string_view text) {
   return !text.empty() && text.size() <= 18 && text.front() != '0' &&

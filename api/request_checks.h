@@ -8,13 +8,6 @@
 
 namespace rocket::api {
 
-// Returns the e-mail address in Authorization. Only the database knows whether such a user exists.
-// Failures: 401 credentials_missing, credentials_invalid.
-Expected<std::string> read_credentials(const HttpRequest& request);
-
-// The failure for an unknown user: 401 credentials_invalid.
-Failure unknown_user();
-
 // Whether a variable of a path can be an id. Other text finds nothing. Each id has one spelling: 7 is an id,
 // and 07 is not.
 bool is_id(std::string_view text);

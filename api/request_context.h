@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "api/failure.h"
 #include "api/http_message.h"
 
 namespace rocket::api {
@@ -11,6 +12,9 @@ namespace rocket::api {
 struct RequestContext {
   HttpRequest request;
   std::string request_id;
+  // The text by which the database finds the user; see read_credentials(). Empty until the route is known to
+  // need it.
+  Expected<std::string> credentials;
   // The Host field has a name of this service; only checks are answered otherwise.
   bool is_by_our_name = true;
   // The client prefers application/problem+json for failures.

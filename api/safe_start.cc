@@ -14,7 +14,8 @@ namespace {
 
 constexpr Danger kEmail{
     "email-credentials",
-    "whoever knows an e-mail address is taken for its user, and other machines can reach this api"};
+    "whoever knows an e-mail address is taken for its user, and other machines can reach this api "
+    "(AUTH=token prevents it)"};
 constexpr Danger kLaboratory{
     "laboratory", "/lab shows everybody's requests, and other machines can reach it or real money is moved"};
 constexpr Danger kMock{
@@ -53,7 +54,7 @@ std::vector<Danger> dangers_of(const Surroundings& here) {
   const auto add_if = [&](bool is_dangerous, const Danger& danger) {
     if (is_dangerous) dangers.push_back(danger);
   };
-  add_if(here.is_public, kEmail);
+  add_if(here.is_public && here.takes_emails, kEmail);
   add_if(here.has_laboratory && (here.is_public || here.moves_money), kLaboratory);
   add_if(here.is_public && !here.moves_money, kMock);
   add_if((here.is_public || here.moves_money) && here.is_root, kRoot);

@@ -11,6 +11,8 @@ namespace rocket::api {
 struct Surroundings {
   // Others than this machine can reach the api, directly or through a proxy, as far as the settings tell.
   bool is_public = false;
+  // Whoever knows the e-mail address of a user is taken for the user (AUTH=email).
+  bool takes_emails = false;
   bool has_laboratory = false;
   // Charges move real money: the provider is neither the mock nor Stripe with a test key.
   bool moves_money = false;

@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "api/http_text.h"
+#include "api/identity.h"
 #include "api/parameters.h"
 #include "api/queries.h"
 #include "api/request_checks.h"
@@ -60,11 +61,6 @@ std::string common_fields(const ServiceOptions& options) {
   return "Strict-Transport-Security: max-age=" + std::to_string(options.hsts.count()) + "\r\n";
 }
 
-Caller caller_of(const HttpRequest& request) {
-  auto credentials = read_credentials(request);
-  return {credentials ? std::move(*credentials) : std::string(), request.origin_ip};
-}
-
 }  // namespace
 
 // A request, and where its answer goes.
@@ -78,7 +74,6 @@ struct Service::Answering {
   std::optional<pg::Lanes::Slot> on_lane{};
   // Its slot in the line, unless its route needs none.
   std::optional<Admission::Slot> in_line{};
-  Caller caller{};
   std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
 };
 
@@ -174,8 +169,9 @@ std::optional<SerializedResponse> Service::handle(HttpRequest request, Connectio
     return refuse({503, "overloaded", "The service is stopping. Retry.", {{"Retry-After", "1"}}});
   }
   if (!route->is_check) {
-    answering->caller = caller_of(context.request);
-    auto admitted = admission_.enter(answering->caller, route->calls_provider);
+    context.credentials = read_credentials(context.request, options_.auth);
+    const Caller caller{context.credentials.value_or(""), context.request.origin_ip};
+    auto admitted = admission_.enter(caller, route->calls_provider);
     if (const auto* refusal = std::get_if<Admission::Refusal>(&admitted)) {
       const auto& refused = *refusal == Admission::Refusal::kOverloaded ? overloaded_ : too_many_requests_;
       return finish(*answering, refused[context.as_problem ? 1 : 0]);
@@ -208,13 +204,23 @@ asio::awaitable<void> Service::answer(pg::Lane& lane, const Route& route,
   if (response.status >= 500 && !route.is_check) readiness_.forget();
   // Credentials are checked first, so any status but 401 and 5xx means that they belong to a user.
   const bool is_user = response.status != 401 && response.status < 500;
-  if (is_user && answering->in_line && answering->in_line->is_strangers() && !route.in_laboratory) {
-    admission_.know(answering->caller.credentials);
-  }
+  const bool should_identify = is_user && answering->context.credentials && answering->in_line &&
+                               answering->in_line->should_identify() && !route.in_laboratory;
+  const std::string credentials = should_identify ? *answering->context.credentials : std::string();
   // Give the slots back before the client can send its next request.
   answering->in_line.reset();
   answering->on_lane.reset();
   answering->responses->post({answering->from, finish(*answering, response)});
+  if (should_identify) co_await identify_user(lane, credentials);
+}
+
+// After the answer, so that no client waits for it.
+asio::awaitable<void> Service::identify_user(pg::Lane& lane, const std::string& credentials) {
+  try {
+    if (const auto user = co_await identify(lane, credentials)) admission_.know(credentials, *user);
+  } catch (const std::exception&) {
+    // The next request tries again. Until then, the work counts for the address.
+  }
 }
 
 // Once a minute: an operator may have forgotten a name, and a stranger may send as many as they like.

@@ -15,6 +15,7 @@
 #include "api/allowed_hosts.h"
 #include "api/client_address.h"
 #include "api/cors.h"
+#include "api/credentials.h"
 #include "api/failure.h"
 #include "api/laboratory.h"
 #include "api/mutations.h"
@@ -34,6 +35,7 @@
 namespace rocket::api {
 
 struct ServiceOptions {
+  AuthMode auth = AuthMode::kToken;
   AdmissionOptions admission;
   TrustedProxies proxies;
   CorsPolicy cors;
@@ -86,6 +88,7 @@ class Service {
   void tell_of_host(const HttpRequest& request);
   const Route* find_route(RequestContext& context, std::string& allowed) const;
   asio::awaitable<void> answer(pg::Lane& lane, const Route& route, std::unique_ptr<Answering> answering);
+  asio::awaitable<void> identify_user(pg::Lane& lane, const std::string& credentials);
   SerializedResponse finish(const Answering& answering, const HttpResponse& response) const;
 
   pg::Lanes& lanes_;

@@ -2,25 +2,15 @@
 
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <system_error>
 
 namespace rocket {
 namespace {
 
 using Bytes = std::array<std::uint8_t, 16>;
-
-Bytes random_bytes() {
-  Bytes bytes{};
-  if (::getentropy(bytes.data(), bytes.size()) != 0) {
-    throw std::system_error(errno, std::generic_category(), "getentropy");
-  }
-  return bytes;
-}
 
 std::string format(Bytes bytes, std::uint8_t version) {
   bytes[6] = static_cast<std::uint8_t>((bytes[6] & 0x0f) | (version << 4));
@@ -37,6 +27,14 @@ std::string format(Bytes bytes, std::uint8_t version) {
 }
 
 }  // namespace
+
+std::array<std::uint8_t, 16> random_bytes() {
+  Bytes bytes{};
+  if (::getentropy(bytes.data(), bytes.size()) != 0) {
+    throw std::system_error(errno, std::generic_category(), "getentropy");
+  }
+  return bytes;
+}
 
 std::string random_uuid() { return format(random_bytes(), 4); }
 

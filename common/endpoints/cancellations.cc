@@ -3,9 +3,9 @@
 #include <string>
 #include <utility>
 
+#include "rocket/endpoints/credentials.h"
 #include "rocket/endpoints/failures.h"
 #include "rocket/endpoints/provider_calls.h"
-#include "rocket/endpoints/user.h"
 
 // A ride is refunded at most once because its refund is one row. The first request makes the row, with the
 // key by which the provider knows the refund. Every other request, with any idempotency key or with none,
@@ -109,7 +109,7 @@ Endpoint cancellations(payments::ChargeGateway& gateway, RideOptions options) {
           .key = KeyRule::kOptional,
           .flow = idempotency::Flow(
               {.name = "cancellation",
-               .owner = kUserOfCredential,
+               .owner = kWriterOfCredential,
                .steps = {{"started", idempotency::LocalPhase{kPrepareRefund, true}, true},
                          {"refund_prepared",
                           idempotency::ForeignPhase{kRefundNeeds, refund_it, kRecordRefund}, true},

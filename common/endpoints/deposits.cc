@@ -1,6 +1,6 @@
 #include "rocket/endpoints/deposits.h"
 
-#include "rocket/endpoints/user.h"
+#include "rocket/endpoints/credentials.h"
 
 namespace rocket::endpoints {
 namespace {
@@ -51,7 +51,7 @@ Endpoint deposits() {
           // A deposit has no page of its own. The account shows what it has changed.
           .location = http::PathPattern("/account"),
           .flow = idempotency::Flow({.name = "deposit",
-                                     .owner = kUserOfCredential,
+                                     .owner = kWriterOfCredential,
                                      .steps = {{"started", idempotency::LocalPhase{kDeposit}}},
                                      .answer = {201, kAnswer}}),
           .effects = {{"deposits"}},

@@ -3,8 +3,8 @@
 #include <string>
 #include <utility>
 
+#include "rocket/endpoints/credentials.h"
 #include "rocket/endpoints/provider_calls.h"
-#include "rocket/endpoints/user.h"
 
 namespace rocket::endpoints {
 namespace {
@@ -96,7 +96,7 @@ Endpoint rides(payments::ChargeGateway& gateway, RideOptions options) {
       .location = http::PathPattern("/rides/{ride}"),
       .flow = idempotency::Flow(
           {.name = "ride",
-           .owner = kUserOfCredential,
+           .owner = kWriterOfCredential,
            .steps = {{"started", idempotency::LocalPhase{kCreateRide}},
                      {"ride_created", idempotency::ForeignPhase{kChargeNeeds, charge_ride, kRecordCharge}},
                      {"charge_created", idempotency::LocalPhase{kStageReceipt}}},

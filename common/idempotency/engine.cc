@@ -29,9 +29,10 @@ void replace_token(Lease& lease) {
   lease.in_doubt_tokens.push_back(std::exchange(lease.token, random_uuid()));
 }
 
+// Whoever sends a key, it is in line only once: one owner may have several credentials.
 pg::Unit unit_of(const Lease& lease, std::vector<pg::Query> queries) {
   pg::Unit unit;
-  unit.lock_key = lock_key_of(lease);
+  unit.lock_key = lease.key;
   unit.queries = std::move(queries);
   unit.caller = lease.caller;
   return unit;
@@ -47,7 +48,7 @@ pg::Unit unit_of(const Lease& lease, pg::Query query) {
 // each owner has only one such request in line at a time.
 pg::Unit unit_of(const Flow& flow, const Lease& lease, std::vector<pg::Query> queries) {
   pg::Unit unit = unit_of(lease, std::move(queries));
-  if (flow.locks_shared_rows()) unit.lock_key = lease.owner;
+  if (flow.locks_shared_rows()) unit.lock_key = lease.caller.empty() ? lease.owner : lease.caller;
   unit.exclusive = flow.locks_shared_rows();
   return unit;
 }

@@ -101,8 +101,6 @@ pg::Query park(const Lease& lease, const std::string& error) {
   return {kPark, {lease.key_id, lease.token, storable(error)}};
 }
 
-std::string lock_key_of(const Lease& lease) { return lease.key + ' ' + lease.owner; }
-
 std::vector<pg::Statement> key_statements() { return {kFinish, kRelease, kPark}; }
 
 }  // namespace rocket::idempotency

@@ -65,9 +65,6 @@ pg::Query finish(const Lease& lease, const std::string& recovery_point, int stat
 pg::Query release(const Lease& lease, const std::string& error);
 pg::Query park(const Lease& lease, const std::string& error);
 
-// The lock key of units that lock this key's row; see pg::Unit.
-std::string lock_key_of(const Lease& lease);
-
 // All statements of the above that do not belong to a flow.
 std::vector<pg::Statement> key_statements();
 

@@ -27,7 +27,7 @@ enum class Release { kDone, kFoundNothing, kIsRefused, kDatabaseIsAway };
 
 asio::awaitable<Release> release_once(pg::Lane& lane, const LeaseRelease& what) {
   pg::Unit unit;
-  unit.lock_key = lock_key_of(what.lease);
+  unit.lock_key = what.lease.key;
   unit.caller = what.lease.caller;
   unit.queries.push_back(release(what.lease, what.reason));
   try {

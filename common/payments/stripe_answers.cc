@@ -217,6 +217,19 @@ std::variant<RefundsFound, NoAnswer> page_of_refunds(const RefundRequest& reques
   return found;
 }
 
+std::variant<std::string, NoAnswer> first_customer(const http::Answer& answer) {
+  const std::optional<List> list = list_in(answer);
+  if (answer.status != 200 || !list) return no_answer(answer);
+  return list->data.empty() ? std::string() : text(list->data.front(), "id");
+}
+
+std::variant<std::string, NoAnswer> made_customer(const http::Answer& answer) {
+  const Json customer = body_of(answer);
+  const std::string id = text(customer, "id");
+  if (answer.status != 200 || text(customer, "object") != "customer" || id.empty()) return no_answer(answer);
+  return id;
+}
+
 bool is_stored_failure(const http::Answer& answer) {
   return answer.status >= 500 && answer.header("idempotent-replayed") == "true";
 }

@@ -39,6 +39,11 @@ struct RefundsFound {
 std::variant<RefundsFound, NoAnswer> page_of_refunds(const RefundRequest& request, const http::Answer& answer,
                                                      RefundsFound found);
 
+// The id of the first customer that GET /v1/customers shows; empty if it shows none.
+std::variant<std::string, NoAnswer> first_customer(const http::Answer& answer);
+// The id of the customer that POST /v1/customers made.
+std::variant<std::string, NoAnswer> made_customer(const http::Answer& answer);
+
 // True if Stripe has stored this failure on the idempotency key. Then the same call gets the same failure for
 // as long as Stripe remembers the key. The charge or refund may have been made or not.
 bool is_stored_failure(const http::Answer& answer);

@@ -200,6 +200,22 @@ asio::awaitable<RefundLookupResult> StripeGateway::find_refund(RefundRequest req
   co_return Refunded{refunds.ours};
 }
 
+asio::awaitable<std::variant<std::string, NoAnswer>> StripeGateway::customer(std::string email) {
+  http::Call look = call_to("/v1/customers?limit=1&email=" + encoded(email));
+  const auto found = co_await insist(std::move(look));
+  if (const auto* none = std::get_if<NoAnswer>(&found)) co_return *none;
+  auto known = stripe::first_customer(std::get<http::Answer>(found));
+  const auto* id = std::get_if<std::string>(&known);
+  if (id == nullptr || !id->empty()) co_return known;
+
+  http::Call call = call_to("/v1/customers");
+  call.headers.push_back("Idempotency-Key: rocket-rides-customer-" + email);
+  call.body = "email=" + encoded(email);
+  const auto made = co_await insist(std::move(call));
+  if (const auto* none = std::get_if<NoAnswer>(&made)) co_return *none;
+  co_return stripe::made_customer(std::get<http::Answer>(made));
+}
+
 asio::awaitable<std::variant<stripe::RefundsFound, Unknown, NoAnswer>> StripeGateway::look_for_refunds(
     RefundRequest request) const {
   const std::string first_page = "/v1/refunds?" + form({{"charge", request.charge_id}, {"limit", "100"}});

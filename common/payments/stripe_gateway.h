@@ -50,6 +50,10 @@ class StripeGateway : public ChargeGateway {
   asio::awaitable<RefundResult> refund(RefundRequest request) override;
   asio::awaitable<RefundLookupResult> find_refund(RefundRequest request) override;
 
+  // The id of the customer with this e-mail address. Makes the customer, without a card, if there is none
+  // (https://docs.stripe.com/api/customers).
+  asio::awaitable<std::variant<std::string, NoAnswer>> customer(std::string email);
+
  private:
   // Looks for all refunds of the charge, by anybody.
   asio::awaitable<std::variant<stripe::RefundsFound, Unknown, NoAnswer>> look_for_refunds(

@@ -3,13 +3,16 @@
 #include <string_view>
 #include <variant>
 
+#include "api/credentials.h"
 #include "api/request_checks.h"
 #include "rocket/base/ids.h"
 #include "spec/fuzz/property.h"
 
-// Properties: credentials are 1 to 255 visible ASCII characters; anything else is refused with 401. A request
-// keeps its caller's id if that has 1 to 128 characters without a special meaning; otherwise it gets a new
-// id. Neither field may be given twice.
+// Properties: where e-mail addresses are taken, credentials are a token, or 1 to 255 visible ASCII characters
+// with an
+// @. Anything else is refused with 401. What is taken without e-mail addresses is the hash of a token. A
+// request keeps its caller's id if that has 1 to 128 characters without a special meaning; otherwise it gets
+// a new id. Neither field may be given twice.
 //
 // The input is the value of both fields.
 namespace rocket::fuzz {
@@ -27,10 +30,14 @@ void identify(const std::string& value) {
   request.headers.emplace_back("authorization", value);
   request.headers.emplace_back("x-request-id", value);
 
-  const auto credentials = api::read_credentials(request);
-  const bool is_email = !value.empty() && value.size() <= 255 && all(is_visible);
-  if (credentials) {
-    must(is_email && *credentials == value, "credentials are 1 to 255 visible characters");
+  const auto credentials = api::read_credentials(request, api::AuthMode::kEmail);
+  const auto token = api::read_credentials(request, api::AuthMode::kToken);
+  const bool is_email = value.size() <= 255 && all(is_visible) && value.find('@') != std::string::npos;
+  if (token) {
+    must(token->size() == 64 && token->find('@') == std::string::npos, "a token counts by its hash");
+    must(credentials && *credentials == *token, "a token is a token in either mode");
+  } else if (credentials) {
+    must(is_email && *credentials == value, "an e-mail address is 1 to 255 visible characters");
   } else {
     must(!is_email && credentials.error().status == 401, "anything else is unauthorized");
   }
@@ -41,7 +48,7 @@ void identify(const std::string& value) {
 
   request.headers.emplace_back("authorization", value);
   request.headers.emplace_back("x-request-id", value);
-  must(!api::read_credentials(request), "two callers are none");
+  must(!api::read_credentials(request, api::AuthMode::kEmail), "two callers are none");
   must(is_uuid(api::request_id_of(request)), "two ids are none");
 }
 

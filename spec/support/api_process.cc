@@ -10,6 +10,7 @@ namespace {
 Environment complete(Environment environment, const std::string& database_url) {
   environment.emplace("DATABASE_URL", database_url);
   environment.emplace("API_PORT", "0");
+  environment.emplace("AUTH", "email");
   environment.emplace("API_ALLOW_UNSAFE", "email-credentials,laboratory,no-real-charges,root,core-dumps");
   return environment;
 }

@@ -64,7 +64,7 @@ class AdmissionSpec : public testing::Test {
   }
 
   Caller known(const std::string& user) {
-    admission_.know(user);
+    admission_.know(user, "id of " + user);
     return {user, kAddress};
   }
 
@@ -152,14 +152,25 @@ TEST_F(AdmissionSpec, AddsNothingToADatabaseThatIsSlow) {
   EXPECT_EQ(enter(known("c@example.com"), false), std::nullopt);
 }
 
+TEST_F(AdmissionSpec, GivesAUserOneShareForAllCredentials) {
+  for (int i = 0; i < 5; ++i) {
+    const std::string credentials = "token " + std::to_string(i);
+    admission_.know(credentials, "7");
+    EXPECT_EQ(enter({credentials, kAddress}), std::nullopt);
+    EXPECT_EQ(slots_.back().holder(), "7");
+  }
+  admission_.know("token 5", "7");
+  EXPECT_EQ(enter({"token 5", kAddress}), Refusal::kTooManyOfOneCaller);
+}
+
 TEST_F(AdmissionSpec, RemembersAsManyUsersAsItMust) {
   const Caller first = known("first@example.com");
   for (int i = 0; i < 5000; ++i) known("user-" + std::to_string(i) + "@example.com");
   ASSERT_EQ(enter(first), std::nullopt);
-  EXPECT_FALSE(slots_.back().is_strangers());
+  EXPECT_FALSE(slots_.back().should_identify());
   for (int i = 0; i < 50'000; ++i) known("crowd-" + std::to_string(i) + "@example.com");
   ASSERT_EQ(enter(first), std::nullopt);
-  EXPECT_TRUE(slots_.back().is_strangers());
+  EXPECT_TRUE(slots_.back().should_identify());
 }
 
 }  // namespace

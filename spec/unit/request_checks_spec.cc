@@ -76,42 +76,6 @@ TEST(IdempotencyKey, EmptyIsInvalidRatherThanAbsent) {
   EXPECT_EQ(read.error().code, "idempotency_key_invalid");
 }
 
-std::string code_of(const Expected<std::string>& credentials) {
-  if (credentials) return "";
-  EXPECT_EQ(credentials.error().status, 401);
-  return credentials.error().code;
-}
-
-TEST(Credentials, AreAnEmailAddress) {
-  const auto credentials = read_credentials(with("authorization", "user@example.com"));
-  ASSERT_TRUE(credentials.has_value());
-  EXPECT_EQ(*credentials, "user@example.com");
-}
-
-TEST(Credentials, MayBeMissing) {
-  EXPECT_EQ(code_of(read_credentials({})), "credentials_missing");
-  EXPECT_EQ(code_of(read_credentials(with("authorization", ""))), "credentials_missing");
-}
-
-TEST(Credentials, MayBeInvalid) {
-  for (const std::string& value : {std::string(256, 'a'), std::string("a b@example.com"),
-                                   std::string("caf\xc3\xa9"), std::string("\xff"), std::string("a\tb")}) {
-    EXPECT_EQ(code_of(read_credentials(with("authorization", value))), "credentials_invalid");
-  }
-  HttpRequest twice = with("authorization", "user@example.com");
-  twice.headers.emplace_back("authorization", "user@example.com");
-  EXPECT_EQ(code_of(read_credentials(twice)), "credentials_invalid");
-}
-
-// RFC 9110, section 11.6.1.
-TEST(Credentials, AreAskedFor) {
-  const auto credentials = read_credentials({});
-  ASSERT_FALSE(credentials.has_value());
-  const auto& headers = credentials.error().headers;
-  ASSERT_EQ(headers.size(), 1U);
-  EXPECT_EQ(headers[0].first, "WWW-Authenticate");
-}
-
 TEST(RequestId, IsTheCallersWhenSane) {
   for (const std::string& sane :
        {std::string("abc-123"), std::string("a_b.c:d/e+f="), std::string(128, 'x')}) {

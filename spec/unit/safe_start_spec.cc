@@ -25,8 +25,16 @@ TEST(SafeStart, IsWhatADeveloperDoes) {
   EXPECT_THAT(dangers_of({.has_laboratory = true, .is_root = true, .dumps_secrets = true}), IsEmpty());
 }
 
+TEST(SafeStart, NeedsTokensInPublicOnly) {
+  EXPECT_THAT(dangers_of({.takes_emails = true}), IsEmpty());
+  EXPECT_THAT(dangers_of({.is_public = true, .moves_money = true}), IsEmpty());
+  EXPECT_THAT(names_of(dangers_of({.is_public = true, .takes_emails = true, .moves_money = true})),
+              ElementsAre("email-credentials"));
+}
+
 TEST(SafeStart, IsNotWhatADeveloperDoesInPublic) {
   const auto dangers = dangers_of({.is_public = true,
+                                   .takes_emails = true,
                                    .has_laboratory = true,
                                    .is_root = true,
                                    .dumps_secrets = true,
@@ -59,7 +67,8 @@ TEST(SafeStart, NeedsAKeyFileOfItsOwn) {
 }
 
 TEST(SafeStart, MayBeDoneWithoutByName) {
-  const auto dangers = dangers_of({.is_public = true, .moves_money = true, .is_root = true});
+  const auto dangers =
+      dangers_of({.is_public = true, .takes_emails = true, .moves_money = true, .is_root = true});
   EXPECT_EQ(unsafe_start(dangers, " email-credentials , root "), std::nullopt);
   const auto refusal = unsafe_start(dangers, "root");
   ASSERT_TRUE(refusal);

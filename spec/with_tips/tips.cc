@@ -3,9 +3,9 @@
 #include <string>
 #include <utility>
 
+#include "rocket/endpoints/credentials.h"
 #include "rocket/endpoints/failures.h"
 #include "rocket/endpoints/provider_calls.h"
-#include "rocket/endpoints/user.h"
 
 namespace rocket::spec {
 namespace {
@@ -72,7 +72,7 @@ endpoints::Endpoint tips(payments::ChargeGateway& gateway, endpoints::RideOption
           .parameters = {{"amount", endpoints::Integer{1, 500}}},
           .flow = idempotency::Flow(
               {.name = "tip",
-               .owner = endpoints::kUserOfCredential,
+               .owner = endpoints::kWriterOfCredential,
                .steps = {{"started", idempotency::LocalPhase{kCreateTip, true}, true},
                          {"tip_created", idempotency::ForeignPhase{kChargeNeeds, charge_tip, kRecordCharge}},
                          {"charge_created", idempotency::LocalPhase{}}},

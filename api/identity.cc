@@ -1,0 +1,60 @@
+#include "api/identity.h"
+
+#include <string_view>
+#include <utility>
+
+#include "api/credentials.h"
+#include "api/queries.h"
+
+namespace rocket::api {
+namespace {
+
+constexpr pg::Statement kFindFault{"find_fault_of_credentials", R"sql(
+SELECT CASE WHEN revoked_at IS NOT NULL THEN 'revoked'
+            WHEN expires_at <= now() THEN 'expired'
+            WHEN $2 = ANY (scopes) THEN 'valid'
+            ELSE 'insufficient_scope' END AS fault
+  FROM api_tokens WHERE token_hash = $1
+UNION ALL
+SELECT CASE WHEN disabled_at IS NOT NULL THEN 'disabled'
+            WHEN $2 IN ('read', 'write') THEN 'valid'
+            ELSE 'insufficient_scope' END
+  FROM users WHERE email = $1
+)sql"};
+
+// Many requests at once may use one token, so the row is written only once an hour.
+constexpr pg::Statement kIdentify{"identify_user", R"sql(
+WITH used AS (
+  UPDATE api_tokens SET last_used_at = now()
+   WHERE id IN (SELECT id FROM api_tokens
+                 WHERE token_hash = $1 AND (last_used_at IS NULL OR last_used_at < now() - interval '1 hour')
+                   -- Whoever holds it writes the same time.
+                   FOR NO KEY UPDATE SKIP LOCKED)
+)
+SELECT user_id FROM credentials WHERE credential = $1
+)sql"};
+
+}  // namespace
+
+asio::awaitable<std::optional<Failure>> find_fault(pg::Lane& lane, std::string credentials, std::string scope,
+                                                   std::string caller) {
+  pg::Query query(kFindFault, pg::Params{credentials, scope});
+  const pg::Result result = co_await run(lane, std::move(query), std::move(caller));
+  const std::string_view fault = result.empty() ? "unknown" : result.text(0, "fault");
+  if (fault == "valid") co_return std::nullopt;
+  if (fault == "revoked") co_return invalid_token("This API token was revoked.");
+  if (fault == "expired") co_return invalid_token("This API token has expired.");
+  if (fault == "insufficient_scope") co_return insufficient_scope(scope);
+  co_return unknown_user(credentials);
+}
+
+asio::awaitable<std::optional<std::string>> identify(pg::Lane& lane, std::string credentials) {
+  pg::Query query(kIdentify, pg::Params{std::move(credentials)});
+  const pg::Result result = co_await run(lane, std::move(query));
+  if (result.empty()) co_return std::nullopt;
+  co_return std::string(result.text(0, "user_id"));
+}
+
+std::vector<pg::Statement> identity_statements() { return {kFindFault, kIdentify}; }
+
+}  // namespace rocket::api

@@ -1,0 +1,88 @@
+#include "rocket/endpoints/credentials.h"
+
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "rocket/base/ids.h"
+
+namespace rocket::endpoints {
+namespace {
+
+constexpr std::string_view kPrefix = "rr_";
+constexpr std::size_t kIdLength = 12;
+constexpr std::size_t kSecretLength = 43;
+constexpr std::size_t kCheckLength = 6;
+constexpr std::size_t kCheckAt = kPrefix.size() + kIdLength + 1 + kSecretLength;
+constexpr std::string_view kDigits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+using Hash = std::array<unsigned char, SHA256_DIGEST_LENGTH>;
+
+Hash sha256(std::string_view text) {
+  Hash hash{};
+  ::SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), hash.data());
+  return hash;
+}
+
+// The first 32 bits of the hash, to the base of 62.
+std::string check_of(std::string_view text) {
+  const Hash hash = sha256(text);
+  std::uint32_t number = 0;
+  for (std::size_t i = 0; i < 4; ++i) number = number << 8 | hash[i];
+  std::string check(kCheckLength, '0');
+  constexpr std::uint32_t kBase = kDigits.size();
+  for (std::size_t i = kCheckLength; i-- > 0; number /= kBase) check[i] = kDigits[number % kBase];
+  return check;
+}
+
+std::string random_digits(std::size_t length) {
+  // Bytes above the greatest multiple of 62 would make some digits more likely than others.
+  constexpr std::size_t kFair = 256 / kDigits.size() * kDigits.size();
+  std::string digits;
+  while (digits.size() < length) {
+    for (const std::uint8_t byte : random_bytes()) {
+      if (byte < kFair && digits.size() < length) digits += kDigits[byte % kDigits.size()];
+    }
+  }
+  return digits;
+}
+
+bool are_digits(std::string_view text) { return text.find_first_not_of(kDigits) == std::string_view::npos; }
+
+std::string hex(const Hash& hash) {
+  constexpr std::string_view kHexDigits = "0123456789abcdef";
+  std::string text;
+  text.reserve(2 * hash.size());
+  for (const unsigned char byte : hash) {
+    text += kHexDigits[byte >> 4];
+    text += kHexDigits[byte & 0x0f];
+  }
+  return text;
+}
+
+}  // namespace
+
+ApiToken make_api_token() {
+  ApiToken token;
+  token.id = random_digits(kIdLength);
+  token.text = std::string(kPrefix) + token.id + '_' + random_digits(kSecretLength);
+  token.text += check_of(token.text);
+  token.hash = hex(sha256(token.text));
+  return token;
+}
+
+std::optional<std::string> hash_of_api_token(std::string_view text) {
+  if (text.size() != kCheckAt + kCheckLength || !looks_like_api_token(text)) return std::nullopt;
+  const std::string_view id = text.substr(kPrefix.size(), kIdLength);
+  const std::string_view secret = text.substr(kCheckAt - kSecretLength, kSecretLength);
+  if (!are_digits(id) || text[kPrefix.size() + kIdLength] != '_' || !are_digits(secret)) return std::nullopt;
+  if (text.substr(kCheckAt) != check_of(text.substr(0, kCheckAt))) return std::nullopt;
+  return hex(sha256(text));
+}
+
+bool looks_like_api_token(std::string_view text) { return text.starts_with(kPrefix); }
+
+}  // namespace rocket::endpoints
