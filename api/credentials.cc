@@ -20,8 +20,8 @@ Failure unauthorized(std::string code, std::string error, bool by_email, std::st
   Failure failure{401, std::move(code), std::move(error), {}};
   std::string bearer = "Bearer realm=\"rocket rides\"";
   if (!token_error.empty()) bearer.append(", error=\"").append(token_error).append("\"");
+  if (by_email) bearer += ", Email realm=\"rocket rides\"";
   failure.headers.emplace_back("WWW-Authenticate", std::move(bearer));
-  if (by_email) failure.headers.emplace_back("WWW-Authenticate", "Email realm=\"rocket rides\"");
   return failure;
 }
 

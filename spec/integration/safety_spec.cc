@@ -93,13 +93,15 @@ class SafeStartSpec : public testing::Test {
 };
 
 TEST_F(SafeStartSpec, ListsAllDangersAtOnce) {
-  const std::string listed = refusal({{"API_BIND", "0.0.0.0"}, {"API_HOSTS", "*"}, {"LAB", "on"}});
+  const std::string listed =
+      refusal({{"API_BIND", "0.0.0.0"}, {"API_HOSTS", "*"}, {"LAB", "on"}, {"AUTH", "email"}});
   for (const char* danger : {"email-credentials: ", "laboratory: ", "no-real-charges: "}) {
     EXPECT_THAT(listed, HasSubstr(danger));
   }
   const std::string rest = refusal({{"API_BIND", "::"},
                                     {"API_HOSTS", "*"},
                                     {"LAB", "on"},
+                                    {"AUTH", "email"},
                                     {"API_ALLOW_UNSAFE", "laboratory,root,core-dumps"}});
   EXPECT_THAT(rest, HasSubstr("API_ALLOW_UNSAFE=email-credentials,no-real-charges"));
   EXPECT_THAT(rest, Not(HasSubstr("laboratory: ")));
@@ -110,8 +112,21 @@ TEST_F(SafeStartSpec, CountsWhatStandsBehindAProxyAsPublic) {
   for (const Environment::value_type& sign : {Environment::value_type{"API_HOSTS", "rides.example.com"},
                                               {"API_TRUSTED_PROXIES", "127.0.0.1"},
                                               {"API_HSTS_S", "60"}}) {
-    EXPECT_THAT(refusal({sign}), HasSubstr("email-credentials: ")) << sign.first;
+    EXPECT_THAT(refusal({sign, {"AUTH", "email"}}), HasSubstr("email-credentials: ")) << sign.first;
   }
+}
+
+// E-mail addresses are the default only where nobody but this machine reaches the api.
+TEST_F(SafeStartSpec, NeedsTokensInPublicUnlessTold) {
+  const ApiProcess own(database_, {{"AUTH", ""}});
+  EXPECT_EQ(own.send(get_request("/account")).status, 200);
+  Environment in_public = kInPublic;
+  in_public.insert({{"AUTH", ""}, {"API_BIND", "0.0.0.0"}});
+  const ApiProcess open(database_, in_public);
+  const ClientResponse refused = open.send(get_request("/account"));
+  EXPECT_EQ(refused.status, 401);
+  EXPECT_THAT(refused.body, HasSubstr("Bearer rr_"));
+  EXPECT_THAT(refusal({{"AUTH", "password"}}), HasSubstr("AUTH must be one of token, email"));
 }
 
 TEST_F(SafeStartSpec, TakesPlaceInSpiteOfWhatIsAllowed) {

@@ -6,7 +6,7 @@ import { testRefusals } from './openapi_refusals.mjs';
 import {
   database, document, kForm, kPolicy, post, refused, resolved, ride, row, seen, start, useDescription,
 } from './openapi_rig.mjs';
-import { declinedUser, user } from './support.mjs';
+import { bearer, declinedUser, user } from './support.mjs';
 
 describe('openapi.yaml', () => {
   useDescription();
@@ -59,6 +59,7 @@ describe('openapi.yaml', () => {
     const other = await book();
     await refuse(other, { status: 400, code: 'idempotency_key_invalid', ...kPolicy }, { key: 'short' });
     await refuse(other, { status: 401, code: 'credentials_missing' }, { who: null });
+    await refuse(other, { status: 403, code: 'insufficient_scope' }, { who: bearer(database.url, '--scopes', 'read') });
     await refuse(other, { status: 404, code: 'ride_not_found' }, { who: declinedUser });
     await refuse(other, { status: 409, code: 'idempotency_key_reused', ...kPolicy }, { key });
     await refuse(other, { status: 415, code: 'body_type_unsupported' }, { headers: { 'Content-Type': 'text/plain' }, body: 'x' });
@@ -102,12 +103,14 @@ describe('openapi.yaml', () => {
     await row('GET', '/account', { status: 200, headers: { Authorization: user } });
     await row('GET', '/account', { status: 200, headers: { Authorization: declinedUser } });
     await row('GET', `/idempotency-keys/${key}`, { as: '/idempotency-keys/{key}', status: 200, headers: { Authorization: user } });
+    const writer = bearer(database.url, '--scopes', 'write');
     for (const accept of ['application/json', 'application/problem+json']) {
       const headers = { Authorization: user, Accept: accept };
       await row('GET', `/idempotency-keys/${randomUUID()}`, { as: '/idempotency-keys/{key}', status: 404, code: 'idempotency_key_not_found', ...kPolicy, headers });
       for (const [path, as] of [['/account', '/account'], ['/rides', '/rides'], ['/rides/1', '/rides/{id}'], [`/idempotency-keys/${key}`, '/idempotency-keys/{key}']]) {
         await row('GET', path, { as, status: 401, code: 'credentials_missing', headers: { Accept: accept } });
         await row('GET', path, { as, status: 401, code: 'credentials_invalid', headers: { Accept: accept, Authorization: 'stranger@example.com' } });
+        await row('GET', path, { as, status: 403, code: 'insufficient_scope', headers: { Accept: accept, Authorization: writer } });
       }
     }
   });

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import {
   api, ask, check, database, document, form, kForm, kPolicy, post, programs, refused, ride, row, start,
 } from './openapi_rig.mjs';
-import { eventually, startProgram, user } from './support.mjs';
+import { bearer, eventually, startProgram, user } from './support.mjs';
 
 // Call it inside describe(), after useDescription().
 export function testRefusals() {
@@ -21,6 +21,8 @@ export function testRefusals() {
       await refused(path, { status: 400, code: 'body_malformed', absent: ['Link'] }, { body: 'amount=%zz' });
       await refused(path, { status: 401, code: 'credentials_missing', present: ['WWW-Authenticate'] }, { ...all, as: null });
       await refused(path, { status: 401, code: 'credentials_invalid', present: ['WWW-Authenticate'] }, { ...all, as: 'stranger@example.com' });
+      const reader = bearer(database.url, '--scopes', 'read');
+      await refused(path, { status: 403, code: 'insufficient_scope', present: ['WWW-Authenticate'] }, { ...all, as: reader });
       await refused(path, { status: 415, code: 'body_type_unsupported' }, { ...all, type: { 'Content-Type': 'text/plain' } });
       await refused(path, { status: 415, code: 'body_encoding_unsupported' }, { ...all, headers: { 'Content-Encoding': 'gzip' } });
       await refused(path, { status: 422, code: 'parameter_missing', absent: ['Link'] }, { fields: { other: '1' } });

@@ -68,6 +68,13 @@ export async function startApi(databaseUrl, environment = {}, flags = []) {
   return { ...program, port: Number(port), url: `http://127.0.0.1:${port}` };
 }
 
+// Returns the Authorization header of a new API token. `flags` are such as '--scopes', 'read'.
+export function bearer(databaseUrl, ...flags) {
+  const token = execFileSync(path.join(binaries, 'api'), ['--create-token', user, '--name', 'spec', ...flags], {
+    encoding: 'utf8', env: { PATH: process.env.PATH, DATABASE_URL: databaseUrl }, stdio: ['ignore', 'pipe', 'ignore'] });
+  return `Bearer ${token.trim()}`;
+}
+
 export function launchBrowser() {
   return chromium.launch({
     executablePath: process.env.SPEC_CHROMIUM ?? '/usr/bin/chromium-headless-shell',
