@@ -30,18 +30,18 @@ WITH unfinished AS MATERIALIZED (
 ), parked AS MATERIALIZED (
   SELECT * FROM idempotency_keys WHERE parked_at IS NOT NULL ORDER BY parked_at DESC LIMIT 20
 ), under_way AS (
-  SELECT k.id, users.email AS user, left(k.idempotency_key, 8) AS key, k.request_method || ' ' || k.request_path AS request,
+  SELECT k.id, 'user ' || k.user_id AS user, left(k.idempotency_key, 8) AS key, k.request_method || ' ' || k.request_path AS request,
          k.recovery_point AS point, k.lease IS NOT NULL AS leased, k.attempts,
          extract(epoch FROM now() - k.locked_at)::int AS lease_age_s, k.last_error AS error
-    FROM (SELECT * FROM unfinished LIMIT 40) k JOIN users ON users.id = k.user_id
+    FROM (SELECT * FROM unfinished LIMIT 40) k
 ), ended AS (
-  SELECT k.id, users.email AS user, left(k.idempotency_key, 8) AS key, k.request_method || ' ' || k.request_path AS request,
+  SELECT k.id, 'user ' || k.user_id AS user, left(k.idempotency_key, 8) AS key, k.request_method || ' ' || k.request_path AS request,
          k.attempts, k.response_code AS status
-    FROM (SELECT * FROM finished LIMIT 40) k JOIN users ON users.id = k.user_id
+    FROM (SELECT * FROM finished LIMIT 40) k
 ), waiting AS (
-  SELECT k.id, users.email AS user, left(k.idempotency_key, 8) AS key, k.request_method || ' ' || k.request_path AS request,
+  SELECT k.id, 'user ' || k.user_id AS user, left(k.idempotency_key, 8) AS key, k.request_method || ' ' || k.request_path AS request,
          k.recovery_point AS point, k.attempts, k.last_error AS error, k.parked_at
-    FROM parked k JOIN users ON users.id = k.user_id
+    FROM parked k
 ), first_attempts AS (
   SELECT percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY extract(epoch FROM finished_at - created_at) * 1000)
          AS latency

@@ -14,7 +14,7 @@ HttpRequest request_for(const Errand& errand, const Attempt& attempt, const std:
   HttpRequest request;
   request.method = plan.method;
   request.path = plan.path;
-  request.headers = {"Authorization: " + plan.user.email,
+  request.headers = {"Authorization: " + plan.user.authorization,
                      "Content-Type: " + std::string(media_type(attempt.encoding)),
                      "X-Request-Id: " + request_id};
   if (!errand.key.empty()) request.headers.push_back("Idempotency-Key: " + errand.key);

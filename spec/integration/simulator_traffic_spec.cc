@@ -47,14 +47,22 @@ TEST(SimulatorTraffic, SaysWhatCameBackSoFar) {
   EXPECT_THAT(simulator.output(), Not(HasSubstr("500_internal")));
 }
 
-TEST(SimulatorTraffic, IsCheckedAtItsEnd) {
-  const TestDatabase database;
-  const ApiProcess api(database);
+TEST(SimulatorTraffic, IsCheckedAtItsEndAndSignsIn) {
+  TestDatabase database;
+  const ApiProcess api(database, {{"AUTH", "token"}});
   const Finished simulator = run_to_end(
       "simulator", {{"DATABASE_URL", database.url()}, {"LOG_LEVEL", "warn"}},
       {"--url", api.url(), "--rate", "200", "--duration", "3", "--seed", "1", "--verify", "--settle", "0"});
   EXPECT_EQ(simulator.exit.code, 0) << simulator.output;
   EXPECT_THAT(simulator.output, ContainsRegex("checking acknowledged=[1-9]"));
+  EXPECT_THAT(simulator.output, Not(HasSubstr("rr_")));
+  // What an earlier simulator left behind goes with the next one.
+  EXPECT_GT(database.count("api_tokens"), 4);
+  database.execute("UPDATE api_tokens SET created_at = now() - interval '2 days', last_used_at = NULL");
+  const ChildProcess next("simulator", {{"DATABASE_URL", database.url()}},
+                          {"--url", api.url(), "--rate", "1", "--users", "3"});
+  EXPECT_TRUE(eventually([&] { return database.count("api_tokens") == 4; })) << next.output();
+  EXPECT_EQ(database.count("api_tokens", "created_at < now() - interval '1 day'"), 0);
 }
 
 // The sum of all matches of the first group in the output.

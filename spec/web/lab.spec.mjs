@@ -161,6 +161,10 @@ describe('laboratory', () => {
     await book(waiting);
     await page.locator('#unfinished', { hasText: 'None' }).waitFor();
     await page.locator('#track .dot.ended').first().waitFor();
+    // An e-mail address would be a credential.
+    const board = await (await fetch(`${api.url}/lab/board`)).text();
+    assert.match(board, /"user":"user [0-9]+"/);
+    assert.doesNotMatch(board, /example\.com/);
     assert.equal(await page.evaluate(() => window.broken), undefined);
     assert.equal(await page.locator('main img').count(), 0);
   });
