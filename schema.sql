@@ -237,6 +237,21 @@ CREATE TABLE IF NOT EXISTS audit_records (
     created_at    timestamptz NOT NULL DEFAULT now()
 );
 
+-- The only way to remove audit records for who may not DELETE them, such as the reaper. None is removed that is
+-- younger than 30 days. Returns how many it has removed, at most `most`.
+CREATE OR REPLACE FUNCTION remove_old_audit_records(age interval, most bigint) RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    WITH old AS MATERIALIZED (
+        SELECT id, created_at FROM audit_records ORDER BY id LIMIT most
+    ), removed AS (
+        DELETE FROM audit_records USING old
+         WHERE audit_records.id = old.id AND old.created_at < now() - greatest(age, interval '30 days')
+        RETURNING 1
+    )
+    SELECT count(*) FROM removed
+$$;
+REVOKE EXECUTE ON FUNCTION remove_old_audit_records FROM PUBLIC;
+
 INSERT INTO users (email, stripe_customer_id) VALUES
     ('user@example.com', 'cus_user'),
     ('user-bad-source@example.com', 'cus_user_bad_source')

@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "api/forget_user.h"
 #include "rocket/base/ids.h"
 #include "rocket/base/settings.h"
 #include "rocket/base/text.h"
@@ -230,6 +231,7 @@ void UserCommands::add_to(Settings& settings) {
   settings.add("create-user", {}, "make a user with this e-mail address, and exit", create_user);
   settings.add("disable-user", {}, "refuse this user, revoke all their tokens, and exit", disable_user);
   settings.add("enable-user", {}, "take this user again, whose tokens stay revoked, and exit", enable_user);
+  settings.add("forget-user", {}, "remove what tells about this person, and exit", forget_user);
   settings.add("create-token", {}, "make an API token for this user, print it, and exit", create_token);
   settings.add("name", {}, "what the new token is for", name);
   settings.add("scopes", {}, "what the new token permits: read, write, operate, with commas", scopes);
@@ -237,7 +239,8 @@ void UserCommands::add_to(Settings& settings) {
   settings.add("list-tokens", {}, "print this user's tokens, and exit", list_tokens);
   settings.add("revoke-token", {}, "end the token with this id at once, and exit", revoke_token);
   settings.require([this]() -> std::optional<std::string> {
-    const std::array emails{&create_user, &disable_user, &enable_user, &create_token, &list_tokens};
+    const std::array emails{&create_user, &disable_user, &enable_user,
+                            &forget_user, &create_token, &list_tokens};
     auto commands = std::count_if(emails.begin(), emails.end(), [](auto* each) { return !each->empty(); });
     if (!revoke_token.empty()) ++commands;
     if (commands > 1) return "one command about users at a time";
@@ -262,11 +265,12 @@ void UserCommands::add_to(Settings& settings) {
 }
 
 bool UserCommands::is_asked() const {
-  return !create_user.empty() || !disable_user.empty() || !enable_user.empty() || !create_token.empty() ||
-         !list_tokens.empty() || !revoke_token.empty();
+  return !create_user.empty() || !disable_user.empty() || !enable_user.empty() || !forget_user.empty() ||
+         !create_token.empty() || !list_tokens.empty() || !revoke_token.empty();
 }
 
 int UserCommands::run(const pg::ConnectionOptions& options, const payments::ProviderOptions& provider) const {
+  if (!forget_user.empty()) return api::forget_user(options, forget_user, operator_name());
   Database database(options);
   if (!create_user.empty()) return api::create_user(database, provider, create_user);
   if (!disable_user.empty()) return api::disable_user(database, disable_user);

@@ -19,6 +19,7 @@ struct UserCommands {
   std::string create_user;
   std::string disable_user;
   std::string enable_user;
+  std::string forget_user;
   std::string create_token;
   std::string list_tokens;
   // The id of a token, or the token itself.
