@@ -150,15 +150,6 @@ CREATE TABLE IF NOT EXISTS api_tokens (
 -- For lists of a user's tokens.
 CREATE INDEX IF NOT EXISTS api_tokens_of_user ON api_tokens (user_id);
 
--- Whatever proves at this moment who somebody is, and what it permits. The api asks for e-mail addresses only if
--- AUTH=email. An address has an @ and a hash has none, so neither is mistaken for the other.
-CREATE OR REPLACE VIEW credentials (credential, user_id, scopes) AS
-SELECT token_hash::text, user_id, scopes::text[] FROM api_tokens
- WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
-UNION ALL
-SELECT email::text, id, '{read,write}'::text[] FROM users
- WHERE disabled_at IS NULL;
-
 -- The engine alone has no table of owners.
 DO $$
 BEGIN

@@ -5,6 +5,8 @@
 
 #include "api/credentials.h"
 #include "api/queries.h"
+#include "rocket/base/text.h"
+#include "rocket/endpoints/credentials.h"
 
 namespace rocket::api {
 namespace {
@@ -23,7 +25,7 @@ SELECT CASE WHEN disabled_at IS NOT NULL THEN 'disabled'
 )sql"};
 
 // Many requests at once may use one token, so the row is written only once an hour.
-constexpr pg::Statement kIdentify{"identify_user", R"sql(
+constexpr auto kIdentifySql = joined(R"sql(
 WITH used AS (
   UPDATE api_tokens SET last_used_at = now()
    WHERE id IN (SELECT id FROM api_tokens
@@ -31,8 +33,11 @@ WITH used AS (
                    -- Whoever holds it writes the same time.
                    FOR NO KEY UPDATE SKIP LOCKED)
 )
-SELECT user_id FROM credentials WHERE credential = $1
-)sql"};
+SELECT known.user_id FROM (SELECT $1::text AS credential) asked, LATERAL ()sql",
+                                     endpoints::kAnyUserOfCredential, R"sql() known (user_id)
+ WHERE known.user_id IS NOT NULL
+)sql");
+constexpr pg::Statement kIdentify{"identify_user", kIdentifySql.data()};
 
 }  // namespace
 

@@ -8,6 +8,8 @@
 #include "api/failure.h"
 #include "api/queries.h"
 #include "api/request_checks.h"
+#include "rocket/base/text.h"
+#include "rocket/endpoints/credentials.h"
 #include "rocket/payments/faulty_gateway.h"
 #include "rocket/payments/mock_gateway.h"
 
@@ -74,7 +76,7 @@ SELECT json_build_object(
   'workers', (SELECT coalesce(json_agg(workers ORDER BY name), '[]') FROM workers))::text AS board
 )sql"};
 
-constexpr pg::Statement kRequest{"lab_request", R"sql(
+constexpr auto kRequestSql = joined(R"sql(
 SELECT json_build_object(
          'point', k.recovery_point,
          'state', CASE WHEN k.finished_at IS NOT NULL THEN 'finished' WHEN k.parked_at IS NOT NULL THEN 'parked'
@@ -83,21 +85,24 @@ SELECT json_build_object(
          'attempts', k.attempts, 'completions', k.completions, 'error', k.last_error,
          'status', k.response_code, 'ride', rides.id, 'charge', rides.stripe_charge_id)::text AS request,
        rides.charge_key
-  FROM credentials
-  JOIN idempotency_keys k ON k.user_id = credentials.user_id AND k.idempotency_key = $2
+  FROM (SELECT $1::text AS credential) asked, LATERAL ()sql",
+                                    endpoints::kReaderOfCredential, R"sql() users (id)
+  JOIN idempotency_keys k ON k.user_id = users.id AND k.idempotency_key = $2
   LEFT JOIN rides ON rides.idempotency_key_id = k.id
- WHERE credential = $1
-)sql"};
+)sql");
+constexpr pg::Statement kRequest{"lab_request", kRequestSql.data()};
 
 // Makes the key two hours older. Then its lease has run out, and the key counts as abandoned. The ride and
 // its charge keep their age.
-constexpr pg::Statement kHurry{"lab_hurry", R"sql(
+constexpr auto kHurrySql = joined(R"sql(
 UPDATE idempotency_keys
    SET created_at = created_at - interval '2 hours', last_run_at = last_run_at - interval '2 hours',
        locked_at = locked_at - interval '2 hours'
- WHERE user_id = (SELECT user_id FROM credentials WHERE credential = $1) AND idempotency_key = $2
-   AND finished_at IS NULL AND parked_at IS NULL
-)sql"};
+  FROM (SELECT $1::text AS credential) asked, LATERAL ()sql",
+                                  endpoints::kWriterOfCredential, R"sql() users (id)
+ WHERE user_id = users.id AND idempotency_key = $2 AND finished_at IS NULL AND parked_at IS NULL
+)sql");
+constexpr pg::Statement kHurry{"lab_hurry", kHurrySql.data()};
 
 HttpResponse json_response(std::string body) {
   HttpResponse response;

@@ -12,23 +12,18 @@
 #include "api/identity.h"
 #include "api/paging.h"
 #include "api/request_checks.h"
+#include "rocket/base/text.h"
+#include "rocket/endpoints/credentials.h"
 
 namespace rocket::api {
 namespace {
 
-// One SQL text out of several.
-template <std::size_t... sizes>
-constexpr auto joined(const char (&... parts)[sizes]) {
-  std::array<char, ((sizes - 1) + ...) + 1> whole{};
-  auto end = whole.begin();
-  ((end = std::copy_n(parts, sizes - 1, end)), ...);
-  return whole;
-}
-
 // The end of each query: one row if the credentials $1 permit to read.
-constexpr char kOfReader[] = R"sql(
-  FROM (SELECT user_id AS id FROM credentials WHERE credential = $1 AND 'read' = ANY (scopes)) users
-)sql";
+constexpr auto kOfReaderSql = joined(R"sql(
+  FROM (SELECT $1::text AS credential) asked, LATERAL ()sql",
+                                     endpoints::kReaderOfCredential, R"sql() users (id)
+ WHERE users.id IS NOT NULL
+)sql");
 
 // Shows rides `r`. The query for the rides stands between these two texts. Each refund and key is looked up
 // by its own index: LATERAL with LIMIT leaves the planner no other way, however many rides it expects, and
@@ -53,7 +48,7 @@ constexpr char kWithState[] = R"sql() r
 constexpr auto kFindRideSql =
     joined("SELECT (SELECT to_json(answer) FROM (SELECT to_json(ride) AS ride FROM (", kShow,
            "SELECT * FROM rides WHERE id = $2::bigint AND user_id = users.id", kWithState,
-           ") ride) answer) AS answer", kOfReader);
+           ") ride) answer) AS answer", kOfReaderSql);
 constexpr pg::Statement kFindRide{"find_ride", kFindRideSql.data()};
 
 // A user's latest rides with an id below $2, at most $3, and the cursor of the next page. One more ride is
@@ -69,7 +64,7 @@ SELECT (SELECT to_json(answer) FROM
                                       kShow, R"sql(
 SELECT * FROM rides WHERE user_id >= users.id AND (user_id, id) < (users.id, $2::bigint)
  ORDER BY user_id DESC, id DESC LIMIT $3::int + 1)sql",
-                                      kWithState, ") ride) numbered) answer) AS answer", kOfReader);
+                                      kWithState, ") ride) numbered) answer) AS answer", kOfReaderSql);
 constexpr pg::Statement kListRides{"list_rides", kListRidesSql.data()};
 
 constexpr auto kFindKeySql = joined(R"sql(
@@ -86,14 +81,14 @@ SELECT (SELECT to_json(answer) FROM
                         THEN json_build_object('status', k.response_code, 'body', k.response_body::json)
                    END AS response
               FROM idempotency_keys k WHERE k.user_id = users.id AND k.idempotency_key = $2) progress) answer) AS answer)sql",
-                                    kOfReader);
+                                    kOfReaderSql);
 constexpr pg::Statement kFindKey{"find_key", kFindKeySql.data()};
 
 constexpr auto kFindAccountSql = joined(R"sql(
 SELECT (SELECT to_json(answer) FROM
          (SELECT coalesce((SELECT balance FROM accounts WHERE user_id = users.id), 0) AS balance,
                  'usd' AS currency) answer) AS answer)sql",
-                                        kOfReader);
+                                        kOfReaderSql);
 constexpr pg::Statement kFindAccount{"find_account", kFindAccountSql.data()};
 
 // Answers with the result of a query above. No row means that the credentials are not valid for it. NULL

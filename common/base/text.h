@@ -1,6 +1,9 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <charconv>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +29,16 @@ bool equal_ignoring_case(std::string_view one, std::string_view other);
 
 // The text as a database can store it: what is not UTF-8 becomes U+FFFD, and NUL becomes a space.
 std::string storable(std::string_view text);
+
+// One constant text out of several, with a zero byte behind it. Each part is a string literal or what
+// joined() returned, so it is as long as its size but for the zero byte.
+template <typename... Parts>
+constexpr auto joined(const Parts&... parts) {
+  std::array<char, ((sizeof(Parts) - 1) + ...) + 1> whole{};
+  auto end = whole.begin();
+  ((end = std::copy_n(std::data(parts), sizeof(Parts) - 1, end)), ...);
+  return whole;
+}
 
 // Without spaces and tabs around it.
 std::string_view trimmed(std::string_view text);

@@ -109,7 +109,7 @@ Endpoint cancellations(payments::ChargeGateway& gateway, RideOptions options) {
           .key = KeyRule::kOptional,
           .flow = idempotency::Flow(
               {.name = "cancellation",
-               .owner = kWriterOfCredential,
+               .owner = kWriterOfCredential.data(),
                .steps = {{"started", idempotency::LocalPhase{kPrepareRefund, true}, true},
                          {"refund_prepared",
                           idempotency::ForeignPhase{kRefundNeeds, refund_it, kRecordRefund}, true},

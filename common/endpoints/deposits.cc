@@ -51,7 +51,7 @@ Endpoint deposits() {
           // A deposit has no page of its own. The account shows what it has changed.
           .location = http::PathPattern("/account"),
           .flow = idempotency::Flow({.name = "deposit",
-                                     .owner = kWriterOfCredential,
+                                     .owner = kWriterOfCredential.data(),
                                      .steps = {{"started", idempotency::LocalPhase{kDeposit}}},
                                      .answer = {201, kAnswer}}),
           .effects = {{"deposits"}},

@@ -96,7 +96,7 @@ Endpoint rides(payments::ChargeGateway& gateway, RideOptions options) {
       .location = http::PathPattern("/rides/{ride}"),
       .flow = idempotency::Flow(
           {.name = "ride",
-           .owner = kWriterOfCredential,
+           .owner = kWriterOfCredential.data(),
            .steps = {{"started", idempotency::LocalPhase{kCreateRide}},
                      {"ride_created", idempotency::ForeignPhase{kChargeNeeds, charge_ride, kRecordCharge}},
                      {"charge_created", idempotency::LocalPhase{kStageReceipt}}},

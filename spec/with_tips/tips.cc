@@ -72,7 +72,7 @@ endpoints::Endpoint tips(payments::ChargeGateway& gateway, endpoints::RideOption
           .parameters = {{"amount", endpoints::Integer{1, 500}}},
           .flow = idempotency::Flow(
               {.name = "tip",
-               .owner = endpoints::kWriterOfCredential,
+               .owner = endpoints::kWriterOfCredential.data(),
                .steps = {{"started", idempotency::LocalPhase{kCreateTip, true}, true},
                          {"tip_created", idempotency::ForeignPhase{kChargeNeeds, charge_tip, kRecordCharge}},
                          {"charge_created", idempotency::LocalPhase{}}},

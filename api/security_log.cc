@@ -1,0 +1,73 @@
+#include "api/security_log.h"
+
+#include <cstddef>
+#include <tuple>
+#include <utility>
+
+namespace rocket::api {
+namespace {
+
+constexpr std::chrono::minutes kInterval{1};
+// To look through all events costs some microseconds.
+constexpr std::chrono::seconds kLookInterval{1};
+constexpr std::size_t kMaxEvents = 1000;
+constexpr const char* kOthers = "others";
+
+}  // namespace
+
+bool SecurityEvent::operator<(const SecurityEvent& other) const {
+  return std::tie(what, user, from) < std::tie(other.what, other.user, other.from);
+}
+
+SecurityLog::SecurityLog(const Log& log, Clock clock)
+    : log_(log), clock_(std::move(clock)), looked_(clock_()) {}
+
+SecurityLog::~SecurityLog() {
+  for (const auto& [event, times] : events_) {
+    if (times.untold > 0) tell(event, times.untold);
+  }
+}
+
+void SecurityLog::note(SecurityEvent event) {
+  const std::lock_guard lock(mutex_);
+  const auto now = clock_();
+  tell_due(now);
+  auto found = events_.find(event);
+  if (found == events_.end() && events_.size() >= kMaxEvents) {
+    event.user.clear();
+    event.from = kOthers;
+    found = events_.find(event);
+  }
+  if (found != events_.end()) {
+    ++found->second.untold;
+    return;
+  }
+  tell(event, 1);
+  events_.emplace(std::move(event), Times{0, now});
+}
+
+void SecurityLog::tell(const SecurityEvent& event, std::int64_t times) const {
+  log_.warn("security",
+            {{"what", event.what}, {"user_id", event.user}, {"from", event.from}, {"times", times}},
+            event.user.empty() ? "refused {from}: {what}, {times} times"
+                               : "refused user {user_id} from {from}: {what}, {times} times");
+}
+
+void SecurityLog::tell_due(std::chrono::steady_clock::time_point now) {
+  if (now - looked_ < kLookInterval) return;
+  looked_ = now;
+  for (auto each = events_.begin(); each != events_.end();) {
+    auto& [event, times] = *each;
+    if (now - times.told < kInterval) {
+      ++each;
+    } else if (times.untold == 0) {
+      each = events_.erase(each);
+    } else {
+      tell(event, std::exchange(times.untold, 0));
+      times.told = now;
+      ++each;
+    }
+  }
+}
+
+}  // namespace rocket::api
