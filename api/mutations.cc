@@ -127,9 +127,9 @@ asio::awaitable<HttpResponse> answer_mutation(pg::Lane& lane, const idempotency:
   if (context.may_call_provider) {
     outcome = co_await engine.run(lane, endpoint.flow, std::move(request));
   } else {
-    std::optional<idempotency::Outcome> known = co_await engine.look_up(lane, endpoint.flow, request);
-    if (!known) co_return render(failure("overloaded"), context.as_problem);
-    outcome = std::move(*known);
+    idempotency::Known known = co_await engine.look_up(lane, endpoint.flow, request);
+    if (!known.outcome) co_return render(failure("overloaded"), context.as_problem);
+    outcome = std::move(*known.outcome);
   }
   if (const auto* refusal = std::get_if<idempotency::Refusal>(&outcome)) {
     if (refusal->kind == idempotency::RefusalKind::kUnknownOwner) {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "rocket/base/ids.h"
+#include "rocket/idempotency/attempt_error.h"
 #include "rocket/idempotency/stretch.h"
-#include "rocket/pg/errors.h"
 
 namespace rocket::idempotency {
 namespace {
@@ -53,49 +53,15 @@ pg::Unit unit_of(const Flow& flow, const Lease& lease, std::vector<pg::Query> qu
   return unit;
 }
 
-bool is_in_doubt(const std::exception_ptr& error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const pg::InDoubt&) {
-    return true;
-  } catch (...) {
-    return false;
+// Adds what the attempt has done to its key.
+Outcome outcome_of(const Lease& lease, Outcome outcome) {
+  if (auto* refusal = std::get_if<Refusal>(&outcome)) {
+    refusal->made_key = lease.made_key;
+  } else {
+    auto& response = std::get<Response>(outcome);
+    response.made_key = response.is_stored && (response.made_key || lease.made_key);
   }
-}
-
-// True if the transaction has certainly had no effect.
-bool had_no_effect(const std::exception_ptr& error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const pg::InDoubt&) {
-    return false;
-  } catch (const pg::StatementFailed&) {
-    return true;
-  } catch (const pg::Unavailable&) {
-    return true;
-  } catch (...) {
-    return false;
-  }
-}
-
-struct Failure {
-  RefusalKind kind = RefusalKind::kInternal;
-  std::string text;
-};
-
-Failure describe(const std::exception_ptr& error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const pg::Unavailable& away) {
-    return {RefusalKind::kDatabaseUnavailable, std::string("database unavailable: ") + away.what()};
-  } catch (const pg::StatementFailed& failed) {
-    return {failed.is_temporary() ? RefusalKind::kDatabaseUnavailable : RefusalKind::kInternal,
-            failed.query() + " failed with SQLSTATE " + failed.sqlstate()};
-  } catch (const std::exception& other) {
-    return {RefusalKind::kInternal, other.what()};
-  } catch (...) {
-    return {RefusalKind::kInternal, "unknown exception"};
-  }
+  return outcome;
 }
 
 }  // namespace
@@ -125,9 +91,9 @@ asio::awaitable<Outcome> Engine::run(pg::Lane& lane, const Flow& flow, Request r
     if (outcome) {
       if (left.claim_in_doubt && std::holds_alternative<Refusal>(*outcome)) {
         left.reason = "refused after a claim in doubt";
-        release_later(lane, std::move(left));
+        release_later(lane, left);
       }
-      co_return std::move(*outcome);
+      co_return outcome_of(lease, std::move(*outcome));
     }
     if (error && !in_doubt) break;
     // After a commit in doubt, the next claim reads the key and tells how far we got. It takes a new token,
@@ -139,15 +105,14 @@ asio::awaitable<Outcome> Engine::run(pg::Lane& lane, const Flow& flow, Request r
   co_return co_await give_up(lane, std::move(left), may_hold, error);
 }
 
-asio::awaitable<std::optional<Outcome>> Engine::look_up(pg::Lane& lane, const Flow& flow,
-                                                        const Request& request) const {
+asio::awaitable<Known> Engine::look_up(pg::Lane& lane, const Flow& flow, const Request& request) const {
   pg::Unit unit =
       unit_of(new_lease(request), idempotency::look_up(request, options_.lease_time, flow.claim_only()));
   const std::vector<pg::Result> results = co_await lane.commit(std::move(unit));
   const ClaimResult result = read_claim(results.front(), {});
-  if (const auto* response = std::get_if<Response>(&result)) co_return *response;
-  if (const auto* refusal = std::get_if<Refusal>(&result)) co_return *refusal;
-  co_return std::nullopt;
+  if (const auto* response = std::get_if<Response>(&result)) co_return Known{*response};
+  if (const auto* refusal = std::get_if<Refusal>(&result)) co_return Known{*refusal};
+  co_return Known{std::nullopt, std::get<ClaimAgain>(result).is_stored};
 }
 
 asio::awaitable<Outcome> Engine::resume(pg::Lane& lane, const Flow& flow, Lease lease,
@@ -217,6 +182,7 @@ asio::awaitable<std::optional<Outcome>> Engine::attempt(pg::Lane& lane, const Fl
   if (const auto* response = std::get_if<Response>(&result)) co_return *response;
   if (const auto* refusal = std::get_if<Refusal>(&result)) co_return *refusal;
   const auto& key = std::get<Claimed>(result);
+  lease.made_key = lease.made_key || key.key_id == lease.key_id;
   lease.key_id = key.key_id;
   claimed = true;
   const HeldLeases::Entry held(held_, lease);
@@ -282,20 +248,22 @@ asio::awaitable<std::optional<Outcome>> Engine::advance(pg::Lane& lane, const Fl
 // null if the lease was lost.
 asio::awaitable<Outcome> Engine::give_up(pg::Lane& lane, LeaseRelease left, bool may_hold,
                                          std::exception_ptr error) const {
-  Failure failure = error ? describe(error) : Failure{RefusalKind::kInProgress, "the lease was lost"};
+  AttemptError failure =
+      error ? describe(error) : AttemptError{RefusalKind::kInProgress, "the lease was lost"};
   if (error) {
     log_.warn("attempt failed", {{"key_id", left.lease.key_id}, {"error", failure.text}},
               "attempt failed; a retry or the completer goes on: {error}");
   }
   if (!may_hold) co_return Refusal{failure.kind};
   left.reason = std::move(failure.text);
+  const Refusal refusal{failure.kind, left.lease.made_key || left.claim_in_doubt};
   // The client is not kept waiting for a database that is away.
   bool is_done = false;
   if (!left.claim_in_doubt && failure.kind != RefusalKind::kDatabaseUnavailable) {
     is_done = co_await release_now(lane, left);
   }
   if (!is_done) release_later(lane, std::move(left));
-  co_return Refusal{failure.kind};
+  co_return refusal;
 }
 
 }  // namespace rocket::idempotency

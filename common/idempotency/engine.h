@@ -24,6 +24,15 @@ struct EngineOptions {
   std::chrono::seconds lease_time = kLeaseTime;
 };
 
+// What is known of a request without an attempt.
+struct Known {
+  // The answer to a finished request, or the reason why no attempt may be made. Empty if only an attempt can
+  // tell.
+  std::optional<Outcome> outcome;
+  // The key is stored, so an attempt would go on with it and make no new one.
+  bool is_stored = true;
+};
+
 // Takes a request through the phases of its flow, from the recovery point of its key to an answer.
 //
 // Used by `api` for requests as they come in, and by `completer` for those that were abandoned. Any number of
@@ -39,10 +48,8 @@ class Engine {
   // request then gets the same answer.
   asio::awaitable<Outcome> run(pg::Lane& lane, const Flow& flow, Request request) const;
 
-  // Returns the answer to a finished request, or the reason why no attempt may be made. It makes no attempt
-  // and writes nothing. Returns nullopt if only an attempt can tell. Throws database errors.
-  asio::awaitable<std::optional<Outcome>> look_up(pg::Lane& lane, const Flow& flow,
-                                                  const Request& request) const;
+  // Makes no attempt and writes nothing. Throws database errors.
+  asio::awaitable<Known> look_up(pg::Lane& lane, const Flow& flow, const Request& request) const;
 
   // Goes on with a key whose lease the caller holds already. Never throws.
   asio::awaitable<Outcome> resume(pg::Lane& lane, const Flow& flow, Lease lease,

@@ -75,10 +75,12 @@ ClaimResult read_claim(const pg::Result& result, const Lease& lease) {
     // A key that this very attempt created was finished by it too: its commit was in doubt, and the client
     // has not seen the answer.
     const bool replayed = result.text(0, "id") != lease.key_id;
-    return Response{static_cast<int>(result.integer(0, "response_code")),
-                    std::string(result.text(0, "response_body")), replayed};
+    Response response{static_cast<int>(result.integer(0, "response_code")),
+                      std::string(result.text(0, "response_body")), replayed};
+    response.made_key = !replayed;
+    return response;
   }
-  if (verdict == "claim_again") return ClaimAgain{};
+  if (verdict == "claim_again") return ClaimAgain{!result.is_null(0, "id")};
   if (verdict == "reused") return Refusal{RefusalKind::kKeyReused};
   if (verdict == "in_progress") return Refusal{RefusalKind::kInProgress};
   if (verdict == "parked") return Refusal{RefusalKind::kParked};

@@ -30,6 +30,8 @@ struct Lease {
   std::vector<std::string> in_doubt_tokens{};
   // The request's caller.
   std::string caller{};
+  // The attempt has made the key.
+  bool made_key = false;
 };
 
 // We hold the lease and go on at this recovery point.
@@ -40,7 +42,10 @@ struct Claimed {
   bool is_new = false;
 };
 // Another transaction changed the key between the two halves of the statement: claim again.
-struct ClaimAgain {};
+struct ClaimAgain {
+  // False if there was no such key.
+  bool is_stored = false;
+};
 using ClaimResult = std::variant<Claimed, Response, Refusal, ClaimAgain>;
 
 // Takes the lease of the request's key, creates the key if it is new, and says how far the key got. It takes

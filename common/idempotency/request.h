@@ -36,6 +36,10 @@ struct Response {
   bool replayed = false;
   // Only for a refusal: after how many seconds another try may get another answer.
   std::optional<std::int64_t> retry_after{};
+  // False for the refusal of a phase.
+  bool is_stored = true;
+  // True if the key was new to this attempt, and is stored now.
+  bool made_key = false;
 };
 
 // Why there is no answer to store. The key is untouched, or released at its recovery point.
@@ -51,6 +55,8 @@ enum class RefusalKind {
 
 struct Refusal {
   RefusalKind kind = RefusalKind::kInternal;
+  // True if the key was new to this attempt, and is left unfinished now. After a commit in doubt it may be.
+  bool made_key = false;
 };
 
 using Outcome = std::variant<Response, Refusal>;

@@ -8,7 +8,11 @@ namespace {
 // An answer, where a statement's row has one.
 std::optional<Response> response_in(const Flow& flow, const pg::Result& result) {
   if (result.empty()) return std::nullopt;
-  if (result.is_null(0, "recovery_point")) return flow.refusal(result.text(0, "refusal"));
+  if (result.is_null(0, "recovery_point")) {
+    Response refusal = flow.refusal(result.text(0, "refusal"));
+    refusal.is_stored = false;
+    return refusal;
+  }
   if (result.is_null(0, "response_code")) return std::nullopt;
   return Response{static_cast<int>(result.integer(0, "response_code")),
                   std::string(result.text(0, "response_body"))};
