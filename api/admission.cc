@@ -30,9 +30,8 @@ std::variant<Admission::Slot, Admission::Refusal> Admission::enter(const Caller&
   const std::lock_guard lock(mutex_);
   if (in_flight_ >= static_cast<std::size_t>(options_.max_in_flight)) return Refusal::kOverloaded;
   const Known* known = find(caller.credentials);
-  // No id begins with a space, so a user is never mistaken for an address.
   const auto [holder, is_new] =
-      holders_.try_emplace(known != nullptr ? known->user : ' ' + caller.address, std::size_t{0});
+      holders_.try_emplace(known != nullptr ? known->user : address_holder(caller.address), std::size_t{0});
   const auto refuse = [&, holder = holder](Refusal refusal) {
     if (holder->second == 0) holders_.erase(holder);
     return refusal;

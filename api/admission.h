@@ -32,6 +32,11 @@ struct Caller {
   std::string address;
 };
 
+// The text that stands for an address where others stand for users. Nothing that stands for a user begins
+// with a space.
+inline std::string address_holder(const std::string& address) { return ' ' + address; }
+inline bool is_address(std::string_view holder) { return holder.starts_with(' '); }
+
 // Decides at once whether a request may be worked on. An admitted request is in flight until its answer is
 // ready. Thread safe.
 class Admission {

@@ -80,6 +80,21 @@ std::string IpAddress::text() const {
   return text.data();
 }
 
+IpAddress IpAddress::first_of_network(std::size_t bits) const {
+  IpAddress first = *this;
+  std::fill(first.bytes_.begin() + static_cast<std::ptrdiff_t>(bits / 8), first.bytes_.end(),
+            std::uint8_t{0});
+  return first;
+}
+
+std::string network_of(const std::string& address) {
+  constexpr std::size_t kBits = 64;
+  // No IPv4 address has a colon, because mapped ones are written as IPv4.
+  if (address.find(':') == std::string::npos) return address;
+  const auto parsed = IpAddress::parse(address);
+  return parsed && !parsed->is_ipv4() ? parsed->first_of_network(kBits).text() + "/64" : address;
+}
+
 bool IpAddress::is_ipv4() const { return std::equal(kMapped.begin(), kMapped.end(), bytes_.begin()); }
 
 bool IpAddress::shares_prefix(const IpAddress& other, std::size_t bits) const {

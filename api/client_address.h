@@ -24,10 +24,16 @@ class IpAddress {
   // Whether the first `bits` bits of both addresses are the same, counted in the IPv6 form.
   bool shares_prefix(const IpAddress& other, std::size_t bits) const;
   bool is_ipv4() const;
+  // The first address of its network of this size. `bits` is a multiple of 8.
+  IpAddress first_of_network(std::size_t bits) const;
 
  private:
   std::array<std::uint8_t, 16> bytes_{};
 };
+
+// The network that an address counts for: an IPv6 address for its first 64 bits, because whoever has one
+// usually has all that begin so. An IPv4 address counts for itself.
+std::string network_of(const std::string& address);
 
 // The proxies that are believed when they tell a client's address. Immutable, so thread safe.
 class TrustedProxies {

@@ -103,6 +103,10 @@ HttpResponse render(const Failure& failure, bool as_problem) {
   return response;
 }
 
+std::array<HttpResponse, 2> render_both(const Failure& failure) {
+  return {render(failure, false), render(failure, true)};
+}
+
 HttpResponse render_stored(int status, std::string body, bool as_problem) {
   if (as_problem && status >= 400) return problem(status, nlohmann::ordered_json::parse(body));
   HttpResponse response;

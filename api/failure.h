@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -38,6 +39,9 @@ bool accepts_problem(const HttpRequest& request);
 
 // {"error": …, "code": …}, or a problem when the client asked for one.
 HttpResponse render(const Failure& failure, bool as_problem);
+
+// Both forms: plain, and as a problem.
+std::array<HttpResponse, 2> render_both(const Failure& failure);
 
 // Renders a stored answer. A failure becomes a problem when the client asked for one. Success bodies pass
 // unchanged.

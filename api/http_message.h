@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "api/usage.h"
+
 namespace rocket::api {
 
 // One HTTP/1.x request, complete and unambiguous (RFC 9112).
@@ -45,6 +47,8 @@ struct HttpResponse {
   std::string_view cache_control = "no-store";
   // The fields in addition to those that every response carries.
   std::vector<std::pair<std::string, std::string>> headers;
+  // For the limits of the caller. It is not sent.
+  Usage usage{};
 
   // Returns the bytes to send, with the current date. `connection` is the value of Connection; empty: no such
   // field. `with_body` is false for the answer to HEAD. `more` are whole further fields, each with its line

@@ -123,13 +123,17 @@ asio::awaitable<HttpResponse> answer_mutation(pg::Lane& lane, const idempotency:
   }
 
   idempotency::Request& request = *accepted;
+  idempotency::Known known;
+  if (context.restriction) {
+    known = co_await engine.look_up(lane, endpoint.flow, request);
+    const bool may_go_on = context.restriction->may_go_on && known.is_stored;
+    if (!known.outcome && !may_go_on) co_return context.restriction->refusal;
+  }
   idempotency::Outcome outcome;
-  if (context.may_call_provider) {
-    outcome = co_await engine.run(lane, endpoint.flow, std::move(request));
-  } else {
-    idempotency::Known known = co_await engine.look_up(lane, endpoint.flow, request);
-    if (!known.outcome) co_return render(failure("overloaded"), context.as_problem);
+  if (known.outcome) {
     outcome = std::move(*known.outcome);
+  } else {
+    outcome = co_await engine.run(lane, endpoint.flow, std::move(request));
   }
   if (const auto* refusal = std::get_if<idempotency::Refusal>(&outcome)) {
     if (refusal->kind == idempotency::RefusalKind::kUnknownOwner) {
@@ -137,12 +141,15 @@ asio::awaitable<HttpResponse> answer_mutation(pg::Lane& lane, const idempotency:
       // They may have become valid since.
       co_return render(fault ? *fault : unknown_user(*context.credentials), context.as_problem);
     }
-    co_return render(failure_of_refusal(refusal->kind, options), context.as_problem);
+    HttpResponse response = render(failure_of_refusal(refusal->kind, options), context.as_problem);
+    response.usage = {.is_new_key = refusal->made_key, .is_unfinished = true};
+    co_return response;
   }
   auto& answer = std::get<idempotency::Response>(outcome);
   std::string location;
   if (answer.status == 201 && endpoint.location) location = location_in(answer.body, endpoint, context);
   HttpResponse response = render_stored(answer.status, std::move(answer.body), context.as_problem);
+  response.usage = {.is_new_key = answer.made_key, .is_decline = answer.status == 402 && !answer.replayed};
   if (!location.empty()) response.headers.emplace_back("Location", std::move(location));
   if (answer.replayed) response.headers.emplace_back("Idempotent-Replayed", "true");
   if (answer.retry_after) response.headers.emplace_back("Retry-After", std::to_string(*answer.retry_after));

@@ -72,6 +72,7 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
   settings.add("provider-share", {"API_PROVIDER_SHARE"}, "percent",
                "share of the line that requests to the payment provider may hold", admission.provider_share,
                1, 100);
+  options.service.limits.add_to(settings);
   settings.add("trusted-proxies", {"API_TRUSTED_PROXIES"},
                "proxies whose word about a client's address counts: addresses and networks, with commas",
                options.trusted_proxies);

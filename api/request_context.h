@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -7,6 +8,14 @@
 #include "api/http_message.h"
 
 namespace rocket::api {
+
+// No new work is begun for a request. It gets the answer that is stored for its key, if there is one.
+struct Restriction {
+  // What it gets otherwise.
+  HttpResponse refusal;
+  // A request whose key is stored and unfinished may go on.
+  bool may_go_on = false;
+};
 
 // One request on its way through the service.
 struct RequestContext {
@@ -21,9 +30,9 @@ struct RequestContext {
   bool as_problem = false;
   // Who the work is counted for: a user, or the address of a caller who is not known yet.
   std::string caller;
-  // False while the payment provider is slow and enough requests wait for it. Then only stored answers are
-  // given.
-  bool may_call_provider = true;
+  // Set while new work is refused: the provider is slow and enough requests wait for it, or the caller is
+  // beyond a limit.
+  std::optional<Restriction> restriction;
   // The values of the route's variables in the path, decoded. A value with a broken escape is empty.
   std::vector<std::string> variables;
 };

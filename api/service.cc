@@ -7,7 +7,6 @@
 #include <utility>
 #include <variant>
 
-#include "api/http_text.h"
 #include "api/identity.h"
 #include "api/parameters.h"
 #include "api/queries.h"
@@ -74,6 +73,7 @@ struct Service::Answering {
   std::optional<pg::Lanes::Slot> on_lane{};
   // Its slot in the line, unless its route needs none.
   std::optional<Admission::Slot> in_line{};
+  RateLimits::Charge charge{};
   std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
 };
 
@@ -88,16 +88,18 @@ Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const endp
       common_fields_(common_fields(options)),
       pages_(laboratory != nullptr),
       admission_(options.admission, provider),
-      overloaded_{render(failure("overloaded"), false), render(failure("overloaded"), true)},
-      too_many_requests_{render(failure("too_many_requests"), false),
-                         render(failure("too_many_requests"), true)} {
+      limiter_(options.limits),
+      overloaded_(render_both(failure("overloaded"))),
+      too_many_requests_(render_both(failure("too_many_requests"))) {
   for (const endpoints::Endpoint& endpoint : endpoints) {
     const auto handle_it = [&engine, &endpoint, mutations = options.mutations](
                                pg::Lane& lane, const RequestContext& context) {
       return answer_mutation(lane, engine, endpoint, context, mutations);
     };
     Route route{endpoint.method, endpoint.path, handle_it};
+    route.makes_keys = true;
     route.calls_provider = endpoint.flow.has_foreign_call();
+    route.is_charge = route.calls_provider && endpoint.takes_money;
     routes_.push_back(std::move(route));
   }
   const auto query = [this](const char* path, Handler handler) -> Route& {
@@ -145,7 +147,7 @@ std::optional<SerializedResponse> Service::handle(HttpRequest request, Connectio
   };
 
   std::string allowed;
-  const Route* route = find_route(context, allowed);
+  const Route* route = find_route(routes_, context, allowed);
   context.is_by_our_name = options_.hosts.allow(context.request);
   const bool is_check = route != nullptr && route->is_check;
   if (!is_check && !context.is_by_our_name) {
@@ -170,7 +172,7 @@ std::optional<SerializedResponse> Service::handle(HttpRequest request, Connectio
   }
   if (!route->is_check) {
     context.credentials = read_credentials(context.request, options_.auth);
-    const Caller caller{context.credentials.value_or(""), context.request.origin_ip};
+    const Caller caller{context.credentials.value_or(""), network_of(context.request.origin_ip)};
     auto admitted = admission_.enter(caller, route->calls_provider);
     if (const auto* refusal = std::get_if<Admission::Refusal>(&admitted)) {
       const auto& refused = *refusal == Admission::Refusal::kOverloaded ? overloaded_ : too_many_requests_;
@@ -178,7 +180,12 @@ std::optional<SerializedResponse> Service::handle(HttpRequest request, Connectio
     }
     answering->in_line.emplace(std::move(std::get<Admission::Slot>(admitted)));
     context.caller = answering->in_line->holder();
-    context.may_call_provider = answering->in_line->may_call_provider();
+    if (!answering->in_line->may_call_provider()) {
+      context.restriction = {overloaded_[context.as_problem ? 1 : 0]};
+    }
+    if (auto refused = limiter_.begin(*route, context, answering->charge)) {
+      return finish(*answering, *refused);
+    }
   }
   pg::Lanes& lanes = route->in_laboratory ? laboratory_->lanes() : lanes_;
   answering->on_lane.emplace(lanes.enter(context.request.header("idempotency-key")));
@@ -203,21 +210,26 @@ asio::awaitable<void> Service::answer(pg::Lane& lane, const Route& route,
   // The database may have changed, so the next readiness check must ask it again.
   if (response.status >= 500 && !route.is_check) readiness_.forget();
   // Credentials are checked first, so any status but 401 and 5xx means that they belong to a user.
-  const bool is_user = response.status != 401 && response.status < 500;
+  const bool is_user = response.status != 401 && (response.status < 500 || response.usage.is_new_key);
   const bool should_identify = is_user && answering->context.credentials && answering->in_line &&
                                answering->in_line->should_identify() && !route.in_laboratory;
-  const std::string credentials = should_identify ? *answering->context.credentials : std::string();
+  if (!route.is_check) limiter_.end(answering->context, response);
   // Give the slots back before the client can send its next request.
+  answering->charge = {};
   answering->in_line.reset();
   answering->on_lane.reset();
   answering->responses->post({answering->from, finish(*answering, response)});
-  if (should_identify) co_await identify_user(lane, credentials);
+  if (should_identify) co_await identify_user(lane, answering->context, response.usage);
 }
 
 // After the answer, so that no client waits for it.
-asio::awaitable<void> Service::identify_user(pg::Lane& lane, const std::string& credentials) {
+asio::awaitable<void> Service::identify_user(pg::Lane& lane, const RequestContext& context, Usage usage) {
   try {
-    if (const auto user = co_await identify(lane, credentials)) admission_.know(credentials, *user);
+    const std::string& credentials = *context.credentials;
+    const auto user = co_await identify(lane, credentials);
+    if (!user) co_return;
+    admission_.know(credentials, *user);
+    limiter_.identified(context, *user, usage);
   } catch (const std::exception&) {
     // The next request tries again. Until then, the work counts for the address.
   }
@@ -241,26 +253,6 @@ HttpResponse Service::nothing_here(const RequestContext& context) const {
   const bool for_people = accepts(accept, "text/html") && !accepts(accept, "application/json");
   if (for_people && !context.as_problem && (method == "GET" || method == "HEAD")) return pages_.not_found();
   return render(Failure{404, "not_found", "There is nothing at this path.", {}}, context.as_problem);
-}
-
-const Service::Route* Service::find_route(RequestContext& context, std::string& allowed) const {
-  const HttpRequest& request = context.request;
-  // "*" asks about the service as a whole (RFC 9110, 9.3.7).
-  const bool asks_for_all = request.method == "OPTIONS" && request.path == "*";
-  for (const Route& route : routes_) {
-    const auto values = route.path.match(request.path);
-    if (!values && !asks_for_all) continue;
-    if (request.method == route.method || (request.method == "HEAD" && route.method == "GET")) {
-      for (const std::string_view value : *values) {
-        context.variables.push_back(percent_decode(value, false).value_or(""));
-      }
-      return &route;
-    }
-    if (list_holds(allowed, lower_case(route.method))) continue;
-    allowed += (route.method == "GET" ? "GET, HEAD" : route.method) + ", ";
-  }
-  if (!allowed.empty()) allowed += "OPTIONS";
-  return nullptr;
 }
 
 SerializedResponse Service::finish(const Answering& answering, const HttpResponse& response) const {

@@ -4,7 +4,6 @@
 #include <asio/awaitable.hpp>
 #include <atomic>
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,15 +17,17 @@
 #include "api/credentials.h"
 #include "api/failure.h"
 #include "api/laboratory.h"
+#include "api/limiter.h"
 #include "api/mutations.h"
 #include "api/pages.h"
+#include "api/rate_limits.h"
 #include "api/readiness.h"
 #include "api/request_context.h"
 #include "api/request_reader.h"
 #include "api/response_queue.h"
+#include "api/routes.h"
 #include "rocket/base/log.h"
 #include "rocket/endpoints/endpoint.h"
-#include "rocket/http/path_pattern.h"
 #include "rocket/idempotency/engine.h"
 #include "rocket/idempotency/times.h"
 #include "rocket/payments/circuit_breaker.h"
@@ -37,6 +38,7 @@ namespace rocket::api {
 struct ServiceOptions {
   AuthMode auth = AuthMode::kToken;
   AdmissionOptions admission;
+  RateLimitOptions limits;
   TrustedProxies proxies;
   CorsPolicy cors;
   AllowedHosts hosts;
@@ -69,26 +71,12 @@ class Service {
   void stop() { stopping_ = true; }
 
  private:
-  using Handler = std::function<asio::awaitable<HttpResponse>(pg::Lane&, const RequestContext&)>;
-  struct Route {
-    std::string method;
-    http::PathPattern path;
-    Handler handler;
-    // Used instead of a handler if no database is needed. Returns nullopt if there is nothing at the path.
-    std::function<std::optional<HttpResponse>(const HttpRequest&)> answer_at_once{};
-    // Runs on the laboratory's lane, so that it takes no time from the other lanes.
-    bool in_laboratory = false;
-    // Needs no slot in the line, and answers whatever name the api is called by.
-    bool is_check = false;
-    bool calls_provider = false;
-  };
   struct Answering;
 
   HttpResponse nothing_here(const RequestContext& context) const;
   void tell_of_host(const HttpRequest& request);
-  const Route* find_route(RequestContext& context, std::string& allowed) const;
   asio::awaitable<void> answer(pg::Lane& lane, const Route& route, std::unique_ptr<Answering> answering);
-  asio::awaitable<void> identify_user(pg::Lane& lane, const std::string& credentials);
+  asio::awaitable<void> identify_user(pg::Lane& lane, const RequestContext& context, Usage usage);
   SerializedResponse finish(const Answering& answering, const HttpResponse& response) const;
 
   pg::Lanes& lanes_;
@@ -103,6 +91,7 @@ class Service {
   Pages pages_;
   std::vector<Route> routes_;
   Admission admission_;
+  Limiter limiter_;
   // Each answer plain and as a problem. They are rendered once, because refusing must cost little under
   // overload.
   std::array<HttpResponse, 2> overloaded_;

@@ -124,11 +124,14 @@ start_rabbitmq() {
 now_ms() { local now=${EPOCHREALTIME/./}; printf '%s' "$((now / 1000))"; }
 
 # start_api [VARIABLE=value...]: returns when it is ready; $ready_ms is how long that took. All load may come from one
-# user, who may therefore hold the whole line.
+# user, who may therefore hold the whole line. The limits are too high to be reached, and not 0, so that counting is
+# measured too.
 start_api() {
   local since
   since=$(now_ms)
-  start api API_PORT="$port" API_CALLER_SHARE=100 API_ADDRESS_SHARE=100 "$@"
+  start api API_PORT="$port" API_CALLER_SHARE=100 API_ADDRESS_SHARE=100 API_REQUESTS_PER_S=1000000 \
+    API_REQUEST_BURST=1000000 API_FAILED_CREDENTIALS_PER_MIN=1000000 API_DECLINES_PER_H=1000000000 \
+    API_UNFINISHED_KEYS_PER_H=1000000000 API_KEYS_PER_DAY=1000000000 "$@"
   api=$started
   until curl -sf -o /dev/null "http://127.0.0.1:$port/readyz"; do
     kill -0 "$api" 2>/dev/null || die "api did not start; see $work/api.log"

@@ -107,6 +107,7 @@ Endpoint cancellations(payments::ChargeGateway& gateway, RideOptions options) {
           .path = http::PathPattern("/rides/{ride_id}"),
           .variables = {{"ride_id", "ride_not_found"}},
           .key = KeyRule::kOptional,
+          .takes_money = false,
           .flow = idempotency::Flow(
               {.name = "cancellation",
                .owner = kWriterOfCredential.data(),

@@ -89,6 +89,9 @@ struct Endpoint {
   std::vector<Variable> variables{};
   std::vector<Parameter> parameters{};
   KeyRule key = KeyRule::kRequired;
+  // Whether its foreign call, if it has one, takes money. Who has had too many charges declined may not use
+  // it for some time.
+  bool takes_money = true;
   // The Location header of an answer with status 201. {ride} is replaced by the id of "ride" in the answer,
   // where the id must come first. A variable of the endpoint's own path is replaced by its value in the
   // request.

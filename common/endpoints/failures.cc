@@ -19,6 +19,7 @@ constexpr std::array kFailures{
                  "The payment provider refused this request. Please contact support."},
     KnownFailure{"payment_unavailable", 503, 1,
                  "The payment provider gave no answer. Retry with the same Idempotency-Key."},
+    KnownFailure{"rate_limited", 429, 0, "You send too many requests. Send them more slowly."},
     KnownFailure{"request_in_progress", 409, 1, "A request with this Idempotency-Key is in progress."},
     KnownFailure{
         "request_parked", 409, 0,
@@ -27,8 +28,15 @@ constexpr std::array kFailures{
     KnownFailure{"ride_not_found", 404, 0, "You have no such ride."},
     KnownFailure{"ride_unfinished", 409, 1,
                  "The request for this ride has not ended. Retry when it has its answer."},
+    KnownFailure{"too_many_declines", 429, 0,
+                 "Too many of your charges were declined. No new charge is made for now."},
+    KnownFailure{"too_many_failed_credentials", 429, 0,
+                 "Too many credentials from your address were wrong. Retry later."},
+    KnownFailure{"too_many_keys", 429, 0, "You have used too many new keys today. Retry later."},
     KnownFailure{"too_many_requests", 429, 1,
                  "You have too many requests in flight. Retry when they have their answers."},
+    KnownFailure{"too_many_unfinished_keys", 429, 0,
+                 "Too many of your requests are unfinished. First repeat these with their keys."},
 };
 
 std::string body_of(std::string_view code, std::string_view error, std::string_view decline_code) {

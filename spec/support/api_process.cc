@@ -11,6 +11,10 @@ Environment complete(Environment environment, const std::string& database_url) {
   environment.emplace("DATABASE_URL", database_url);
   environment.emplace("API_PORT", "0");
   environment.emplace("AUTH", "email");
+  for (const char* limit : {"API_REQUESTS_PER_S", "API_FAILED_CREDENTIALS_PER_MIN", "API_DECLINES_PER_H",
+                            "API_UNFINISHED_KEYS_PER_H", "API_KEYS_PER_DAY"}) {
+    environment.emplace(limit, "0");
+  }
   environment.emplace("API_ALLOW_UNSAFE", "email-credentials,laboratory,no-real-charges,root,core-dumps");
   return environment;
 }

@@ -19,6 +19,7 @@ struct OpenFiles {
 inline const Environment kInPublic{{"API_HOSTS", "*"}};
 
 // The api, listening on a free port of 127.0.0.1. It may be in danger, unless API_ALLOW_UNSAFE is given.
+// Callers have no limits but those that are given, because specs send many requests as one user.
 class ApiProcess {
  public:
   // Returns once the api listens. It may not have reached its database yet.

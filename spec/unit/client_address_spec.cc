@@ -102,5 +102,13 @@ TEST(ClientAddress, RefusesMalformedNetworks) {
   }
 }
 
+TEST(ClientAddress, CountsForTheNetworkOfItsOwner) {
+  EXPECT_EQ(network_of("192.0.2.1"), "192.0.2.1");
+  EXPECT_EQ(network_of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+  EXPECT_EQ(network_of("2001:db8:1:2::"), "2001:db8:1:2::/64");
+  EXPECT_NE(network_of("2001:db8:1:3::1"), network_of("2001:db8:1:2::1"));
+  EXPECT_EQ(network_of("::ffff:192.0.2.1"), "::ffff:192.0.2.1");
+}
+
 }  // namespace
 }  // namespace rocket::api

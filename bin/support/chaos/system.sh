@@ -74,8 +74,10 @@ start_system() {
   start_database
   PGOPTIONS='-c client_min_messages=warning' \
     "$psql" -X -q -v ON_ERROR_STOP=1 -d "$DATABASE_URL" -f "$root/schema.sql" >/dev/null
-  # Short times, so that recovery takes seconds. Completers practically never give up, so no key may be parked.
-  export COMPLETER_GRACE_S=1 COMPLETER_PAUSE_S=1 COMPLETER_LONGEST_PAUSE_S=4 \
+  # Short times, so that recovery takes seconds. Completers practically never give up, so no key may be parked. Few users
+  # send all traffic, and one of them has the only bad card, so users have no limits.
+  export API_REQUESTS_PER_S=0 API_FAILED_CREDENTIALS_PER_MIN=0 API_DECLINES_PER_H=0 API_UNFINISHED_KEYS_PER_H=0 \
+    API_KEYS_PER_DAY=0 COMPLETER_GRACE_S=1 COMPLETER_PAUSE_S=1 COMPLETER_LONGEST_PAUSE_S=4 \
     COMPLETER_MOST_ATTEMPTS=1000 COMPLETER_IDLE_MS=200 ENQUEUER_IDLE_MS=100 ENQUEUER_BATCH=50 REAPER_IDLE_MS=200 \
     REAPER_BATCH=50 API_LINE_LIMIT=64 API_MAX_CONNECTIONS=$connection_limit LOG_FORMAT=text
   start_provider
