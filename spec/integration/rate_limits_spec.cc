@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "rocket/endpoints/credentials.h"
 #include "spec/integration/expectations.h"
 #include "spec/support/api_process.h"
 #include "spec/support/cutting_proxy.h"
@@ -23,12 +24,26 @@ ClientRequest with_key(ClientRequest request, const std::string& key) {
 
 class RateLimitsOfTheApi : public testing::Test {
  protected:
-  // Without other limits than these.
-  ApiProcess start(const Environment& limits) { return ApiProcess(database_, limits); }
+  // Without other limits than these. One lane answers in order of arrival.
+  ApiProcess start(Environment limits) {
+    limits.emplace("DATABASE_LANES", "1");
+    return ApiProcess(database_, limits);
+  }
 
-  // From now on the api knows the user.
-  static void introduce(const ApiProcess& api, const std::string& user = kUser) {
-    EXPECT_EQ(api.send(get_request("/account", user)).status, 200);
+  // From now on the api knows whose credentials these are. It asks the database after the first answer, and
+  // before the second one.
+  static void introduce(const ApiProcess& api, const std::string& credentials = kUser) {
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(api.send(get_request("/account", credentials)).status, 200);
+  }
+
+  // Makes a new API token of the user.
+  std::string make_token() {
+    const endpoints::ApiToken token = endpoints::make_api_token();
+    database_.execute(
+        "INSERT INTO api_tokens (id, token_hash, user_id, name, scopes) "
+        "SELECT $1, $2, id, 'spec', '{read,write}' FROM users WHERE email = $3",
+        {token.id, token.hash, kUser});
+    return "Bearer " + token.text;
   }
 
   // Checks the fields, and returns Retry-After.
@@ -61,7 +76,7 @@ TEST_F(RateLimitsOfTheApi, AUserMaySendSoManyRequestsASecond) {
   const auto ask = [&] { return api.send(get_request("/account")); };
   introduce(api);
   const ClientResponse served = ask();
-  EXPECT_EQ(served.status, 200);
+  EXPECT_EQ(served.status, 200) << served.body;
   EXPECT_EQ(served.count("ratelimit"), 0U);
   const ClientResponse refused = first_refused(ask);
   EXPECT_EQ(expect_refusal(refused, "rate_limited", "requests", "q=4;w=4"), 1);
@@ -121,13 +136,20 @@ TEST_F(RateLimitsOfTheApi, AnAddressMayTrySoManyWrongCredentialsAMinute) {
   EXPECT_EQ(ask("192.0.2.1", "b@example.com").status, 401);
   // Nor is a user held up who is known, or anybody told more who tries nothing.
   EXPECT_EQ(ask("2001:db8:0:1::1", kUser).status, 200);
-  ClientRequest nothing{"GET", "/account", {{"X-Forwarded-For", "2001:db8:0:1::1"}}, ""};
-  for (int i = 0; i < 5; ++i) EXPECT_EQ(api.send(nothing).code(), "credentials_missing");
+  for (const char* address : {"2001:db8:0:1::1", "192.0.2.2"}) {
+    const ClientRequest nothing{"GET", "/account", {{"X-Forwarded-For", address}}, ""};
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(api.send(nothing).code(), "credentials_missing");
+  }
+  // What cannot belong to anybody was no try.
+  EXPECT_EQ(ask("192.0.2.2", "b@example.com").status, 401);
 }
 
 TEST_F(RateLimitsOfTheApi, AUserMayHaveSoManyChargesDeclinedAnHour) {
   const ApiProcess api = start({{"API_DECLINES_PER_H", "2"}});
   introduce(api, kDeclinedUser);
+  const std::string left = new_key();
+  const std::string failing = std::string(kRideForm) + "&raise_error=true";
+  EXPECT_EQ(api.send(ride_request(left, kDeclinedUser, failing)).code(), "internal");
   EXPECT_EQ(api.send(ride_request(key_, kDeclinedUser)).status, 402);
   // A replay is no second decline.
   for (int i = 0; i < 5; ++i) EXPECT_EQ(api.send(ride_request(key_, kDeclinedUser)).status, 402);
@@ -138,8 +160,10 @@ TEST_F(RateLimitsOfTheApi, AUserMayHaveSoManyChargesDeclinedAnHour) {
   const int wait = expect_refusal(refused, "too_many_declines", "declines", "q=2;w=3600");
   EXPECT_GT(wait, 1700);
   EXPECT_LE(wait, 1800);
+  // Going on with an unfinished request would be a charge as well.
+  EXPECT_EQ(api.send(ride_request(left, kDeclinedUser)).code(), "too_many_declines");
   EXPECT_EQ(database_.count("rides"), rides);
-  EXPECT_EQ(database_.count("idempotency_keys"), 2);
+  EXPECT_EQ(database_.count("idempotency_keys"), 3);
   const ClientResponse replayed = api.send(ride_request(key_, kDeclinedUser));
   EXPECT_EQ(replayed.status, 402);
   EXPECT_EQ(replayed.header("idempotent-replayed"), "true");
@@ -152,7 +176,15 @@ TEST_F(RateLimitsOfTheApi, AUserMayHaveSoManyChargesDeclinedAnHour) {
 TEST_F(RateLimitsOfTheApi, DeclinesCountForAUserWhoWasNotKnownBefore) {
   const ApiProcess api = start({{"API_DECLINES_PER_H", "1"}});
   EXPECT_EQ(api.send(ride_request(key_, kDeclinedUser)).status, 402);
+  introduce(api, kDeclinedUser);
   EXPECT_EQ(api.send(ride_request(new_key(), kDeclinedUser)).code(), "too_many_declines");
+}
+
+TEST_F(RateLimitsOfTheApi, AChargeIsOverWithItsAnswer) {
+  const ApiProcess api = start({{"API_DECLINES_PER_H", "1"}});
+  introduce(api);
+  HttpConnection connection = api.connect();
+  for (int i = 0; i < 100; ++i) ASSERT_EQ(connection.exchange(ride_request(new_key())).status, 201) << i;
 }
 
 // Otherwise as many could be declined as a user may have in flight.
@@ -211,6 +243,23 @@ TEST_F(RateLimitsOfTheApi, AUserMayStoreSoManyKeysADay) {
   EXPECT_EQ(api.send(first).header("idempotent-replayed"), "true");
   EXPECT_EQ(api.send(get_request("/account")).status, 200);
   EXPECT_EQ(api.send(deposit_request(kDeclinedUser, "1")).status, 201);
+}
+
+TEST_F(RateLimitsOfTheApi, BelongToAUserAndNotToATokenOfTheirs) {
+  const ApiProcess api = start({{"API_KEYS_PER_DAY", "2"}});
+  const std::string one = make_token();
+  const std::string other = make_token();
+  for (const std::string& token : {one, other}) introduce(api, token);
+  for (const std::string& token : {one, other}) {
+    EXPECT_EQ(api.send(deposit_request(token, "1")).status, 201);
+  }
+  for (const std::string& token : {one, other}) {
+    EXPECT_EQ(api.send(deposit_request(token, "1")).code(), "too_many_keys");
+  }
+  // A further token is new to the api. What it does counts for its user as soon as that is known.
+  const std::string third = make_token();
+  introduce(api, third);
+  EXPECT_EQ(api.send(deposit_request(third, "1")).code(), "too_many_keys");
 }
 
 }  // namespace

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import {
   api, ask, check, database, document, form, kForm, kPolicy, post, programs, refused, ride, row, start,
 } from './openapi_rig.mjs';
-import { bearer, eventually, startProgram, user } from './support.mjs';
+import { bearer, declinedUser, eventually, startProgram, user } from './support.mjs';
 
 // Call it inside describe(), after useDescription().
 export function testRefusals() {
@@ -106,6 +106,34 @@ export function testRefusals() {
     const rejected = { to: refusing, key: randomUUID(), as: 'nobody@example.com' };
     await post('/rides', { status: 503, code: 'payment_rejected', absent: ['Retry-After'] }, rejected);
     await refused('/rides', { status: 503, code: 'payment_rejected', present: ['Idempotent-Replayed'] }, rejected);
+  });
+
+  test('describes the limits of callers', async () => {
+    // Sends until the limit is used up, and then compares each of the requests in both formats.
+    const limit = async (environment, code, use, requests) => {
+      const limited = await start(environment);
+      await eventually(async () => { const { status } = await use(limited); return status === 429; }, code);
+      for (const [method, path, as, headers, body] of requests) {
+        for (const accept of ['application/json', 'application/problem+json']) {
+          if (code === 'rate_limited') await eventually(async () => (await use(limited)).status === 429, code);
+          await row(method, path, { as, to: limited, status: 429, code, body, present: ['Retry-After', 'RateLimit', 'RateLimit-Policy'],
+            headers: { Accept: accept, ...headers } });
+        }
+      }
+    };
+    const as = (who) => ({ Authorization: who });
+    const withKey = (who) => ({ ...kForm, ...as(who), 'Idempotency-Key': randomUUID() });
+    const deposits = (who) => [['POST', '/deposits', '/deposits', withKey(who), form({ amount: '5' })], ['DELETE', '/rides/1', '/rides/{id}', withKey(who)]];
+    const rides = (who) => [['POST', '/rides', '/rides', withKey(who), form(ride)]];
+    const all = (who) => [['GET', '/account', '/account', as(who)], ...deposits(who), ...rides(who)];
+    const get = (who) => (to) => ask(to, 'GET', '/account', as(who));
+    const makeDeposit = (to) => ask(to, 'POST', '/deposits', withKey(user), form({ amount: '5' }));
+    const book = (who) => (to) => ask(to, 'POST', '/rides', withKey(who), form(ride));
+    await limit({ API_REQUESTS_PER_S: '1', API_REQUEST_BURST: '1' }, 'rate_limited', get(user), all(user));
+    await limit({ API_FAILED_CREDENTIALS_PER_MIN: '1' }, 'too_many_failed_credentials', get('stranger@example.com'), all('stranger@example.com'));
+    await limit({ API_KEYS_PER_DAY: '1' }, 'too_many_keys', makeDeposit, [...deposits(user), ...rides(user)]);
+    await limit({ API_UNFINISHED_KEYS_PER_H: '1', MOCK_OUTAGE_PERCENT: '100' }, 'too_many_unfinished_keys', book(user), [...deposits(user), ...rides(user)]);
+    await limit({ API_DECLINES_PER_H: '1' }, 'too_many_declines', book(declinedUser), rides(declinedUser));
   });
 
   test('describes a service that is not ready', async () => {
