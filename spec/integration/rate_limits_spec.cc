@@ -169,7 +169,7 @@ TEST_F(RateLimitsOfTheApi, AUserMayHaveSoManyChargesDeclinedAnHour) {
   EXPECT_EQ(replayed.header("idempotent-replayed"), "true");
   EXPECT_EQ(api.send(get_request("/rides", kDeclinedUser)).status, 200);
   EXPECT_EQ(api.send(deposit_request(kDeclinedUser, "1")).status, 201);
-  EXPECT_EQ(api.send(cancel_request("1", kDeclinedUser)).code(), "ride_not_charged");
+  EXPECT_EQ(api.send(cancel_request("2", kDeclinedUser)).code(), "ride_not_charged");
   EXPECT_EQ(api.send(ride_request(new_key())).status, 201);
 }
 
