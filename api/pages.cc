@@ -47,6 +47,26 @@ std::string without_laboratory(std::string page) {
   }
 }
 
+// Stands where a page says who asks.
+constexpr std::string_view kUserMark = "<!--user-->";
+
+// What takes the place of the mark: parts of pages, no pages of their own.
+constexpr std::string_view kChooser = "user_chooser.html";
+constexpr std::string_view kSignIn = "user_sign_in.html";
+
+const WebFile& web_file(std::string_view name) {
+  const auto files = web_files();
+  return *std::find_if(files.begin(), files.end(), [&](const WebFile& each) { return each.name == name; });
+}
+
+// Puts the control for who asks into a page. Returns false if the page has no place for it.
+bool insert_user(std::string& page, const WebFile& control) {
+  const auto mark = page.find(kUserMark);
+  if (mark == std::string::npos) return false;
+  page.replace(mark, kUserMark.size(), control.content);
+  return true;
+}
+
 std::string path_of(std::string_view name) {
   for (const auto& [file, path] : kPaths) {
     if (file == name) return std::string(path);
@@ -77,12 +97,16 @@ bool has_tag(std::string_view list, std::string_view etag) {
 
 }  // namespace
 
-Pages::Pages(bool with_laboratory) {
+Pages::Pages(bool with_laboratory, AuthMode auth) {
+  const WebFile& user = web_file(auth == AuthMode::kEmail ? kChooser : kSignIn);
   for (const WebFile& file : web_files()) {
+    if (file.name == kChooser || file.name == kSignIn) continue;
     const std::string path = path_of(file.name);
     if (!with_laboratory && (file.name.starts_with("lab.") || file.name.starts_with("lab_"))) continue;
     std::string content(file.content);
     std::string etag = "\"" + std::string(file.digest.substr(0, 20));
+    if (file.name.ends_with(".html") && insert_user(content, user))
+      etag.append("-").append(user.digest.substr(0, 20));
     if (!with_laboratory && file.name.ends_with(".html")) {
       content = without_laboratory(std::move(content));
       etag += "-0";

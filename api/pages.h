@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/credentials.h"
 #include "api/http_message.h"
 
 namespace rocket::api {
@@ -23,8 +24,9 @@ std::span<const WebFile> web_files();
 // they have changed. Immutable, so thread safe.
 class Pages {
  public:
-  // Without the laboratory its page is not there, and no other page mentions it.
-  explicit Pages(bool with_laboratory);
+  // Without the laboratory its page is not there, and no other page mentions it. `auth` decides how a page
+  // asks who its visitor is: by a chooser of e-mail addresses, or by a token to sign in with.
+  Pages(bool with_laboratory, AuthMode auth);
 
   // The paths of all pages, except those below /web/.
   std::vector<std::string> paths() const;

@@ -86,7 +86,7 @@ Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const endp
       log_(log),
       options_(options),
       common_fields_(common_fields(options)),
-      pages_(laboratory != nullptr),
+      pages_(laboratory != nullptr, options.auth),
       admission_(options.admission, provider),
       limiter_(options.limits),
       overloaded_(render_both(failure("overloaded"))),

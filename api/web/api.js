@@ -1,13 +1,25 @@
 // Sends requests to the service, and tells what its answers mean for a retry.
+import { authorizationOf, refuse } from './user.js';
 
 const kPatience = 45_000;
 // The longest wait that is used, in seconds, whatever an answer says. Timers that are too long fire at once.
 const kLongestWait = 3600;
+// Stands for an answer while nobody is signed in. Nothing is sent then.
+const kSignedOut = { status: 401, body: { error: 'Sign in first.', code: 'signed_out' } };
 
-// Never throws. `silence` is set when there is no answer. Then it is unknown what the service did.
-export async function ask(method, path, { user, key, fields } = {}) {
+// Never throws. `silence` is set when there is no answer. Then it is unknown what the service did. `user` asks, or
+// nobody if it is undefined. `token` asks instead while nobody has signed in with it yet.
+export async function ask(method, path, { user, token, key, fields } = {}) {
+  const authorization = token ? `Bearer ${token}` : authorizationOf(user ?? null);
+  if (user !== undefined && !authorization) return kSignedOut;
+  const answer = await send(method, path, { authorization, key, fields });
+  if (answer.status === 401 && answer.body?.code && !token) refuse(user, describe(answer));
+  return answer;
+}
+
+async function send(method, path, { authorization, key, fields }) {
   const headers = { Accept: 'application/json' };
-  if (user) headers.Authorization = user;
+  if (authorization) headers.Authorization = authorization;
   if (key) headers['Idempotency-Key'] = key;
   try {
     const response = await fetch(path, {

@@ -33,8 +33,8 @@ const refreshBalance = reading(
 
 function setBusy(busy) {
   sending = busy;
-  $('fields').disabled = busy;
-  $('submit').disabled = busy;
+  $('fields').disabled = busy || !currentUser();
+  $('submit').disabled = busy || !currentUser();
   showWork();
 }
 
@@ -96,6 +96,9 @@ async function show(state, busy) {
   if (state.phase === 'stale') {
     tell('warn', 'This deposit was never answered', 'It was sent too long ago to be sent again safely. Take a new key once you have looked at the balance.');
   }
+  if (state.phase === 'unknown') {
+    tell('warn', 'Nobody knows whether this was deposited', 'There was no answer, and now the service refuses your token. Sign in with another token of yours, and look at the balance before you deposit again.');
+  }
   if (busy) {
     outcome ??= 0;
     return;
@@ -132,7 +135,7 @@ async function sendOnce(fields) {
 
 function send(event) {
   event.preventDefault();
-  if (sending) return;
+  if (sending || !currentUser()) return;
   const amount = $('amount');
   const reason = fault(amount.value);
   showFault(reason);
@@ -177,6 +180,7 @@ $('keyed').addEventListener('change', () => {
 $('renew').addEventListener('click', () => submission.renew({ amount: $('amount').value }));
 $('now').addEventListener('click', () => submission.sendNow());
 onUserChange(() => {
+  setBusy(sending);
   preview();
   refreshBalance();
 });

@@ -117,13 +117,21 @@ async function watch() {
   }
 }
 
+// Whether this service lets requests fail on demand.
+let faults = false;
+
+function showControls() {
+  $('controls').disabled = !faults || !currentUser();
+}
+
 async function look() {
   const answer = await ask('GET', '/lab/board');
   const known = verdict(answer) === 'success';
   $('board-state').textContent = known ? 'Live.' : `Not known now: ${describe(answer)}`;
   if (!known) return;
-  $('controls').disabled = !answer.body.faults;
-  $('no-faults').hidden = answer.body.faults;
+  faults = answer.body.faults;
+  showControls();
+  $('no-faults').hidden = faults;
   showBoard(answer.body.board);
 }
 
@@ -138,9 +146,13 @@ async function live() {
 
 $('form').addEventListener('submit', begin);
 $('form').addEventListener('change', preview);
-onUserChange(preview);
+onUserChange(() => {
+  preview();
+  showControls();
+});
 $('retry').addEventListener('click', retry);
 $('hurry').addEventListener('click', hurry);
 document.addEventListener('visibilitychange', () => document.hidden || look());
+if (!currentUser()) $('story').firstElementChild.textContent = 'Nothing yet. To send a request, sign in with an API token at the top of this page.';
 prepare();
 live();

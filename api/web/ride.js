@@ -157,6 +157,9 @@ function ride(body) {
 
 const outcomes = {
   draft({ failure }) {
+    if (!failure && !currentUser()) {
+      return [element('p', { class: 'quiet' }, 'To book a ride, sign in with an API token at the top of this page.')];
+    }
     if (!failure) {
       return [element('p', { class: 'quiet' }, 'Ready. The key below was made for this ride, and is sent with it, however often that takes.')];
     }
@@ -170,6 +173,10 @@ const outcomes = {
       element('p', {}, attempts > 1
         ? 'There is no answer yet, so nobody knows whether the ride is booked. The same request goes again with the same key: it cannot be charged twice.'
         : 'You may close this page or lose the network: it goes on from here when you return.'))];
+  },
+  unknown() {
+    return [notice('warn', 'Nobody knows whether your ride is booked', element('p', {},
+      'There was no answer, and now the service refuses your token. Sign in with another token of yours, and look at your rides before you book again. Support finds the request by the key below.'))];
   },
   done({ answer }) {
     const known = rideKnown(answer.body?.ride?.id);
@@ -191,12 +198,17 @@ const outcomes = {
   },
 };
 
+const endings = {
+  done: ({ answer }) => `Booked${answer.replayed ? ' before; the stored answer' : ''}.`,
+  unknown: () => 'Ended without an answer.',
+};
+
 function show(state, busy) {
   clearInterval(ticking);
   $('countdown').textContent = '';
   $('now').hidden = true;
-  setBusy(busy || state.phase !== 'draft');
-  if (state.phase !== 'sent' && !busy) {
+  setBusy(busy || state.phase !== 'draft' || !currentUser());
+  if (!busy) {
     $('submit').textContent = 'Request ride';
     $('form').setAttribute('aria-busy', false);
   }
@@ -206,10 +218,10 @@ function show(state, busy) {
   say(...outcomes[state.phase](state));
   shown = state;
   const booked = !busy && state.phase === 'done';
-  $('return').hidden = !booked;
-  $('cancel').hidden = !booked || !rideOf(state) || rideKnown(rideOf(state))?.state === 'cancelled';
-  $('another').hidden = busy || !['done', 'parked', 'stale'].includes(state.phase);
-  $('ask').hidden = busy || state.phase !== 'parked';
+  $('return').hidden = !booked || !currentUser();
+  $('cancel').hidden = !booked || !currentUser() || !rideOf(state) || rideKnown(rideOf(state))?.state === 'cancelled';
+  $('another').hidden = busy || !currentUser() || !['done', 'parked', 'stale'].includes(state.phase);
+  $('ask').hidden = busy || !currentUser() || state.phase !== 'parked';
   if (state.phase === 'sent' && state.attempts > 0 && attempted !== `${state.key} ${state.attempts}`) {
     attempted = `${state.key} ${state.attempts}`;
     log(state.attempts === 1 ? 'Sent.' : `Sent again, attempt ${state.attempts}, with the same key.`);
@@ -221,7 +233,7 @@ function show(state, busy) {
   }
   if (acting) {
     acting = false;
-    log(state.phase === 'done' ? `Booked${state.answer.replayed ? ' before; the stored answer' : ''}.` : 'Ended without a ride.');
+    log(endings[state.phase]?.(state) ?? 'Ended without a ride.');
     $('status').querySelector('h2')?.focus();
   }
 }

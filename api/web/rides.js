@@ -113,6 +113,8 @@ const said = {
   sent: ({ attempts, fields }) => notice('warn', `Cancelling ride ${fields.ride}`, element('p', {}, attempts > 1
     ? 'There is no answer yet. The same request goes again by itself, with the same key: it is refunded once.'
     : 'You may close this page or lose the network: it goes on from here when you return.')),
+  unknown: ({ fields, key }) => notice('warn', `Nobody knows whether ride ${fields.ride} is cancelled`,
+    element('p', {}, 'There was no answer, and now the service refuses your token. Sign in with another token of yours: the list below says how the ride stands. Support finds the request by this key: ', code(key))),
   done: ({ answer, fields }) => notice('good', `Ride ${fields.ride} is cancelled`, element('p', {},
     'The refund is on its way: ', code(answer.body?.ride?.stripe_refund_id), '.')),
   parked: ({ answer, key }) => notice('warn', 'A person has to look at this', element('p', {}, describe(answer)),
@@ -149,7 +151,7 @@ const cancellation = new Submission('cancellation', ({ ride }) => `/rides/${enco
   { method: 'DELETE', blank: { ride: '' }, onChange: show, onPause: pause });
 
 export function cancelRide(id) {
-  if (busy) return;
+  if (busy || !currentUser()) return;
   acting = true;
   const fields = { ride: String(id) };
   cancellation.renew(fields);

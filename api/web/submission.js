@@ -1,4 +1,5 @@
 import { ask, describe, uuid, verdict } from './api.js';
+import { authorizationOf, mayBeOf, onRefusal, placeOf } from './user.js';
 
 // A form whose request takes effect once, however often it is sent, from however many tabs, and whatever
 // happens to the network, the page or the browser meanwhile.
@@ -9,6 +10,9 @@ import { ask, describe, uuid, verdict } from './api.js';
 //   done    the request has succeeded, and there is an answer.
 //   parked  the service wants a person to look at the request. Do not send it with another key.
 //   stale   sent so long ago that the service may have forgotten the key. Sending it again could do it twice.
+// The state belongs to who sends it, and is continued for nobody else. It names its user and never holds a token. One
+// more phase is shown and never stored:
+//   unknown the request was sent and not answered, and the service has refused the user since. Nothing is sent.
 // One tab sends at a time, and the others wait for its lock. If that tab dies, one of the others continues.
 
 const kLongestAge = 24 * 3600_000;  // the service remembers a key for 72 hours
@@ -48,17 +52,21 @@ export class Submission {
   // Options: blank: the fields of an empty form. keepsKey: only renew() changes the key, and a done request may be
   // sent again. firstOnly: a field that only the first attempt sends. method: used instead of POST, without a body.
   constructor(name, path, { onChange, onPause, ...options }) {
-    this.#place = `rocket-rides.${name}`;
+    this.#place = placeOf(name);
     this.#path = path;
     this.#onChange = onChange;
     this.#onPause = onPause;
     this.#options = options;
     window.addEventListener('storage', (event) => {
-      if (event.key === this.#place || event.key === null) this.#adopt();
+      if (this.#place && (event.key === this.#place || event.key === null)) this.#adopt();
     });
     window.addEventListener('pageshow', (event) => event.persisted && this.#adopt());
     // Both events end a pause. A person who is offline is told so, and the form waits for the network instead.
     for (const change of ['online', 'offline']) window.addEventListener(change, () => this.sendNow());
+    onRefusal(() => {
+      this.sendNow();
+      if (!this.#busy) this.#adopt();
+    });
   }
 
   // Shows the stored state, and continues what was under way.
@@ -73,6 +81,7 @@ export class Submission {
   }
 
   async submit(user, fields) {
+    if (!authorizationOf(user)) return;
     const { key } = this.#shown;
     await this.#exclusively((stored) => {
       // Another tab was quicker: what it did is shown instead.
@@ -110,6 +119,7 @@ export class Submission {
 
   #adopt() {
     this.#shown = this.#load();
+    if (this.#shown.phase === 'sent' && !authorizationOf(this.#shown.user)) this.#shown = { ...this.#shown, phase: 'unknown' };
     this.#onChange(this.#shown, this.#busy || this.#shown.phase === 'sent');
     if (this.#shown.phase === 'sent') this.#exclusively(() => null);
   }
@@ -132,11 +142,14 @@ export class Submission {
   async #insist(state) {
     for (;;) {
       if (!navigator.onLine) await this.#untilOnline(state.attempts);
+      if (!authorizationOf(state.user)) return null;
       if (Date.now() - state.since > kLongestAge) return this.#save({ ...state, phase: 'stale' });
       state = this.#save({ ...state, attempts: state.attempts + 1 });
       this.#onChange(state, true);
       const answer = await this.#ask(state);
       const { key, user, fields } = state;
+      // That the user is refused now says nothing about the earlier attempts.
+      if (answer.status === 401 && state.attempts > 1 && !authorizationOf(user)) return null;
       const end = { key, user, fields, answer: { ...answer, at: Date.now() } };
       switch (verdict(answer)) {
         case 'success':
@@ -156,7 +169,8 @@ export class Submission {
   #ask(state) {
     const { method = 'POST' } = this.#options;
     const path = typeof this.#path === 'function' ? this.#path(state.fields) : this.#path;
-    return ask(method, path, { ...state, fields: method === 'POST' ? this.#fieldsOf(state) : undefined });
+    const { user, key } = state;
+    return ask(method, path, { user, key, fields: method === 'POST' ? this.#fieldsOf(state) : undefined });
   }
 
   #fieldsOf({ fields, attempts }) {
@@ -187,15 +201,16 @@ export class Submission {
   #load() {
     let stored = this.#memory;
     try {
-      if (!this.#unsaved) stored = JSON.parse(localStorage.getItem(this.#place)) ?? stored;
+      if (this.#place && !this.#unsaved) stored = JSON.parse(localStorage.getItem(this.#place)) ?? stored;
     } catch {
       // There is no storage, or no JSON in it.
     }
-    return isState(stored) ? stored : this.#save(this.#draft(this.#options.blank));
+    return isState(stored) && (stored.user === undefined || mayBeOf(stored.user)) ? stored : this.#save(this.#draft(this.#options.blank));
   }
 
   #save(state) {
     this.#memory = state;
+    if (!this.#place) return state;
     try {
       localStorage.setItem(this.#place, JSON.stringify(state));
       this.#unsaved = false;
