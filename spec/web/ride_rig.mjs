@@ -16,11 +16,11 @@ let browser;
 let shared;
 let booked;
 
-// Call it inside describe().
-export function useRidePage() {
+// Call it inside describe(). The environment is for the api.
+export function useRidePage(environment = {}) {
   before(async () => {
     database = createDatabase();
-    [api, browser] = await Promise.all([startApi(database.url), launchBrowser()]);
+    [api, browser] = await Promise.all([startApi(database.url, environment), launchBrowser()]);
     shared = await reuseProfile(browser, api.url);
   });
   after(async () => {

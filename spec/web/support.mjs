@@ -72,12 +72,17 @@ export async function startApi(databaseUrl, environment = {}, flags = []) {
   return { ...program, port: Number(port), url: `http://127.0.0.1:${port}` };
 }
 
-// Returns the Authorization header of a new API token. `flags` are such as '--scopes', 'read'.
-export function bearer(databaseUrl, ...flags) {
-  const token = execFileSync(path.join(binaries, 'api'), ['--create-token', user, '--name', 'spec', ...flags], {
+// Runs a command of the api, such as --list-tokens, and returns its output.
+export const runCommand = (databaseUrl, ...flags) =>
+  execFileSync(path.join(binaries, 'api'), flags, {
     encoding: 'utf8', env: { PATH: process.env.PATH, DATABASE_URL: databaseUrl }, stdio: ['ignore', 'pipe', 'ignore'] });
-  return `Bearer ${token.trim()}`;
-}
+
+// Returns a new API token. `flags` are such as '--scopes', 'read'.
+export const createToken = (databaseUrl, of, ...flags) =>
+  runCommand(databaseUrl, '--create-token', of, '--name', 'spec', ...flags).trim();
+
+// Returns the Authorization header of a new API token.
+export const bearer = (databaseUrl, ...flags) => `Bearer ${createToken(databaseUrl, user, ...flags)}`;
 
 export function launchBrowser() {
   return chromium.launch({
@@ -113,6 +118,7 @@ export async function reuseProfile(browser, base, options = {}) {
   await profile.addInitScript(() => {
     if (location.search !== '?fresh') return;
     localStorage.clear();
+    sessionStorage.clear();
     history.replaceState(null, '', location.pathname);
   });
   let current = await profile.newPage();
@@ -131,7 +137,8 @@ export async function reuseProfile(browser, base, options = {}) {
 }
 
 // Runs a command that a page shows in a shell, and returns its output.
-export const runInShell = (command) => execFileSync('bash', ['-c', command], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+export const runInShell = (command, environment = {}) =>
+  execFileSync('bash', ['-c', command], { encoding: 'utf8', env: { ...process.env, ...environment }, stdio: ['ignore', 'pipe', 'ignore'] });
 
 export async function eventually(probe, what, limit = 30_000) {
   for (const end = Date.now() + limit; ;) {
