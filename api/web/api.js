@@ -13,7 +13,7 @@ export async function ask(method, path, { user, token, key, fields } = {}) {
   const authorization = token ? `Bearer ${token}` : authorizationOf(user ?? null);
   if (user !== undefined && !authorization) return kSignedOut;
   const answer = await send(method, path, { authorization, key, fields });
-  if (answer.status === 401 && answer.body?.code && !token) refuse(user, describe(answer));
+  if (answer.status === 401 && answer.body?.code) refuse(user, describe(answer));
   return answer;
 }
 

@@ -97,13 +97,18 @@ function operation(path, method, { operationId, summary, description: text, para
     element('h4', {}, 'Answers'), element('ul', {}, ...Object.entries(responses).map(answer)));
 }
 
+// Where a security scheme puts the credentials.
+function credentials({ type, scheme, bearerFormat, name, in: place }) {
+  return type === 'http' ? ['header ', element('code', {}, `Authorization: ${scheme} ${bearerFormat}`)] : [place, ' ', element('code', {}, name)];
+}
+
 function show() {
   const operations = Object.entries(description.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, each]) => ({ path, method, each })));
   return [
     ...paragraphs(description.info.description),
-    ...Object.entries(description.components.securitySchemes).map(([, { name, in: place, description: text }]) =>
-      element('p', {}, 'Who asks is said in the ', place, ' ', element('code', {}, name), ': ', ...prose(text))),
+    ...Object.entries(description.components.securitySchemes).map(([, each]) =>
+      element('p', {}, 'Who asks is said in the ', ...credentials(each), ': ', ...prose(each.description))),
     element('nav', { class: 'contents', 'aria-label': 'Requests' }, element('ul', {}, ...operations.map(({ path, method, each }) =>
       element('li', {}, element('a', { href: `#${each.operationId}` }, `${method.toUpperCase()} ${path}`))))),
     ...description.tags.flatMap(({ name }) => [element('h2', {}, name[0].toUpperCase() + name.slice(1)),

@@ -1,6 +1,7 @@
 import { ask, describe, verdict } from './api.js';
 import { forgetToken, idOf, keepToken } from './token.js';
 import { currentUser, onRefusal } from './user.js';
+import { code } from './view.js';
 
 // Signing in with an API token, and signing out.
 
@@ -10,7 +11,7 @@ let turn = 0;
 
 function showUser() {
   const user = currentUser();
-  $('who').textContent = user ? `Token ${user}` : 'Not signed in';
+  $('who').replaceChildren(...(user ? ['Token ', code(user)] : ['Not signed in']));
   $('open-sign-in').hidden = user !== null;
   $('sign-out').hidden = user === null;
 }

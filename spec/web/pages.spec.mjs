@@ -161,6 +161,10 @@ describe('pages', () => {
       for (const part of ['Idempotency-Key in the header, required', 'origin_lat number -90 to 90', 'card_declined', 'stripe_charge_id']) {
         assert.ok(booking.includes(part), part);
       }
+      for (const part of ['in the header Authorization: bearer rr_ID_SECRET: An API token', 'in the header Authorization: The e-mail address']) {
+        await page.locator('#description', { hasText: part }).waitFor();
+      }
+      assert.doesNotMatch(await page.locator('#description').textContent(), /undefined/);
       assert.equal(await page.getByRole('link', { name: 'openapi.yaml', exact: true }).getAttribute('href'), '/openapi.yaml');
       for (const wrong of ['a: &b c', 'a: 1\n   b: 2', 'a: [1', 'a: {b: c} d', '- a\nb: c', 'a: b: c']) {
         assert.equal(await page.evaluate(async (yaml) => import('/web/yaml.js').then(({ parseYaml }) => parseYaml(yaml)).then(() => 'read', () => 'refused'), wrong), 'refused', wrong);

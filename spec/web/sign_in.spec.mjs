@@ -214,7 +214,7 @@ describe('signing in', () => {
   for (const viewport of [{ width: 320, height: 640 }, { width: 1280, height: 800 }]) {
     test(`moves nothing, and can be used by everybody, ${viewport.width} pixels wide`, async () => {
       await openOwn({ viewport });
-      const places = () => page.evaluate(() => ['h1', 'nav', '.user', '#form', '#sign-in form'].map((each) => document.querySelector(each).getBoundingClientRect()).map(({ y, height }) => [y, height]));
+      const places = () => page.evaluate(() => ['h1', 'nav', '.user', '#form', '#sign-in form'].map((each) => document.querySelector(each).getBoundingClientRect()).map(({ x, y, width, height }) => [x, y, width, height]));
       const outside = async () => (await places()).slice(0, 4);
       const before = await outside();
       await button('Sign in', header()).click();
