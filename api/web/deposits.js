@@ -34,7 +34,7 @@ const refreshBalance = reading(
 function setBusy(busy) {
   sending = busy;
   $('fields').disabled = busy || !currentUser();
-  $('submit').disabled = busy || !currentUser();
+  $('submit').disabled = busy;
   showWork();
 }
 

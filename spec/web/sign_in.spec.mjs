@@ -235,7 +235,7 @@ describe('signing in', () => {
   }
 
   test('is asked for by a page of its own, which browsers tell from the other one', async () => {
-    const other = await startApi(database.url, { AUTH: 'email' });
+    const other = await startApi(database.url, { AUTH: 'email', LAB: 'on' });
     try {
       for (const path of ['/', '/deposits']) {
         const [byToken, byEmail] = await Promise.all([api, other].map((each) => fetch(each.url + path)));

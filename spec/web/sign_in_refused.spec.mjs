@@ -65,7 +65,7 @@ describe('a refused token', () => {
   test('ends the attempts, whichever request learns of it', async () => {
     const token = newToken();
     await signIn(token);
-    await befall(answer(503, { code: 'overloaded', error: 'Not now.' }, { 'Retry-After': '3' }));
+    await befall(answer(503, { code: 'overloaded', error: 'Not now.' }, { 'Retry-After': '600' }));
     await button('Request ride').click();
     await page.getByText(/goes again in/).waitFor();
     revoke(token);
