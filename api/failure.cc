@@ -97,6 +97,8 @@ HttpResponse render(const Failure& failure, bool as_problem) {
     response.body = dump(body);
   }
   response.headers = failure.headers;
+  response.code = failure.code;
+  response.refused_user = failure.refused_user;
   if (concerns_key(failure.code)) {
     response.headers.emplace_back("Link", "</docs/idempotency>; rel=\"describedby\"; type=\"text/html\"");
   }

@@ -19,6 +19,8 @@ struct Failure {
   std::vector<std::pair<std::string, std::string>> headers;
   // What is missing, one sentence each. The body shows it unless it is empty.
   std::vector<std::string> missing{};
+  // The id of the user whose credentials are refused, if there is one. The body does not show it.
+  std::string refused_user{};
 };
 
 // The failure that the table in endpoints/failures.h has for this code.

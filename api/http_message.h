@@ -47,7 +47,10 @@ struct HttpResponse {
   std::string_view cache_control = "no-store";
   // The fields in addition to those that every response carries.
   std::vector<std::pair<std::string, std::string>> headers;
-  // For the limits of the caller. It is not sent.
+  // These are not sent. The code of a failure; the id of the user whose credentials were refused, if there is
+  // one; and what the limits of the caller count.
+  std::string code{};
+  std::string refused_user{};
   Usage usage{};
 
   // Returns the bytes to send, with the current date. `connection` is the value of Connection; empty: no such

@@ -15,12 +15,12 @@ constexpr pg::Statement kFindFault{"find_fault_of_credentials", R"sql(
 SELECT CASE WHEN revoked_at IS NOT NULL THEN 'revoked'
             WHEN expires_at <= now() THEN 'expired'
             WHEN $2 = ANY (scopes) THEN 'valid'
-            ELSE 'insufficient_scope' END AS fault
+            ELSE 'insufficient_scope' END AS fault, user_id
   FROM api_tokens WHERE token_hash = $1
 UNION ALL
 SELECT CASE WHEN disabled_at IS NOT NULL THEN 'disabled'
             WHEN $2 IN ('read', 'write') THEN 'valid'
-            ELSE 'insufficient_scope' END
+            ELSE 'insufficient_scope' END, id
   FROM users WHERE email = $1
 )sql"};
 
@@ -39,18 +39,25 @@ SELECT known.user_id FROM (SELECT $1::text AS credential) asked, LATERAL ()sql",
 )sql");
 constexpr pg::Statement kIdentify{"identify_user", kIdentifySql.data()};
 
+Failure failure_of(std::string_view fault, const std::string& credentials, const std::string& scope) {
+  if (fault == "revoked") return invalid_token("This API token was revoked.");
+  if (fault == "expired") return invalid_token("This API token has expired.");
+  if (fault == "insufficient_scope") return insufficient_scope(scope);
+  return unknown_user(credentials);
+}
+
 }  // namespace
 
 asio::awaitable<std::optional<Failure>> find_fault(pg::Lane& lane, std::string credentials, std::string scope,
                                                    std::string caller) {
   pg::Query query(kFindFault, pg::Params{credentials, scope});
   const pg::Result result = co_await run(lane, std::move(query), std::move(caller));
-  const std::string_view fault = result.empty() ? "unknown" : result.text(0, "fault");
+  if (result.empty()) co_return unknown_user(credentials);
+  const std::string_view fault = result.text(0, "fault");
   if (fault == "valid") co_return std::nullopt;
-  if (fault == "revoked") co_return invalid_token("This API token was revoked.");
-  if (fault == "expired") co_return invalid_token("This API token has expired.");
-  if (fault == "insufficient_scope") co_return insufficient_scope(scope);
-  co_return unknown_user(credentials);
+  Failure failure = failure_of(fault, credentials, scope);
+  failure.refused_user = result.text(0, "user_id");
+  co_return failure;
 }
 
 asio::awaitable<std::optional<std::string>> identify(pg::Lane& lane, std::string credentials) {

@@ -4,6 +4,9 @@
 #include <tuple>
 #include <utility>
 
+#include "api/admission.h"
+#include "api/client_address.h"
+
 namespace rocket::api {
 namespace {
 
@@ -17,6 +20,14 @@ constexpr const char* kOthers = "others";
 
 bool SecurityEvent::operator<(const SecurityEvent& other) const {
   return std::tie(what, user, from) < std::tie(other.what, other.user, other.from);
+}
+
+std::optional<SecurityEvent> security_event(const RequestContext& context, const HttpResponse& response) {
+  const bool is_suspect = response.status == 401 || response.status == 403 || response.status == 429;
+  if (!is_suspect || response.code == "credentials_missing") return std::nullopt;
+  std::string user = response.refused_user;
+  if (user.empty() && !is_address(context.caller)) user = context.caller;
+  return SecurityEvent{response.code, std::move(user), network_of(context.request.origin_ip)};
 }
 
 SecurityLog::SecurityLog(const Log& log, Clock clock)

@@ -5,8 +5,11 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 
+#include "api/http_message.h"
+#include "api/request_context.h"
 #include "rocket/base/log.h"
 
 namespace rocket::api {
@@ -22,6 +25,9 @@ struct SecurityEvent {
 
   bool operator<(const SecurityEvent& other) const;
 };
+
+// Returns the event if this answer is one.
+std::optional<SecurityEvent> security_event(const RequestContext& context, const HttpResponse& response);
 
 // Tells operators who was refused, from where, and why. An attacker may cause thousands of refusals a second,
 // so each event is logged at once when it is new, and then once a minute with the number of times. Its memory

@@ -89,6 +89,7 @@ Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const endp
       pages_(laboratory != nullptr, options.auth),
       admission_(options.admission, provider),
       limiter_(options.limits),
+      security_(log),
       overloaded_(render_both(failure("overloaded"))),
       too_many_requests_(render_both(failure("too_many_requests"))) {
   for (const endpoints::Endpoint& endpoint : endpoints) {
@@ -214,21 +215,20 @@ asio::awaitable<void> Service::answer(pg::Lane& lane, const Route& route,
   const bool should_identify = is_user && answering->context.credentials && answering->in_line &&
                                answering->in_line->should_identify() && !route.in_laboratory;
   if (!route.is_check) limiter_.end(answering->context, response);
+  if (should_identify) co_await identify_user(lane, answering->context, response.usage);
   // Give the slots back before the client can send its next request.
   answering->charge = {};
   answering->in_line.reset();
   answering->on_lane.reset();
   answering->responses->post({answering->from, finish(*answering, response)});
-  if (should_identify) co_await identify_user(lane, answering->context, response.usage);
 }
 
-// After the answer, so that no client waits for it.
+// Before the answer, so that the next request counts for the user.
 asio::awaitable<void> Service::identify_user(pg::Lane& lane, const RequestContext& context, Usage usage) {
   try {
-    const std::string& credentials = *context.credentials;
-    const auto user = co_await identify(lane, credentials);
+    const auto user = co_await identify(lane, *context.credentials);
     if (!user) co_return;
-    admission_.know(credentials, *user);
+    admission_.know(*context.credentials, *user);
     limiter_.identified(context, *user, usage);
   } catch (const std::exception&) {
     // The next request tries again. Until then, the work counts for the address.
@@ -255,8 +255,9 @@ HttpResponse Service::nothing_here(const RequestContext& context) const {
   return render(Failure{404, "not_found", "There is nothing at this path.", {}}, context.as_problem);
 }
 
-SerializedResponse Service::finish(const Answering& answering, const HttpResponse& response) const {
+SerializedResponse Service::finish(const Answering& answering, const HttpResponse& response) {
   const HttpRequest& request = answering.context.request;
+  if (auto event = security_event(answering.context, response)) security_.note(std::move(*event));
   if (log_.shows_info()) {
     const std::chrono::duration<double, std::milli> duration =
         std::chrono::steady_clock::now() - answering.since;
@@ -268,10 +269,11 @@ SerializedResponse Service::finish(const Answering& answering, const HttpRespons
                {"request_id", answering.context.request_id}},
               sentence_of(response));
   }
-  const auto answer = [&](const HttpResponse& complete) -> SerializedResponse {
-    return {complete.serialize(answering.context.request_id, request.connection_option(),
-                               request.method != "HEAD", common_fields_),
-            !request.keep_alive};
+  const auto answer = [&](const HttpResponse& whole) -> SerializedResponse {
+    const bool with_body = request.method != "HEAD";
+    return {
+        whole.serialize(answering.context.request_id, request.connection_option(), with_body, common_fields_),
+        !request.keep_alive};
   };
   if (options_.cors.allows_nobody()) return answer(response);
   HttpResponse shared = response;

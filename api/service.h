@@ -26,6 +26,7 @@
 #include "api/request_reader.h"
 #include "api/response_queue.h"
 #include "api/routes.h"
+#include "api/security_log.h"
 #include "rocket/base/log.h"
 #include "rocket/endpoints/endpoint.h"
 #include "rocket/idempotency/engine.h"
@@ -77,7 +78,7 @@ class Service {
   void tell_of_host(const HttpRequest& request);
   asio::awaitable<void> answer(pg::Lane& lane, const Route& route, std::unique_ptr<Answering> answering);
   asio::awaitable<void> identify_user(pg::Lane& lane, const RequestContext& context, Usage usage);
-  SerializedResponse finish(const Answering& answering, const HttpResponse& response) const;
+  SerializedResponse finish(const Answering& answering, const HttpResponse& response);
 
   pg::Lanes& lanes_;
   Readiness& readiness_;
@@ -92,6 +93,7 @@ class Service {
   std::vector<Route> routes_;
   Admission admission_;
   Limiter limiter_;
+  SecurityLog security_;
   // Each answer plain and as a problem. They are rendered once, because refusing must cost little under
   // overload.
   std::array<HttpResponse, 2> overloaded_;
