@@ -30,7 +30,7 @@ using namespace rocket;
 
 struct Options {
   LogOptions log;
-  process::DatabaseSettings database{.url = {}, .lanes = 2};
+  process::DatabaseSettings database{.urls = {}, .lanes = 2};
   completer::AbandonmentPolicy policy;
   process::WorkerLoop loop;
   endpoints::RideOptions rides;
@@ -101,7 +101,7 @@ int resume(const Options& options) {
 }
 
 std::vector<pg::Statement> statements_of(const endpoints::Endpoints& endpoints) {
-  std::vector<pg::Statement> all = endpoints.statements();
+  std::vector<pg::Statement> all = endpoints.statements_after_claim();
   for (const auto& more : {idempotency::key_statements(), completer::taking_statements()}) {
     all.insert(all.end(), more.begin(), more.end());
   }

@@ -24,4 +24,12 @@ std::vector<pg::Statement> Endpoints::statements() const {
   return all;
 }
 
+std::vector<pg::Statement> Endpoints::statements_after_claim() const {
+  std::vector<pg::Statement> all;
+  for (const Endpoint& endpoint : all_) {
+    for (const pg::Statement& statement : endpoint.flow.statements_after_claim()) all.push_back(statement);
+  }
+  return all;
+}
+
 }  // namespace rocket::endpoints

@@ -111,8 +111,10 @@ class Endpoints {
   const Endpoint& at(std::string_view method, std::string_view path) const;
   // Returns the endpoint that a request belongs to, or nullptr.
   const Endpoint* find(std::string_view method, std::string_view path) const;
-  // All statements of all phases.
+  // All statements of all phases, and those that claim keys.
   std::vector<pg::Statement> statements() const;
+  // The same without those that claim keys.
+  std::vector<pg::Statement> statements_after_claim() const;
   std::vector<Endpoint>::const_iterator begin() const { return all_.begin(); }
   std::vector<Endpoint>::const_iterator end() const { return all_.end(); }
 

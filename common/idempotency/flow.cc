@@ -91,6 +91,13 @@ const Stretch& Flow::after_call(std::string_view recovery_point) const {
 std::vector<pg::Statement> Flow::statements() const {
   std::vector<pg::Statement> all{claim_only_->statement()};
   if (claim_and_begin_) all.push_back(claim_and_begin_->statement());
+  for (const pg::Statement& each : statements_after_claim()) all.push_back(each);
+  return all;
+}
+
+std::vector<pg::Statement> Flow::statements_after_claim() const {
+  std::vector<pg::Statement> all;
+  all.reserve(statements_.size());
   for (const auto& each : statements_) all.push_back(each->statement());
   return all;
 }

@@ -144,6 +144,8 @@ class Flow {
   const Stretch& after_call(std::string_view recovery_point) const;
 
   std::vector<pg::Statement> statements() const;
+  // Those that take a key on, without those that claim it: a program that only resumes needs no others.
+  std::vector<pg::Statement> statements_after_claim() const;
 
  private:
   // What can happen at one step.
