@@ -97,7 +97,7 @@ void serve(const api::Options& options, process::StopSignal& stop) {
 int run(const api::Options& options, process::StopSignal& stop) {
   if (options.print_statements) return print_statements(options);
   if (options.users.is_asked()) {
-    return options.users.run(options.database.connection_options("api"), options.provider);
+    return options.users.run(options.database.owner_connection_options("api"), options.provider);
   }
   serve(options, stop);
   return 0;

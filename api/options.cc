@@ -146,6 +146,10 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
     return unsafe_start(dangers_of(surroundings_of(options)), options.allow_unsafe);
   });
   settings.require([&]() -> std::optional<std::string> {
+    if (!options.users.is_asked()) return std::nullopt;
+    return options.database.urls.owner_mistake(options.database.allow_plaintext);
+  });
+  settings.require([&]() -> std::optional<std::string> {
     auto cors = CorsPolicy::parse(options.cors_origins);
     if (!cors)
       return "API_CORS_ORIGINS must be origins, such as https://app.example.com, http://localhost:3000";

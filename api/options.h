@@ -21,7 +21,7 @@ namespace rocket::api {
 struct Options {
   LogOptions log;
   // While the database is away, a client gets an answer within two seconds.
-  process::DatabaseSettings database{.url = {}, .timeout = std::chrono::milliseconds(1200), .lanes = 2};
+  process::DatabaseSettings database{.urls = {}, .timeout = std::chrono::milliseconds(1200), .lanes = 2};
   ServerOptions server;
   std::int64_t port = 5000;
   std::int64_t server_threads = 1;

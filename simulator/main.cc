@@ -77,7 +77,7 @@ int simulate(const Options& options, process::StopSignal& stop) {
   // The result of a run is always shown, whatever the log level.
   const Log report = log.with_info();
   std::optional<Database> database;
-  if (!options.database_url.empty()) database.emplace(options.database_url, log, stop);
+  if (const std::string& url = options.database.for_work(); !url.empty()) database.emplace(url, log, stop);
   Witness witness(log, options.verifies() ? kMaxRememberedAnswers : 0);
 
   if (!options.verify_only) send(options, database ? &*database : nullptr, log, report, witness, stop);

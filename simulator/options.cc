@@ -98,10 +98,7 @@ std::optional<int> read_options(int argc, const char* const* argv, Options& opti
   Settings settings("simulator", "random traffic against the api, and checks of what came of it");
   add_traffic(settings, options, address);
   add_verification(settings, options);
-  // Environment only: a connection string may hold a password, and command lines are visible to others.
-  settings.add_secret({"DATABASE_URL"},
-                      "PostgreSQL connection string or URI; without it, no users of our own",
-                      options.database_url);
+  options.database.add_to(settings, "PostgreSQL connection string or URI; without it, no users of our own");
   process::add_allow_plaintext(settings, options.allow_plaintext);
   options.log.add_to(settings);
 
@@ -115,11 +112,11 @@ std::optional<int> read_options(int argc, const char* const* argv, Options& opti
     return "an api on any free port can only be found with --url";
   });
   settings.require([&]() -> std::optional<std::string> {
-    if (options.database_url.empty()) {
+    if (options.database.for_work().empty()) {
       if (options.verifies()) return "--verify needs DATABASE_URL";
       return std::nullopt;
     }
-    return process::database_url_mistake(options.database_url, options.allow_plaintext);
+    return options.database.mistake(options.allow_plaintext);
   });
   settings.require([&]() -> std::optional<std::string> {
     // Without a duration, only a stop signal ends the traffic. The process must then end soon and has no time

@@ -7,6 +7,7 @@
 
 #include "rocket/base/log.h"
 #include "rocket/idempotency/times.h"
+#include "rocket/process/database_settings.h"
 
 namespace rocket::simulator {
 
@@ -28,7 +29,7 @@ struct Options {
   // Time between two progress lines. 0: none before the end.
   std::chrono::milliseconds progress{0};
   // Empty: no database.
-  std::string database_url;
+  process::DatabaseUrls database;
   bool allow_plaintext = false;
 
   bool verify = false;

@@ -21,6 +21,9 @@ class Settings {
  public:
   Settings(std::string process, std::string purpose);
 
+  // The name of the process, such as "api".
+  const std::string& process() const { return process_; }
+
   void add(std::string flag, std::vector<std::string> variables, std::string unit, std::string help,
            std::int64_t& target, std::int64_t least, std::int64_t most);
   void add(std::string flag, std::vector<std::string> variables, std::string help,
