@@ -103,7 +103,8 @@ export function showBoard(board) {
   $('leases').textContent = board.leases;
   $('retried').textContent = board.retried;
   $('workers').textContent = board.workers.map(({ name, connections, idle_s: idle }) =>
-    `${name}: ${connections} connection${connections === 1 ? '' : 's'}, ${idle < 1.5 ? 'now' : `${Math.round(idle)} s ago`}`).join(' · ') || 'none';
+    // Only a role that may read all statistics is told how long others have been idle.
+    `${name}: ${connections} connection${connections === 1 ? '' : 's'}${idle === null ? '' : idle < 1.5 ? ', now' : `, ${Math.round(idle)} s ago`}`).join(' · ') || 'none';
 
   fillTable('unfinished', board.under_way.map((each) => row(code(`${each.key}…`), each.request, each.user, each.point,
     each.leased ? `${each.lease_age_s} s` : 'none', each.attempts, each.error)), 7, 'None: everything is finished.');

@@ -37,12 +37,26 @@ is_private() {
   [[ $1 =~ ^postgresql://postgres@%2Ftmp%2Frocket-rides-[0-9]+-[0-9a-f]{16}:5432/rocket_rides$ ]]
 }
 
+# url_of_role URL PROCESS: prints the URL of a private PostgreSQL with the role of this process, such as api.
+url_of_role() { printf '%s\n' "${1/#postgresql:\/\/postgres@/postgresql:\/\/rocket_$2@}"; }
+
 # given_database: prints the DATABASE_URL that a person wrote into .env, else that of the environment, else nothing.
 given_database() {
   local url
   url=$(in_env_file DATABASE_URL) || url=''
   [[ -n $url ]] && ! is_private "$url" || url=${DATABASE_URL:-}
   printf '%s\n' "$url"
+}
+
+# expect_no_own_urls: ends the script if a person gave one of the processes a URL of its own, but no DATABASE_URL. The
+# others would work in the private PostgreSQL, which is another database.
+expect_no_own_urls() {
+  local process variable
+  for process in api completer enqueuer reaper simulator; do
+    variable=${process^^}_DATABASE_URL
+    [[ -z $(setting "$variable") ]] ||
+      die "$variable is set, but DATABASE_URL is not; set it to the same database, with the role that owns its tables"
+  done
 }
 
 # run_psql URL OPTION...: runs psql on that database. A password in the URL is passed in the environment, because

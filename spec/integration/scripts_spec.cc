@@ -84,6 +84,36 @@ TEST_F(Scripts, TellAPersonsDatabaseFromTheirOwn) {
   EXPECT_EQ(given("", ""), "\n");
 }
 
+TEST_F(Scripts, GiveAProcessItsRoleOnlyInTheirOwnDatabase) {
+  const std::string place = "%2Ftmp%2Frocket-rides-1000-0123456789abcdef:5432/rocket_rides";
+  const std::string own = "postgresql://postgres@" + place;
+  write("api", "#!/bin/sh\nprintf '%s|%s|%s' \"$DATABASE_URL\" \"$API_DATABASE_URL\" \"$1\"\n");
+  const auto given = [&](const Environment& environment) {
+    return run_to_end(source_dir() + "/bin/support/as-role", environment,
+                      {(folder_ / "api").string(), "--flag"})
+        .output;
+  };
+  EXPECT_EQ(given({{"DATABASE_URL", own}}), own + "|postgresql://rocket_api@" + place + "|--flag");
+  // What a person gave is left alone, also where bin/setup had made a database before.
+  EXPECT_EQ(given({{"DATABASE_URL", "postgresql://postgres@db/mine"}}),
+            "postgresql://postgres@db/mine||--flag");
+  EXPECT_EQ(given({{"DATABASE_URL", own}, {"API_DATABASE_URL", "postgresql://me@db/mine"}}),
+            own + "|postgresql://me@db/mine|--flag");
+  EXPECT_EQ(given({}), "||--flag");
+}
+
+TEST_F(Scripts, WantNoTwoDatabases) {
+  const std::string check = "(expect_no_own_urls) || echo refused";
+  EXPECT_EQ(run(check), "");
+  EXPECT_EQ(run(check, {{"DATABASE_URL", "postgresql://owner@db/rides"}}), "");
+  const std::string refused = run(check, {{"REAPER_DATABASE_URL", "postgresql://reaper@db/rides"}});
+  EXPECT_NE(refused.find("REAPER_DATABASE_URL is set, but DATABASE_URL is not"), std::string::npos)
+      << refused;
+  EXPECT_NE(refused.find("refused"), std::string::npos) << refused;
+  write(".env", "API_DATABASE_URL=postgresql://api@db/rides\n");
+  EXPECT_NE(run(check).find("API_DATABASE_URL is set"), std::string::npos);
+}
+
 TEST_F(Scripts, ShowNoPasswordOfADatabaseToOthers) {
   struct Case {
     std::string url;

@@ -215,9 +215,11 @@ TEST(SimulatorTraffic, GoesToTheApiWhateverPortTheProcfileGivesIt) {
     offset += 100;
     if (line.starts_with("simulator: ")) command = line.substr(line.find(' ') + 1);
   }
-  const std::string folder = "build/bin/";
-  ASSERT_NE(command.find(folder), std::string::npos) << command;
-  command.replace(command.find(folder), folder.size(), bin_dir() + "/");
+  for (const auto& [folder, place] : {std::pair<std::string, std::string>("build/bin/", bin_dir() + "/"),
+                                      {"bin/support/", source_dir() + "/bin/support/"}}) {
+    ASSERT_NE(command.find(folder), std::string::npos) << command;
+    command.replace(command.find(folder), folder.size(), place);
+  }
 
   const std::string port = std::to_string(api.port());
   const std::string own_port = std::to_string(api.port() + offset);
