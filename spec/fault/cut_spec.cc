@@ -20,6 +20,7 @@
 #include "spec/support/examples.h"
 #include "spec/support/ledger.h"
 #include "spec/support/requests.h"
+#include "spec/support/roles.h"
 #include "spec/support/time_limits.h"
 
 // The connection to the database is cut at each message of the protocol: while it connects, before BEGIN,
@@ -128,18 +129,18 @@ INSTANTIATE_TEST_SUITE_P(Of, CutAtEachMessage, testing::ValuesIn(all_cases()), [
   return name_of(*each.param.endpoint) + (each.param.direction == To::kServer ? "ToServer" : "ToClient");
 });
 
-// A server that asks this user for a password, so that there are messages before the session begins.
+// A server that asks the api for a password, so that there are messages before the session begins.
 class CutWhileConnecting : public testing::Test {
  protected:
   CutWhileConnecting() {
     const std::string file = session_.value("SHOW hba_file");
-    session_.execute("CREATE ROLE rider SUPERUSER LOGIN PASSWORD 'secret'");
-    session_.execute("COPY (VALUES ('local all rider scram-sha-256'), ('local all all trust')) TO '" + file +
-                     "'");
+    session_.execute("ALTER ROLE rocket_api PASSWORD 'secret'");
+    session_.execute("COPY (VALUES ('local all rocket_api scram-sha-256'), ('local all all trust')) TO '" +
+                     file + "'");
     session_.execute("SELECT pg_reload_conf()");
     const bool asks = eventually([&] {
       try {
-        SqlSession(url_with(cluster_.url(), {{"user", "rider"}}));
+        SqlSession(url_of_role(cluster_.url(), "api"));
         return false;
       } catch (const std::runtime_error&) {
         return true;
@@ -151,7 +152,7 @@ class CutWhileConnecting : public testing::Test {
   PrivateCluster cluster_;
   SqlSession session_{cluster_.url()};
   Ledger ledger_;
-  CuttingProxy proxy_{url_with(cluster_.url(), {{"user", "rider"}, {"password", "secret"}})};
+  CuttingProxy proxy_{url_with(cluster_.url(), {{"user", "rocket_api"}, {"password", "secret"}})};
 };
 
 // Cuts at each message with which a connection begins: start-up, password, session settings. A later cut

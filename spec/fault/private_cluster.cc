@@ -15,6 +15,7 @@
 
 #include "spec/support/eventually.h"
 #include "spec/support/paths.h"
+#include "spec/support/roles.h"
 #include "spec/support/sql_session.h"
 
 namespace rocket::spec {
@@ -53,7 +54,9 @@ std::string run_script(const std::string& command, const std::string& directory,
 // Makes the database in the server of this directory, which must be running.
 void make_database(const std::string& directory) {
   SqlSession(run_script("url", directory, "postgres")).execute("CREATE DATABASE rides");
-  SqlSession(run_script("url", directory, "rides")).execute(schema());
+  const std::string url = run_script("url", directory, "rides");
+  SqlSession(url).execute(schema());
+  load_roles(url);
 }
 
 // The directory of a stopped server that has this database. Tests copy it, because making one takes seconds

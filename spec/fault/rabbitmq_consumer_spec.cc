@@ -52,6 +52,7 @@ class HeavyRabbitMqConsumer : public testing::Test {
     database_.execute("CREATE SCHEMA donations; SET search_path TO donations");
     database_.execute(contents_of(prefix() + "/share/rocket_rides/engine.sql"));
     database_.execute(contents_of(source_dir() + "/spec/consumer/schema.sql"));
+    database_.execute(contents_of(source_dir() + "/spec/consumer/roles.sql"));
     const Finished made = run_to_end("enqueuer", for_enqueuer(), {"--create-queue"});
     EXPECT_EQ(made.exit.code, 0) << made.output;
   }
@@ -61,7 +62,8 @@ class HeavyRabbitMqConsumer : public testing::Test {
   }
   std::unique_ptr<ChildProcess> start_consumer() const {
     Environment environment = provider_.environment();
-    environment["DATABASE_URL"] = url_with(database_.url(), {{"options", "-c search_path=donations"}});
+    environment["DONATIONS_DATABASE_URL"] =
+        url_with(database_.url(), {{"user", "donations"}, {"options", "-c search_path=donations"}});
     environment["JOB_QUEUE"] = rabbitmq_->url();
     environment["LEASE_S"] = "2";
     return std::make_unique<ChildProcess>(folder_ / "build" / "donations", environment);

@@ -20,6 +20,7 @@
 #include "spec/support/eventually.h"
 #include "spec/support/paths.h"
 #include "spec/support/requests.h"
+#include "spec/support/roles.h"
 #include "spec/support/test_database.h"
 
 // What a process does while nobody reads its log.
@@ -74,7 +75,8 @@ class LogPipe {
 std::unique_ptr<ChildProcess> run_into(const std::string& output, const std::string& program,
                                        const Environment& environment) {
   const std::string command = "exec '" + spec::program(program) + "' >'" + output + "' 2>/dev/null";
-  return std::make_unique<ChildProcess>("/bin/sh", environment, std::vector<std::string>{"-c", command});
+  return std::make_unique<ChildProcess>("/bin/sh", with_role(program, environment),
+                                        std::vector<std::string>{"-c", command});
 }
 
 void stage_job(TestDatabase& database, const std::string& id) {

@@ -17,6 +17,7 @@
 #include "spec/support/parallel_replays.h"
 #include "spec/support/paths.h"
 #include "spec/support/requests.h"
+#include "spec/support/roles.h"
 #include "spec/support/test_database.h"
 
 // A database that answers but is of no use, because something in it is missing or the role lacks a right.
@@ -169,6 +170,7 @@ class Encoding : public testing::TestWithParam<std::string> {
     maintenance_.execute("CREATE DATABASE " + name_ + " ENCODING '" + GetParam() +
                          "' LOCALE 'C' TEMPLATE template0");
     SqlSession(url_).execute(schema());
+    load_roles(url_);
   }
   ~Encoding() override { maintenance_.execute("DROP DATABASE " + name_ + " WITH (FORCE)"); }
 

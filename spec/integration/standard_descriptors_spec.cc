@@ -11,6 +11,7 @@
 #include "spec/support/child_process.h"
 #include "spec/support/eventually.h"
 #include "spec/support/paths.h"
+#include "spec/support/roles.h"
 #include "spec/support/test_database.h"
 
 // Some supervisors start processes without standard input, output or error.
@@ -57,7 +58,8 @@ TEST_P(StandardDescriptors, MayBeClosed) {
   }
   database_.execute("INSERT INTO staged_jobs (job_id, job_name, job_args) VALUES ($1::uuid, 'spec', '{}')",
                     {random_uuid()});
-  const ChildProcess process("/bin/sh", environment, {"-c", "exec '" + program(name) + "'" + closing(set)});
+  const ChildProcess process("/bin/sh", with_role(name, environment),
+                             {"-c", "exec '" + program(name) + "'" + closing(set)});
   EXPECT_TRUE(eventually([&] {
     return database_.number(
                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "

@@ -17,6 +17,7 @@
 #include "spec/support/paths.h"
 #include "spec/support/payment_provider.h"
 #include "spec/support/requests.h"
+#include "spec/support/roles.h"
 #include "spec/support/test_database.h"
 
 // What every process promises to its operator.
@@ -189,7 +190,8 @@ TEST_P(WorkerProcess, StopsOnSighup) {
 
 TEST_P(WorkerProcess, GoesOnAfterSighupWhereNohupStartedIt) {
   TestDatabase database;
-  const ChildProcess process("/usr/bin/nohup", environment(database.url()), {program(GetParam().name)});
+  const ChildProcess process("/usr/bin/nohup", with_role(GetParam().name, environment(database.url())),
+                             {program(GetParam().name)});
   process.wait_for_line(GetParam().running);
   process.kill(SIGHUP);
   EXPECT_FALSE(process.wait_for_exit(std::chrono::milliseconds(200)).has_value());

@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "spec/support/paths.h"
+#include "spec/support/roles.h"
 
 namespace rocket::spec {
 namespace {
@@ -30,7 +31,7 @@ ApiProcess::ApiProcess(const std::string& database_url, const Environment& envir
     : process_("api", complete(environment, database_url), flags), port_(port_of_its_log()) {}
 
 ApiProcess::ApiProcess(const TestDatabase& database, const Environment& environment, OpenFiles files)
-    : process_("/bin/sh", complete(environment, database.url()),
+    : process_("/bin/sh", with_role("api", complete(environment, database.url())),
                {"-c", "ulimit -n " + std::to_string(files.limit) + " && exec " + program("api")}),
       port_(port_of_its_log()) {}
 

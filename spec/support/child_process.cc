@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "spec/support/paths.h"
+#include "spec/support/roles.h"
 
 namespace rocket::spec {
 namespace {
@@ -76,7 +77,7 @@ ChildProcess::ChildProcess(const std::string& program, const Environment& enviro
   if (::access(arguments[0].c_str(), X_OK) != 0) {
     throw std::system_error(errno, std::generic_category(), arguments[0]);
   }
-  std::vector<std::string> entries = complete_environment(environment);
+  std::vector<std::string> entries = complete_environment(with_role(program, environment));
   const std::vector<char*> argument_pointers = pointers_to(arguments);
   const std::vector<char*> environment_pointers = pointers_to(entries);
 

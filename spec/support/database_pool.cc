@@ -9,6 +9,7 @@
 
 #include "rocket/base/ids.h"
 #include "spec/support/paths.h"
+#include "spec/support/roles.h"
 #include "spec/support/test_database.h"
 
 namespace rocket::spec {
@@ -27,8 +28,8 @@ std::string fingerprint(const std::string& text) {
   return hex.str();
 }
 
-std::string template_name() { return "rocket_spec_template_" + fingerprint(schema()); }
-std::string free_prefix() { return "rocket_spec_free_" + fingerprint(schema()) + "_"; }
+std::string template_name() { return "rocket_spec_template_" + fingerprint(schema() + roles()); }
+std::string free_prefix() { return "rocket_spec_free_" + fingerprint(schema() + roles()) + "_"; }
 
 std::string unique(std::string prefix) {
   for (const char c : random_uuid()) {
@@ -112,6 +113,7 @@ std::string DatabasePool::ensure_template() {
     {
       SqlSession session(url_of(half_made));
       session.execute(schema());
+      load_roles(url_of(half_made));
       catalog = session.value(kCatalog);
     }
     maintenance_.execute("COMMENT ON DATABASE " + half_made + " IS '" + catalog + "'");

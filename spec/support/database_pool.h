@@ -6,9 +6,9 @@
 
 namespace rocket::spec {
 
-// The databases of tests, each with schema.sql loaded. A test that has ended leaves its database to another
-// one, because to empty a database takes the server a tenth of the time that it takes to make one, and
-// sessions start faster in it.
+// The databases of tests, each with schema.sql and the rights of the roles loaded. A test that has ended
+// leaves its database to another one, because to empty a database takes the server a tenth of the time that
+// it takes to make one, and sessions start faster in it.
 //
 // The schema is loaded once per server, into a template named after the hash of schema.sql; a new database is
 // a copy of it. Several test processes may do all this at once. Not thread safe.

@@ -29,4 +29,10 @@ const std::string& schema() {
   return text;
 }
 
+const std::string& roles() {
+  static const std::string text = contents_of(source_dir() + "/bin/support/roles.sql") +
+                                  contents_of(source_dir() + "/spec/with_tips/roles.sql");
+  return text;
+}
+
 }  // namespace rocket::spec

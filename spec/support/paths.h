@@ -15,5 +15,7 @@ std::string program(const std::string& name);
 std::string contents_of(const std::string& path);
 // The SQL of the database that these programs need.
 const std::string& schema();
+// The SQL that gives their roles the rights that they need there, to be run after it.
+const std::string& roles();
 
 }  // namespace rocket::spec

@@ -39,7 +39,7 @@ PgBouncer::~PgBouncer() {
 }
 
 std::string PgBouncer::url(const TestDatabase& database) const {
-  return "postgresql://anybody@127.0.0.1:" + std::to_string(port_) + "/" + database.name();
+  return url_with(database.url(), {{"host", "127.0.0.1"}, {"port", std::to_string(port_)}});
 }
 
 void PgBouncer::change_pool_mode(const std::string& pool_mode) {
@@ -53,11 +53,18 @@ void PgBouncer::write_settings(const std::string& pool_mode) const {
   file << "[databases]\n*";
   const pg::Keywords server = pg::servers_in(maintenance_url()).front();
   file << " =";
-  for (const char* keyword : {"host", "port", "user", "password"}) {
+  for (const char* keyword : {"host", "port"}) {
     if (server.contains(keyword)) file << ' ' << keyword << "='" << server.at(keyword) << "'";
   }
+  // Each role logs in at the server as itself.
+  std::ofstream users(directory_ / "users.txt");
+  const std::string password = server.contains("password") ? server.at("password") : "";
+  for (const char* process : {"api", "completer", "enqueuer", "reaper"}) {
+    users << "\"rocket_" << process << "\" \"" << password << "\"\n";
+  }
   file << "\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = " << port_
-       << "\nunix_socket_dir =\nauth_type = any\npool_mode = " << pool_mode << '\n'
+       << "\nunix_socket_dir =\nauth_type = trust\nauth_file = " << (directory_ / "users.txt").string()
+       << "\npool_mode = " << pool_mode << '\n'
        << settings_ << '\n';
 }
 

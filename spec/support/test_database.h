@@ -10,7 +10,8 @@ namespace rocket::spec {
 // A database of its own for one test, as schema.sql makes it. Every connection to it ends when this object
 // goes.
 //
-// SPEC_DATABASE_URL names a maintenance database (such as "postgres") whose user may create databases.
+// SPEC_DATABASE_URL names a maintenance database (such as "postgres") whose user may create databases
+// and roles. The roles of roles.h must be able to log in there.
 //
 // Time does not pass in specs: rows are aged instead, as with pass_lease() below.
 class TestDatabase {

@@ -19,17 +19,28 @@ function withDatabase(connection, name) {
   return uri ? `${uri[1]}/${name}${uri[2] ?? ''}` : `${connection} dbname=${name}`;
 }
 
-// Creates a database with the schema. Call drop() at the end.
+// Each of these programs has a role of its own; see bin/support/roles.sql.
+const withRole = ['api', 'completer', 'enqueuer', 'reaper', 'simulator'];
+// The last user counts, in both kinds.
+function urlOfRole(connection, program) {
+  if (!/^postgres(ql)?:/.test(connection)) return `${connection} user=rocket_${program}`;
+  return `${connection}${connection.includes('?') ? '&' : '?'}user=rocket_${program}`;
+}
+
+// Creates a database with the schema and the roles. Call drop() at the end.
 export function createDatabase() {
   const server = process.env.SPEC_DATABASE_URL;
   if (!server) throw new Error('SPEC_DATABASE_URL is not set; run the specs with bin/test');
   const name = `web_${randomBytes(6).toString('hex')}`;
+  // Roles that are made get the password of the URL.
+  const given = decodeURIComponent(/^[^/]*\/\/[^/@:]*:([^/@]*)@/.exec(server)?.[1] ?? '');
+  const password = given && `-c rocket.password=${given.replace(/[\\ ]/g, '\\$&')}`;
   const run = (url, ...args) =>
     execFileSync(psql, ['-X', '-q', '-At', '-v', 'ON_ERROR_STOP=1', '-d', url, ...args], {
-      encoding: 'utf8', env: { ...process.env, PGOPTIONS: '-c client_min_messages=warning' } }).trim();
+      encoding: 'utf8', env: { ...process.env, PGOPTIONS: `-c client_min_messages=warning ${password}` } }).trim();
   run(server, '-c', `CREATE DATABASE ${name}`);
   const url = withDatabase(server, name);
-  run(url, '-f', path.join(root, 'schema.sql'));
+  run(url, '-f', path.join(root, 'schema.sql'), '-f', path.join(root, 'bin/support/roles.sql'));
   return {
     url,
     query: (sql) => run(url, '-c', sql),
@@ -40,6 +51,10 @@ export function createDatabase() {
 
 // Starts one of our programs. Its output is kept. line(text) waits for a line that contains the text.
 export function startProgram(program, environment, flags = []) {
+  const { DATABASE_URL: url } = environment;
+  if (url && withRole.includes(program)) {
+    environment = { [`${program.toUpperCase()}_DATABASE_URL`]: urlOfRole(url, program), ...environment };
+  }
   const child = spawn(path.join(binaries, program), flags,
     { env: { PATH: process.env.PATH, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
