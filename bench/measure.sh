@@ -49,7 +49,7 @@ server_on() {
 # Makes a new database with a thousand riders, and a function that makes time-ordered ids as the api does.
 fresh_database() {
   "$psql" -X -q -d "$maintenance" -c 'DROP DATABASE IF EXISTS bench' -c 'CREATE DATABASE bench' 2>/dev/null
-  sql -f "$root/schema.sql" >/dev/null
+  sql -f "$root/schema.sql" -f "$root/bin/support/roles.sql" >/dev/null
   sql -c "INSERT INTO users (email, stripe_customer_id)
           SELECT 'rider-' || i || '@example.com', 'cus_' || i FROM generate_series(0, 999) i"
   sql -c "CREATE FUNCTION id_of(at timestamptz, i bigint) RETURNS uuid LANGUAGE sql AS
@@ -66,7 +66,8 @@ start() {
     variables+=("$1")
     shift
   done
-  env LOG_LEVEL=warn "${variables[@]}" "${serving[@]}" "$bin/$name" "$@" >>"$work/$name.log" 2>&1 &
+  env LOG_LEVEL=warn "${name^^}_DATABASE_URL=$(url_of_role "$DATABASE_URL" "$name")" "${variables[@]}" \
+    "${serving[@]}" "$bin/$name" "$@" >>"$work/$name.log" 2>&1 &
   started=$!
   running[$started]=1
 }

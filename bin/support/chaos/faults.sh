@@ -148,14 +148,14 @@ fault_stall() {
 
 fault_kill_backend() {
   local victim
-  victim=$(sql -c "SELECT pid FROM pg_stat_activity WHERE usename = 'rocket' ORDER BY pid OFFSET ${target#* } LIMIT 1")
+  victim=$(sql -c "SELECT pid FROM pg_stat_activity WHERE usename LIKE 'rocket_%' ORDER BY pid OFFSET ${target#* } LIMIT 1")
   [[ -z $victim ]] || kill -KILL "$victim" 2>/dev/null || true
   pause_ms 300
   within 60 sql -c 'SELECT 1' || wrong "PostgreSQL does not come back"
 }
 
 cut_connections() {
-  sql -c "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'rocket'" >/dev/null
+  sql -c "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename LIKE 'rocket_%'" >/dev/null
 }
 
 fault_cut() {
@@ -173,10 +173,10 @@ fault_crash() {
 }
 
 fault_exhausted() {
-  sql -c "ALTER ROLE rocket CONNECTION LIMIT ${target%% *}"
+  sql -c "ALTER DATABASE chaos CONNECTION LIMIT ${target%% *}"
   cut_connections
   pause_ms "$hold"
-  sql -c 'ALTER ROLE rocket CONNECTION LIMIT -1'
+  sql -c 'ALTER DATABASE chaos CONNECTION LIMIT -1'
 }
 
 fault_locked() {
@@ -185,11 +185,15 @@ fault_locked() {
 
 # A new limit applies to new sessions only, so the connections are cut before and after.
 fault_timeout() {
-  sql -c "ALTER ROLE rocket SET $kind = '100ms'"
+  alter_roles "SET $kind = '100ms'"
   cut_connections
   fault_locked
-  sql -c "ALTER ROLE rocket RESET $kind"
+  alter_roles "RESET $kind"
   cut_connections
+}
+alter_roles() {
+  local program
+  for program in "${programs[@]}" simulator; do sql -c "ALTER ROLE rocket_$program $1"; done
 }
 
 fault_killed_and_crash() {

@@ -47,8 +47,8 @@ free_port() {
   printf '%s' "$candidate"
 }
 
-# Apis and completers know the database by a host name, which needs TCP. Only our role may connect over TCP, and only
-# with a password. All others use the socket.
+# Apis and completers know the database by a host name, which needs TCP. Only their roles may connect over TCP, and only
+# with a password. All others use the socket. The role rocket owns the tables, and no process uses it.
 start_database() {
   local password=$SRANDOM$SRANDOM$SRANDOM
   port[database]=$(free_port)
@@ -56,24 +56,25 @@ start_database() {
   start_server
   admin_url=$("$private_postgres" url "$work/postgres" postgres "port=${port[database]}")
   sql <<END
-CREATE ROLE rocket LOGIN PASSWORD '$password';
+CREATE ROLE rocket LOGIN CREATEROLE;
 CREATE DATABASE chaos OWNER rocket;
 SELECT current_setting('hba_file') AS rules \\gset
-COPY (VALUES ('local all all trust'), ('host chaos rocket 127.0.0.1/32 scram-sha-256')) TO :'rules';
+COPY (VALUES ('local all all trust'), ('host chaos rocket_api,rocket_completer 127.0.0.1/32 scram-sha-256')) TO :'rules';
 END
   "$private_postgres" stop "$work/postgres"
   server_settings+=("listen_addresses='127.0.0.1'")
   start_server
   admin_url=${admin_url%/*}/chaos
-  export PGPASSWORD=$password DATABASE_URL=${admin_url/postgres@/rocket@}
-  url_by_name="postgresql://rocket@local.test:${port[database]}/chaos?sslmode=disable"
+  PGOPTIONS="-c client_min_messages=warning -c rocket.password=$password" "$psql" -X -q -v ON_ERROR_STOP=1 \
+    -d "${admin_url/postgres@/rocket@}" -f "$root/schema.sql" -f "$root/bin/support/roles.sql" >/dev/null
+  export PGPASSWORD=$password
+  SIMULATOR_DATABASE_URL=$(url_of_role "$admin_url" simulator)
+  export SIMULATOR_DATABASE_URL
 }
 
 start_system() {
   local program i
   start_database
-  PGOPTIONS='-c client_min_messages=warning' \
-    "$psql" -X -q -v ON_ERROR_STOP=1 -d "$DATABASE_URL" -f "$root/schema.sql" >/dev/null
   # Short times, so that recovery takes seconds. Completers practically never give up, so no key may be parked. Few users
   # send all traffic, and one of them has the only bad card, so users have no limits.
   export API_REQUESTS_PER_S=0 API_FAILED_CREDENTIALS_PER_MIN=0 API_DECLINES_PER_H=0 API_UNFINISHED_KEYS_PER_H=0 \
@@ -111,12 +112,15 @@ tell_provider() { curl -sf -m 5 -o /dev/null -d "${2:-}" "http://127.0.0.1:${por
 
 # start NAME [LOG LEVEL]: starts a process. If it is an api, waits until it answers.
 start() {
-  local name=$1 settings=("LOG_LEVEL=${2:-warn}" "API_PORT=${port[$1]:-}")
+  local name=$1 program=${1%?} url settings
+  url=$(url_of_role "$admin_url" "$program")
+  settings=("LOG_LEVEL=${2:-warn}" "API_PORT=${port[$1]:-}")
   if [[ $name == api* || $name == completer* ]]; then
-    settings+=("DATABASE_URL=$url_by_name" DATABASE_ALLOW_PLAINTEXT=on "LD_PRELOAD=${bin%/bin}/spec/libname_server.so"
+    url="postgresql://rocket_$program@local.test:${port[database]}/chaos?sslmode=disable"
+    settings+=(DATABASE_ALLOW_PLAINTEXT=on "LD_PRELOAD=${bin%/bin}/spec/libname_server.so"
       "NAMES_WAIT_FOR=$work/no-names.${name: -1}")
   fi
-  launch "$name" env "${settings[@]}" "$bin/${name%?}"
+  launch "$name" env "${program^^}_DATABASE_URL=$url" "${settings[@]}" "$bin/$program"
   if [[ $name == api* ]]; then
     within 20 curl -sf -m 2 "http://127.0.0.1:${port[$name]}/healthz" || wrong "$name does not start"
   fi
