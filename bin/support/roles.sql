@@ -47,7 +47,7 @@ GRANT INSERT (id, user_id, idempotency_key, request_method, request_path, reques
 GRANT UPDATE (lease, locked_at, last_run_at, attempts, recovery_point, response_code, response_body, finished_at,
               parked_at, last_error)
     ON idempotency_keys TO rocket_api, rocket_completer;
--- For `completer --resume`.
+-- Completers count their own attempts; resumed_at is for `completer --resume`.
 GRANT UPDATE (completions, resumed_at) ON idempotency_keys TO rocket_completer;
 -- For /lab, which makes keys older.
 GRANT UPDATE (created_at) ON idempotency_keys TO rocket_api;
@@ -72,7 +72,7 @@ GRANT INSERT (job_name, job_args) ON staged_jobs TO rocket_api, rocket_completer
 -- For /lab, which counts them.
 GRANT SELECT (id, created_at) ON staged_jobs TO rocket_api;
 
--- Nobody may change or remove a record, and nobody may choose its time.
+-- Nobody may change a record or choose its time. Only remove_old_audit_records() removes some.
 GRANT INSERT (action, resource_type, resource_id, user_id, origin_ip, data)
     ON audit_records TO rocket_api, rocket_completer;
 
