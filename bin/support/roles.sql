@@ -29,7 +29,7 @@ BEGIN
 END $$;
 
 -- Takes away what an older version of this file gave.
-REVOKE ALL ON users, api_tokens, credentials, idempotency_keys, staged_jobs, rides, refunds, deposits, accounts,
+REVOKE ALL ON users, api_tokens, idempotency_keys, staged_jobs, rides, refunds, deposits, accounts,
               audit_records
     FROM rocket_api, rocket_completer, rocket_enqueuer, rocket_reaper, rocket_simulator;
 REVOKE ALL ON SEQUENCE rides_id_seq
@@ -52,7 +52,7 @@ GRANT UPDATE (completions, resumed_at) ON idempotency_keys TO rocket_completer;
 -- For /lab, which makes keys older.
 GRANT UPDATE (created_at) ON idempotency_keys TO rocket_api;
 
-GRANT SELECT ON users, api_tokens, credentials TO rocket_api;
+GRANT SELECT ON users, api_tokens TO rocket_api;
 GRANT UPDATE (last_used_at) ON api_tokens TO rocket_api;
 GRANT SELECT (id, email, stripe_customer_id) ON users TO rocket_completer;
 

@@ -74,16 +74,15 @@ INSTANTIATE_TEST_SUITE_P(
                   "SELECT * FROM audit_records",
                   "INSERT INTO audit_records (action, resource_type, resource_id, user_id, data, created_at) "
                   "VALUES ('created', 'ride', 1, 1, '{}', now() - interval '1 year')"}},
-        Needless{
-            "completer",
-            {"INSERT INTO idempotency_keys (id, user_id, idempotency_key, request_method, request_path, "
-             "request_params) VALUES (gen_random_uuid(), 1, 'a-key-of-20-characters', 'POST', '/rides', "
-             "'{}')",
-             "UPDATE users SET stripe_customer_id = 'cus_of_a_thief'", "DELETE FROM users",
-             "SELECT * FROM api_tokens", "SELECT * FROM credentials",
-             "UPDATE idempotency_keys SET user_id = 2", "UPDATE idempotency_keys SET created_at = now()",
-             "UPDATE rides SET price_cents = 1", "DELETE FROM rides", "UPDATE deposits SET amount = 100000",
-             "SELECT * FROM staged_jobs", "DELETE FROM staged_jobs", "SELECT * FROM audit_records"}},
+        Needless{"completer",
+                 {"INSERT INTO idempotency_keys (id, user_id, idempotency_key, request_method, request_path, "
+                  "request_params) VALUES (gen_random_uuid(), 1, 'a-key-of-20-characters', 'POST', '/rides', "
+                  "'{}')",
+                  "UPDATE users SET stripe_customer_id = 'cus_of_a_thief'", "DELETE FROM users",
+                  "SELECT * FROM api_tokens", "UPDATE idempotency_keys SET user_id = 2",
+                  "UPDATE idempotency_keys SET created_at = now()", "UPDATE rides SET price_cents = 1",
+                  "DELETE FROM rides", "UPDATE deposits SET amount = 100000", "SELECT * FROM staged_jobs",
+                  "DELETE FROM staged_jobs", "SELECT * FROM audit_records"}},
         Needless{"enqueuer",
                  {"SELECT email FROM users", "SELECT * FROM api_tokens", "SELECT * FROM idempotency_keys",
                   "SELECT * FROM rides", "SELECT * FROM accounts", "SELECT * FROM audit_records",
