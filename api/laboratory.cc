@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "api/failure.h"
+#include "api/identity.h"
 #include "api/queries.h"
 #include "api/request_checks.h"
 #include "rocket/base/text.h"
@@ -124,8 +125,9 @@ Laboratory::Laboratory(const pg::LaneOptions& database, const idempotency::Engin
 
 std::vector<Laboratory::Experiment> Laboratory::experiments() {
   std::vector<Experiment> all;
-  all.push_back(
-      {"GET", "/lab/board", [this](pg::Lane& lane, const RequestContext&) { return answer_board(lane); }});
+  all.push_back({"GET", "/lab/board", [this](pg::Lane& lane, const RequestContext& context) {
+                   return answer_board(lane, context);
+                 }});
   all.push_back({"GET", "/lab/requests/{key}", [this](pg::Lane& lane, const RequestContext& context) {
                    return answer_request(lane, context);
                  }});
@@ -139,7 +141,12 @@ std::vector<Laboratory::Experiment> Laboratory::experiments() {
   return all;
 }
 
-asio::awaitable<HttpResponse> Laboratory::answer_board(pg::Lane& lane) {
+asio::awaitable<HttpResponse> Laboratory::answer_board(pg::Lane& lane, const RequestContext& context) {
+  if (!context.credentials) co_return render(context.credentials.error(), context.as_problem);
+  const bool is_email = context.credentials->find('@') != std::string::npos;
+  std::string scope = is_email && options_.emails_may_operate ? "read" : "operate";
+  const auto fault = co_await find_fault(lane, *context.credentials, std::move(scope), {});
+  if (fault) co_return render(*fault, context.as_problem);
   const bool fresh = Clock::now() - board_is_of_ < kFreshness;
   if (!board_.empty() && (fresh || asking_)) co_return json_response(board_);
   asking_ = true;

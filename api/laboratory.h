@@ -24,11 +24,13 @@ struct LaboratoryOptions {
   std::string ledger;
   endpoints::RideOptions rides;
   MutationOptions mutations;
+  // Whether an e-mail address is enough to see the board. Only where nobody but this machine reaches the api.
+  bool emails_may_operate = false;
 };
 
-// Serves the page /lab. It shows all requests that are under way, whoever sent them, and makes the viewer's
-// own requests fail on demand. For developers, never for the public. It has its own lane. Viewers share one
-// query a second. Each watched request adds one.
+// Serves the page /lab. It shows operators all requests that are under way, whoever sent them, and makes the
+// viewer's own requests fail on demand. For developers, never for the public. It has its own lane. Viewers
+// share one query a second. Each watched request adds one.
 class Laboratory {
  public:
   // Everything passed must outlive the laboratory.
@@ -50,7 +52,7 @@ class Laboratory {
  private:
   using Clock = std::chrono::steady_clock;
 
-  asio::awaitable<HttpResponse> answer_board(pg::Lane& lane);
+  asio::awaitable<HttpResponse> answer_board(pg::Lane& lane, const RequestContext& context);
   asio::awaitable<HttpResponse> answer_request(pg::Lane& lane, const RequestContext& context) const;
   asio::awaitable<HttpResponse> answer_hurry(pg::Lane& lane, const RequestContext& context) const;
   asio::awaitable<HttpResponse> answer_faulty_ride(pg::Lane& lane, const RequestContext& context) const;

@@ -53,8 +53,10 @@ void serve(const api::Options& options, process::StopSignal& stop) {
   if (options.laboratory) {
     laboratory = std::make_unique<api::Laboratory>(
         options.database.lane_options("lab"), engine, provider,
-        api::LaboratoryOptions{options.provider.gateway == "mock", options.provider.mock.ledger,
-                               options.rides, options.service.mutations},
+        api::LaboratoryOptions{
+            options.provider.gateway == "mock", options.provider.mock.ledger, options.rides,
+            options.service.mutations,
+            options.service.auth == api::AuthMode::kEmail && !api::surroundings_of(options).is_public},
         log);
   }
   // The first requests should not be refused only because connecting takes a moment.

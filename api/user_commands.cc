@@ -1,8 +1,5 @@
 #include "api/user_commands.h"
 
-#include <pwd.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <iostream>
@@ -20,6 +17,7 @@
 #include "rocket/endpoints/credentials.h"
 #include "rocket/pg/session.h"
 #include "rocket/process/event_loop.h"
+#include "rocket/process/operator_name.h"
 
 namespace rocket::api {
 namespace {
@@ -107,15 +105,6 @@ WITH changed AS (
 SELECT 1 FROM users WHERE email = $1
 )sql"};
 
-// The name of whoever runs this process.
-std::string operator_name() {
-  std::array<char, 4096> buffer{};
-  passwd entry{};
-  passwd* found = nullptr;
-  ::getpwuid_r(::getuid(), &entry, buffer.data(), buffer.size(), &found);
-  return found != nullptr ? found->pw_name : "uid " + std::to_string(::getuid());
-}
-
 bool is_email(std::string_view text) {
   const bool is_printable = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
   return is_printable && text.size() <= 255 && text.find('@') != std::string_view::npos;
@@ -186,7 +175,7 @@ int create_user(Database& database, const payments::ProviderOptions& provider, c
     }
     customer = std::get<std::string>(std::move(made));
   }
-  const pg::Result user = database.run(kCreateUser, {email, customer, operator_name()});
+  const pg::Result user = database.run(kCreateUser, {email, customer, process::operator_name()});
   if (user.empty()) return fail(exists);
   std::cout << "created user " << user.text(0, "id") << ", " << email << ", customer " << customer << '\n';
   return 0;
@@ -205,13 +194,15 @@ int list_tokens(Database& database, const std::string& email) {
 }
 
 int revoke_token(Database& database, const std::string& id) {
-  if (database.run(kRevokeToken, {id, operator_name()}).empty()) return fail("there is no token " + id);
+  if (database.run(kRevokeToken, {id, process::operator_name()}).empty())
+    return fail("there is no token " + id);
   std::cout << "revoked " << id << '\n';
   return 0;
 }
 
 int disable_user(Database& database, const std::string& email) {
-  const auto results = database.transact({{kDisableUser, {email, operator_name()}}, {kRevokeAll, {email}}});
+  const auto results =
+      database.transact({{kDisableUser, {email, process::operator_name()}}, {kRevokeAll, {email}}});
   if (results.front().empty()) return no_such_user(email);
   const auto revoked = results.back().affected();
   std::cout << "disabled " << email << " and revoked " << revoked
@@ -220,7 +211,7 @@ int disable_user(Database& database, const std::string& email) {
 }
 
 int enable_user(Database& database, const std::string& email) {
-  if (database.run(kEnableUser, {email, operator_name()}).empty()) return no_such_user(email);
+  if (database.run(kEnableUser, {email, process::operator_name()}).empty()) return no_such_user(email);
   std::cout << "enabled " << email << ", whose tokens stay revoked\n";
   return 0;
 }
@@ -270,7 +261,7 @@ bool UserCommands::is_asked() const {
 }
 
 int UserCommands::run(const pg::ConnectionOptions& options, const payments::ProviderOptions& provider) const {
-  if (!forget_user.empty()) return api::forget_user(options, forget_user, operator_name());
+  if (!forget_user.empty()) return api::forget_user(options, forget_user, process::operator_name());
   Database database(options);
   if (!create_user.empty()) return api::create_user(database, provider, create_user);
   if (!disable_user.empty()) return api::disable_user(database, disable_user);
@@ -281,8 +272,8 @@ int UserCommands::run(const pg::ConnectionOptions& options, const payments::Prov
   const endpoints::ApiToken token = endpoints::make_api_token();
   std::optional<std::string> life;
   if (const auto time = time_of(expires_in)) life = std::to_string(time->count());
-  const pg::Result made =
-      database.run(kCreateToken, {create_token, token.id, token.hash, name, scopes, life, operator_name()});
+  const pg::Result made = database.run(
+      kCreateToken, {create_token, token.id, token.hash, name, scopes, life, process::operator_name()});
   if (made.empty()) return fail("there is no user " + create_token + " who may have a token");
   // Only the token goes to standard output, so that a script can take it from there.
   std::cerr << "api: token " << token.id << " of " << create_token << " permits " << scopes << " and "

@@ -72,9 +72,16 @@ SELECT k.id, users.email, k.request_method, k.request_path, k.recovery_point, k.
 
 // Moves last_run_at back, so that no pause is left. created_at is the earliest time that it can have.
 constexpr pg::Statement kResumeParked{"resume_parked_key", R"sql(
-UPDATE idempotency_keys
-   SET parked_at = NULL, resumed_at = now(), completions = 0, last_run_at = created_at
- WHERE id = $1 AND parked_at IS NOT NULL
+WITH resumed AS (
+  UPDATE idempotency_keys
+     SET parked_at = NULL, resumed_at = now(), completions = 0, last_run_at = created_at
+   WHERE id = $1 AND parked_at IS NOT NULL
+  RETURNING id, user_id
+), audit AS (
+  INSERT INTO audit_records (action, resource_type, resource_id, user_id, data)
+  SELECT 'key_resumed', 'user', user_id, user_id, jsonb_build_object('operator', $2::text, 'key_id', id) FROM resumed
+)
+SELECT id FROM resumed
 )sql"};
 
 pg::Params params_of(const AbandonmentPolicy& policy, std::int64_t batch) {
@@ -119,6 +126,8 @@ pg::Query list_parked() { return {kListParked, {}}; }
 
 std::vector<pg::Statement> taking_statements() { return {kParkHopeless, kTakeAbandoned, kGiveBackTaken}; }
 
-pg::Query resume_parked(const std::string& key_id) { return {kResumeParked, {key_id}}; }
+pg::Query resume_parked(const std::string& key_id, const std::string& operator_name) {
+  return {kResumeParked, {key_id, operator_name}};
+}
 
 }  // namespace rocket::completer

@@ -52,7 +52,7 @@ pg::Query give_back_taken(const std::vector<std::string>& tokens);
 pg::Query list_parked();
 
 // Resumes a parked key, which is then due at once. Affects one row, or none if there is no such parked key.
-pg::Query resume_parked(const std::string& key_id);
+pg::Query resume_parked(const std::string& key_id, const std::string& operator_name);
 
 // All statements that park, take or release keys.
 std::vector<pg::Statement> taking_statements();

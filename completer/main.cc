@@ -19,6 +19,7 @@
 #include "rocket/process/database_check.h"
 #include "rocket/process/database_settings.h"
 #include "rocket/process/event_loop.h"
+#include "rocket/process/operator_name.h"
 #include "rocket/process/program.h"
 #include "rocket/process/release_leases.h"
 #include "rocket/process/stop_signal.h"
@@ -91,7 +92,8 @@ int list_parked(const Options& options) {
 int resume(const Options& options) {
   process::EventLoop event_loop;
   pg::Session session(options.database.connection_options("completer"));
-  const pg::Result resumed = event_loop.run(session.run(completer::resume_parked(options.resume)));
+  const pg::Result resumed =
+      event_loop.run(session.run(completer::resume_parked(options.resume, process::operator_name())));
   if (resumed.affected() == 0) {
     std::cerr << "completer: no parked key has the id " << options.resume << '\n';
     return 1;

@@ -125,7 +125,7 @@ function showControls() {
 }
 
 async function look() {
-  const answer = await ask('GET', '/lab/board');
+  const answer = await ask('GET', '/lab/board', { user: currentUser() });
   const known = verdict(answer) === 'success';
   $('board-state').textContent = known ? 'Live.' : `Not known now: ${describe(answer)}`;
   if (!known) return;

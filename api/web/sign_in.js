@@ -85,3 +85,5 @@ onRefusal((reason) => {
   open(`You are signed out: ${reason}`);
 });
 showUser();
+// Only now does a click do something.
+$('open-sign-in').disabled = false;

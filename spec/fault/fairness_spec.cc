@@ -72,7 +72,8 @@ class HeavyFairness : public testing::TestWithParam<CrowdKind> {};
 
 // Counts the answers that the crowd gets while another client waits for one, because that number does not
 // depend on the machine's speed. At worst these are the answers of the batch under way and of the next batch.
-// Uses the median of several tries, because other load may delay a single one.
+// Uses the second best of several tries, because other load may delay some: a crowd that does hold up others
+// holds up all of them.
 TEST_P(HeavyFairness, ACrowdHoldsUpNobodyElse) {
   const TestDatabase database;
   const ApiProcess api(database, {{"DATABASE_LANES", "1"}});
@@ -93,7 +94,7 @@ TEST_P(HeavyFairness, ACrowdHoldsUpNobodyElse) {
       meanwhile = crowd.answered() - before;
     }
     std::sort(answered.begin(), answered.end());
-    EXPECT_LT(answered[2], 3 * kBatch) << what;
+    EXPECT_LT(answered[1], 3 * kBatch) << what;
     ASSERT_FALSE(crowd.has_ended()) << what << " was served after the crowd";
   }
 }

@@ -151,7 +151,9 @@ TEST_F(CompleterPatience, IsGivenAnewToTheOneKeyThatAPersonNames) {
   process::EventLoop loop;
   pg::Session session({.url = database_.url()});
 
-  EXPECT_EQ(loop.run(session.run(completer::resume_parked(database_.of_key(named, "id")))).affected(), 1);
+  EXPECT_EQ(
+      loop.run(session.run(completer::resume_parked(database_.of_key(named, "id"), "somebody"))).affected(),
+      1);
 
   EXPECT_EQ(database_.of_key(named, "parked_at"), "NULL");
   EXPECT_NE(database_.of_key(other, "parked_at"), "NULL");

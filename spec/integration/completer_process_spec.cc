@@ -64,6 +64,9 @@ TEST(CompleterProcess, ParksAnOldChargeListsItAndResumesItForAPerson) {
 
   const Finished resume = run_to_end("completer", environment, {"--resume", id});
   EXPECT_EQ(resume.exit.code, 0) << resume.output;
+  EXPECT_EQ(database.count("audit_records",
+                           "action = 'key_resumed' AND data ? 'operator' AND data->>'key_id' = '" + id + "'"),
+            1);
   EXPECT_TRUE(eventually([&] { return is_finished(database, key); })) << completer.output();
   EXPECT_EQ(database.of_key(key, "response_code"), "201");
   EXPECT_THAT(run_to_end("completer", environment, {"--list-parked"}).output, HasSubstr("0 parked"));

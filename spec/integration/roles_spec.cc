@@ -151,7 +151,7 @@ TEST_P(Role, OwnsNothingAndMakesNothing) {
 
 // The user of the process's session, which is told from others by this application_name.
 std::string user_of(TestDatabase& database, const std::string& process, Environment environment) {
-  constexpr const char* kIsOfTheSpec = "application_name = 'of the spec'";
+  constexpr const char* kIsOfTheSpec = "application_name = 'of the spec' AND datname = current_database()";
   // The sessions of the last process may take a moment to end.
   EXPECT_TRUE(eventually([&] { return database.count("pg_stat_activity", kIsOfTheSpec) == 0; }));
   environment.insert({{"API_PORT", "0"}, {"API_URL", "http://127.0.0.1:1"}});

@@ -127,6 +127,28 @@ TEST_F(TokenSpec, PermitsWhatItsScopesSay) {
   expect_refused(api, bearer({"--scopes", "operate"}), 403, "insufficient_scope");
 }
 
+TEST_F(TokenSpec, PermitsToSeeEverybodysRequestsOnlyToOperators) {
+  const std::string reader = bearer({"--scopes", "read,write"});
+  const std::string of_operator = bearer({"--scopes", "operate"});
+  const auto status = [](const ApiProcess& api, const std::string& authorization) {
+    return api.send(get_request("/lab/board", authorization)).status;
+  };
+  const ApiProcess by_token(database_, {{"AUTH", "token"}, {"LAB", "on"}});
+  EXPECT_EQ(by_token.send({"GET", "/lab/board", {}, ""}).status, 401);
+  EXPECT_EQ(status(by_token, kUser), 401);
+  EXPECT_EQ(status(by_token, reader), 403);
+  EXPECT_EQ(status(by_token, of_operator), 200);
+  // On a developer's machine, everybody is an operator.
+  const ApiProcess by_email(database_, {{"LAB", "on"}});
+  EXPECT_EQ(status(by_email, kUser), 200);
+  EXPECT_EQ(status(by_email, reader), 403);
+  Environment in_public = kInPublic;
+  in_public["LAB"] = "on";
+  const ApiProcess open(database_, in_public);
+  EXPECT_EQ(status(open, kUser), 403);
+  EXPECT_EQ(status(open, of_operator), 200);
+}
+
 TEST_F(TokenSpec, EndsAtOnceInEveryProcess) {
   const ApiProcess one(database_, {{"AUTH", "token"}});
   const ApiProcess other(database_, {{"AUTH", "email"}});

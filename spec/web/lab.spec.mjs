@@ -162,7 +162,7 @@ describe('laboratory', () => {
     await page.locator('#unfinished', { hasText: 'None' }).waitFor();
     await page.locator('#track .dot.ended').first().waitFor();
     // An e-mail address would be a credential.
-    const board = await (await fetch(`${api.url}/lab/board`)).text();
+    const board = await (await fetch(`${api.url}/lab/board`, { headers: { Authorization: user } })).text();
     assert.match(board, /"user":"user [0-9]+"/);
     assert.doesNotMatch(board, /example\.com/);
     assert.equal(await page.evaluate(() => window.broken), undefined);
@@ -170,9 +170,9 @@ describe('laboratory', () => {
   });
 
   test('asks the database once a second, however many look', async () => {
-    await Promise.all(Array.from({ length: 20 }, () => fetch(`${api.url}/lab/board`)));
+    await Promise.all(Array.from({ length: 20 }, () => fetch(`${api.url}/lab/board`, { headers: { Authorization: user } })));
     const began = Date.now();
-    const answers = await Promise.all(Array.from({ length: 20 }, async () => (await fetch(`${api.url}/lab/board`)).text()));
+    const answers = await Promise.all(Array.from({ length: 20 }, async () => (await fetch(`${api.url}/lab/board`, { headers: { Authorization: user } })).text()));
     assert.ok(new Set(answers).size <= 2 + (Date.now() - began) / 900);
   });
 
@@ -208,7 +208,7 @@ describe('laboratory', () => {
   test('breaks nothing where a real provider is charged', async () => {
     const real = await startApi(database.url, { LAB: 'on', CHARGE_GATEWAY: 'stripe', STRIPE_API_KEY: 'sk_test_1' });
     try {
-      assert.equal((await (await fetch(`${real.url}/lab/board`)).json()).faults, false);
+      assert.equal((await (await fetch(`${real.url}/lab/board`, { headers: { Authorization: user } })).json()).faults, false);
       for (const route of ['/lab/rides/down', `/lab/hurry/${randomUUID()}`]) {
         assert.equal((await fetch(real.url + route, { method: 'POST', headers: { Authorization: user } })).status, 404);
       }
