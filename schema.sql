@@ -225,22 +225,30 @@ CREATE TABLE IF NOT EXISTS audit_records (
     user_id       bigint NOT NULL REFERENCES users,
     origin_ip     inet,
     data          jsonb NOT NULL,
-    created_at    timestamptz NOT NULL DEFAULT now()
+    -- The time of the record itself, so that a long transaction cannot date it back.
+    created_at    timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
 -- The only way to remove audit records for who may not DELETE them, such as the reaper. None is removed that is
 -- younger than 30 days. Returns how many it has removed, at most `most`.
-CREATE OR REPLACE FUNCTION remove_old_audit_records(age interval, most bigint) RETURNS bigint
+CREATE OR REPLACE FUNCTION remove_old_audit_records(age_s bigint, most bigint) RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
     WITH old AS MATERIALIZED (
         SELECT id, created_at FROM audit_records ORDER BY id LIMIT most
     ), removed AS (
         DELETE FROM audit_records USING old
-         WHERE audit_records.id = old.id AND old.created_at < now() - greatest(age, interval '30 days')
+         WHERE audit_records.id = old.id
+           -- At most a thousand years, which a timestamp can hold.
+           AND old.created_at < now() - make_interval(secs => least(greatest(age_s, 30 * 86400), 31556952000))
         RETURNING 1
     )
     SELECT count(*) FROM removed
 $$;
+-- It works as the owner of the tables, so its names must be found where the owner has put them. A temporary table of
+-- the caller would come first, unless the path says otherwise.
+DO $$ BEGIN
+    EXECUTE format('ALTER FUNCTION remove_old_audit_records SET search_path = %I, pg_temp', current_schema());
+END $$;
 REVOKE EXECUTE ON FUNCTION remove_old_audit_records FROM PUBLIC;
 
 INSERT INTO users (email, stripe_customer_id) VALUES

@@ -69,6 +69,12 @@ void Admission::know(const std::string& credentials, const std::string& user) {
   known_.insert_or_assign(credentials, Known{user, std::chrono::steady_clock::now()});
 }
 
+void Admission::forget(const std::string& credentials) {
+  const std::lock_guard lock(mutex_);
+  known_.erase(credentials);
+  known_before_.erase(credentials);
+}
+
 const Admission::Known* Admission::find(const std::string& credentials) const {
   if (credentials.empty()) return nullptr;
   for (const KnownCredentials* each : {&known_, &known_before_}) {

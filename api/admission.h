@@ -86,6 +86,8 @@ class Admission {
   // Records that these credentials belong to the user with this id. The user has a share of their own from
   // now on, whichever of their credentials a request carries. Remembers the latest few thousand credentials.
   void know(const std::string& credentials, const std::string& user);
+  // These credentials are nobody's any more: they were revoked, for example.
+  void forget(const std::string& credentials);
 
  private:
   struct Known {

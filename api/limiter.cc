@@ -15,7 +15,11 @@ std::optional<HttpResponse> Limiter::begin(const Route& route, RequestContext& c
   }
   if (!route.makes_keys) return std::nullopt;
   std::optional<RateLimits::Excess> excess;
-  if (route.is_charge) excess = limits_.begin_charge(context.caller, charge);
+  if (route.is_charge) {
+    // Until the user is known, the credentials stand for the user, from whatever addresses they come.
+    const bool is_stranger = is_address(context.caller) && context.credentials;
+    excess = limits_.begin_charge(is_stranger ? *context.credentials : context.caller, charge);
+  }
   // Going on makes no new key. But it may make a charge.
   const bool may_go_on = !excess;
   if (!excess) excess = limits_.find_excess_of_keys(context.caller);

@@ -57,6 +57,12 @@ void SecurityLog::note(SecurityEvent event) {
   events_.emplace(std::move(event), Times{0, now});
 }
 
+void SecurityLog::pass_time(std::chrono::steady_clock::time_point now) {
+  if (now - looked_.load() < kLookInterval) return;
+  const std::lock_guard lock(mutex_);
+  tell_due(now);
+}
+
 void SecurityLog::tell(const SecurityEvent& event, std::int64_t times) const {
   log_.warn("security",
             {{"what", event.what}, {"user_id", event.user}, {"from", event.from}, {"times", times}},
@@ -65,7 +71,7 @@ void SecurityLog::tell(const SecurityEvent& event, std::int64_t times) const {
 }
 
 void SecurityLog::tell_due(std::chrono::steady_clock::time_point now) {
-  if (now - looked_ < kLookInterval) return;
+  if (now - looked_.load() < kLookInterval) return;
   looked_ = now;
   for (auto each = events_.begin(); each != events_.end();) {
     auto& [event, times] = *each;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -44,6 +45,8 @@ class SecurityLog {
   SecurityLog& operator=(const SecurityLog&) = delete;
 
   void note(SecurityEvent event);
+  // Tells what has waited for a minute. Call it often: it looks once a second.
+  void pass_time(std::chrono::steady_clock::time_point now);
 
  private:
   struct Times {
@@ -59,7 +62,8 @@ class SecurityLog {
   const Clock clock_;
   std::mutex mutex_;
   std::map<SecurityEvent, Times> events_;
-  std::chrono::steady_clock::time_point looked_;
+  // When it was looked for what is due.
+  std::atomic<std::chrono::steady_clock::time_point> looked_;
 };
 
 }  // namespace rocket::api

@@ -24,14 +24,6 @@ HttpResponse alive() {
   return response;
 }
 
-// A sentence for people who read the log.
-std::string sentence_of(const HttpResponse& response) {
-  const bool is_replay = std::any_of(response.headers.begin(), response.headers.end(),
-                                     [](const auto& field) { return field.first == "Idempotent-Replayed"; });
-  return "{method} {route} answered {status} " + std::string(reason_phrase(response.status)) +
-         (is_replay ? ", as before," : "") + " in {duration_ms} ms";
-}
-
 // RFC 9110, section 9.3.7.
 HttpResponse options(std::string allowed) {
   HttpResponse response;
@@ -89,7 +81,7 @@ Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const endp
       pages_(laboratory != nullptr, options.auth),
       admission_(options.admission, provider),
       limiter_(options.limits),
-      security_(log),
+      answer_log_(log),
       overloaded_(render_both(failure("overloaded"))),
       too_many_requests_(render_both(failure("too_many_requests"))) {
   for (const endpoints::Endpoint& endpoint : endpoints) {
@@ -152,7 +144,7 @@ std::optional<SerializedResponse> Service::handle(HttpRequest request, Connectio
   context.is_by_our_name = options_.hosts.allow(context.request);
   const bool is_check = route != nullptr && route->is_check;
   if (!is_check && !context.is_by_our_name) {
-    tell_of_host(context.request);
+    answer_log_.note_foreign_host(context.request);
     return refuse(
         {421, "misdirected_request", "This server does not answer by the name in the Host field.", {}});
   }
@@ -215,6 +207,9 @@ asio::awaitable<void> Service::answer(pg::Lane& lane, const Route& route,
   const bool should_identify = is_user && answering->context.credentials && answering->in_line &&
                                answering->in_line->should_identify() && !route.in_laboratory;
   if (!route.is_check) limiter_.end(answering->context, response);
+  if (response.status == 401 && answering->context.credentials) {
+    admission_.forget(*answering->context.credentials);
+  }
   if (should_identify) co_await identify_user(lane, answering->context, response.usage);
   // Give the slots back before the client can send its next request.
   answering->charge = {};
@@ -235,17 +230,6 @@ asio::awaitable<void> Service::identify_user(pg::Lane& lane, const RequestContex
   }
 }
 
-// Once a minute: an operator may have forgotten a name, and a stranger may send as many as they like.
-void Service::tell_of_host(const HttpRequest& request) {
-  constexpr std::size_t kLongest = 100;
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  auto last = told_of_host_.load();
-  if (last != 0 && now - std::chrono::steady_clock::duration(last) < std::chrono::minutes(1)) return;
-  if (!told_of_host_.compare_exchange_strong(last, now.count())) return;
-  log_.warn("refused a host", {{"host", request.header("host").value_or("").substr(0, kLongest)}},
-            "refused requests to {host}; if that is a name of ours, add it to API_HOSTS");
-}
-
 // Answers 404 with a page to people who follow a link. Programs do not ask for HTML alone.
 HttpResponse Service::nothing_here(const RequestContext& context) const {
   const std::string& method = context.request.method;
@@ -256,19 +240,8 @@ HttpResponse Service::nothing_here(const RequestContext& context) const {
 }
 
 SerializedResponse Service::finish(const Answering& answering, const HttpResponse& response) {
+  answer_log_.note(answering.context, answering.route, answering.since, response);
   const HttpRequest& request = answering.context.request;
-  if (auto event = security_event(answering.context, response)) security_.note(std::move(*event));
-  if (log_.shows_info()) {
-    const std::chrono::duration<double, std::milli> duration =
-        std::chrono::steady_clock::now() - answering.since;
-    log_.info("answered",
-              {{"method", request.method},
-               {"route", answering.route},
-               {"status", response.status},
-               {"duration_ms", duration.count()},
-               {"request_id", answering.context.request_id}},
-              sentence_of(response));
-  }
   const auto answer = [&](const HttpResponse& whole) -> SerializedResponse {
     const bool with_body = request.method != "HEAD";
     return {

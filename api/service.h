@@ -12,6 +12,7 @@
 
 #include "api/admission.h"
 #include "api/allowed_hosts.h"
+#include "api/answer_log.h"
 #include "api/client_address.h"
 #include "api/cors.h"
 #include "api/credentials.h"
@@ -26,7 +27,6 @@
 #include "api/request_reader.h"
 #include "api/response_queue.h"
 #include "api/routes.h"
-#include "api/security_log.h"
 #include "rocket/base/log.h"
 #include "rocket/endpoints/endpoint.h"
 #include "rocket/idempotency/engine.h"
@@ -75,7 +75,6 @@ class Service {
   struct Answering;
 
   HttpResponse nothing_here(const RequestContext& context) const;
-  void tell_of_host(const HttpRequest& request);
   asio::awaitable<void> answer(pg::Lane& lane, const Route& route, std::unique_ptr<Answering> answering);
   asio::awaitable<void> identify_user(pg::Lane& lane, const RequestContext& context, Usage usage);
   SerializedResponse finish(const Answering& answering, const HttpResponse& response);
@@ -85,15 +84,13 @@ class Service {
   Laboratory* laboratory_;
   const Log& log_;
   ServiceOptions options_;
-  // When a request with a name that is not ours was logged last.
-  std::atomic<std::chrono::steady_clock::rep> told_of_host_{0};
   // Fields of every answer.
   std::string common_fields_;
   Pages pages_;
   std::vector<Route> routes_;
   Admission admission_;
   Limiter limiter_;
-  SecurityLog security_;
+  AnswerLog answer_log_;
   // Each answer plain and as a problem. They are rendered once, because refusing must cost little under
   // overload.
   std::array<HttpResponse, 2> overloaded_;

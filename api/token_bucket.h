@@ -28,8 +28,10 @@ class TokenBucket {
   using Time = std::chrono::steady_clock::time_point;
 
   // An empty bucket goes into debt, and stays empty for longer. So what ends after the bucket was looked at
-  // counts as well.
-  void take(const TokenRate& rate, Time now) { full_at_ = std::max(full_at_, now) + rate.per_token; }
+  // counts as well. The debt is at most what a full bucket has, so that everybody may come back in the end.
+  void take(const TokenRate& rate, Time now) {
+    full_at_ = std::min(std::max(full_at_, now) + rate.per_token, now + 2 * rate.to_fill());
+  }
 
   // Until there is a token. Zero if there is one.
   std::chrono::nanoseconds wait(const TokenRate& rate, Time now) const {

@@ -107,7 +107,15 @@ SELECT 1 FROM users WHERE email = $1
 
 bool is_email(std::string_view text) {
   const bool is_printable = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
-  return is_printable && text.size() <= 255 && text.find('@') != std::string_view::npos;
+  const auto at = text.find('@');
+  const bool has_two_parts =
+      at != std::string_view::npos && at > 0 && at + 1 < text.size() && at == text.rfind('@');
+  return is_printable && has_two_parts && text.size() <= 255;
+}
+
+// They could make a terminal show something else than there is.
+bool has_control_characters(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) { return (c >= 0 && c < ' ') || c == 127; });
 }
 
 // 90d, 12h, 30m or 45s. Returns nullopt if it is no such time, or none that a token may live.
@@ -195,7 +203,7 @@ int list_tokens(Database& database, const std::string& email) {
 
 int revoke_token(Database& database, const std::string& id) {
   if (database.run(kRevokeToken, {id, process::operator_name()}).empty())
-    return fail("there is no token " + id);
+    return fail("there is no token with this id");
   std::cout << "revoked " << id << '\n';
   return 0;
 }
@@ -236,7 +244,8 @@ void UserCommands::add_to(Settings& settings) {
     if (!revoke_token.empty()) ++commands;
     if (commands > 1) return "one command about users at a time";
     for (const std::string* each : emails) {
-      if (!each->empty() && !is_email(*each)) return "an e-mail address has an @, and no spaces";
+      if (!each->empty() && !is_email(*each))
+        return "an e-mail address has one @ with something on both sides, and no spaces";
     }
     return std::nullopt;
   });
@@ -245,8 +254,9 @@ void UserCommands::add_to(Settings& settings) {
       if (name.empty() && expires_in.empty()) return std::nullopt;
       return "--name and --expires-in belong to --create-token";
     }
-    if (name.empty() || name.size() > kMaxNameLength)
-      return "--create-token needs a --name of 1 to 100 bytes";
+    if (name.empty() || name.size() > kMaxNameLength || has_control_characters(name)) {
+      return "--create-token needs a --name of 1 to 100 bytes, none of them a control character";
+    }
     if (!are_scopes(scopes)) return "--scopes must be some of read, write, operate, with commas";
     if (!expires_in.empty() && !time_of(expires_in)) {
       return "--expires-in must be a time of at most ten years, such as 90d, 12h, 30m, 45s";

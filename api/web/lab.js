@@ -125,6 +125,10 @@ function showControls() {
 }
 
 async function look() {
+  if (!currentUser()) {
+    $('board-state').textContent = 'Sign in to see it, with a token that has the scope operate.';
+    return;
+  }
   const answer = await ask('GET', '/lab/board', { user: currentUser() });
   const known = verdict(answer) === 'success';
   $('board-state').textContent = known ? 'Live.' : `Not known now: ${describe(answer)}`;

@@ -6,8 +6,11 @@
 #include <thread>
 #include <vector>
 
+#include "rocket/endpoints/credentials.h"
 #include "spec/support/api_process.h"
 #include "spec/support/eventually.h"
+#include "spec/support/ledger.h"
+#include "spec/support/paths.h"
 #include "spec/support/requests.h"
 
 // How a person is forgotten, and how old rides and audit records go.
@@ -70,9 +73,11 @@ TEST_F(PersonalData, IsForgottenAndWhatMustStayStays) {
   EXPECT_EQ(database_.count("audit_records", "user_id = 1 AND origin_ip IS NOT NULL"), 0);
   EXPECT_EQ(database_.value(money), money_before);
   EXPECT_EQ(database_.value(audit), audit_before);
+  EXPECT_EQ(database_.count("audit_records", "action = 'token_created' AND data ? 'token'"), 1);
   EXPECT_EQ(database_.count("audit_records", "action = 'forgotten' AND data ? 'operator'"), 1);
   EXPECT_EQ(api.send(get_request("/account")).status, 401);
-  EXPECT_EQ(api.send(get_request("/account", "user-1@forgotten.invalid")).status, 401);
+  EXPECT_EQ(api.send(get_request("/account", database_.value("SELECT email FROM users WHERE id = 1"))).status,
+            401);
   EXPECT_EQ(database_.count("idempotency_keys"), 1) << "another user's";
   EXPECT_EQ(forget().exit.code, 1) << "there is no such user any more";
 }
@@ -92,26 +97,61 @@ TEST_F(PersonalData, IsNotForgottenWhileARequestIsUnfinished) {
   }
 }
 
-// Nothing of a forgotten user may come behind it: either the request is there before, or it is refused.
+// Nothing of a forgotten user may come behind it, and nothing that was begun may stay half done: either the
+// request is there before, or it is refused.
 TEST_F(PersonalData, IsForgottenUnderTraffic) {
-  const ApiProcess api(database_);
+  const Ledger ledger;
+  const ApiProcess api(database_, {{"MOCK_LEDGER", ledger.path()}, {"MOCK_LATENCY_MS", "5"}});
+  const endpoints::ApiToken token = endpoints::make_api_token();
+  database_.execute(
+      "INSERT INTO api_tokens (id, token_hash, user_id, name, scopes) VALUES ($1, $2, 1, 'spec', "
+      "'{read,write}')",
+      {token.id, token.hash});
   std::atomic<bool> stop{false};
   std::vector<std::thread> clients;
-  for (int i = 0; i < 8; ++i) {
-    clients.emplace_back([&] {
-      while (!stop.load()) api.send(deposit_request(kUser, "1"));
+  for (int i = 0; i < 2; ++i) {
+    clients.emplace_back([&, i] {
+      while (!stop.load()) api.send(ride_request(new_key(), i == 0 ? kUser : "Bearer " + token.text));
     });
   }
-  EXPECT_TRUE(eventually([&] { return database_.count("deposits") > 50; }));
-  // Requests may be unfinished at that moment. A deposit is not, so the first attempt succeeds.
-  const Finished done = forget();
-  EXPECT_EQ(done.exit.code, 0) << done.output;
-  EXPECT_EQ(api.send(deposit_request(kUser, "1")).status, 401);
+  EXPECT_TRUE(eventually([&] { return database_.count("rides") > 20; }));
+  // Mostly some request is unfinished, and it is refused.
+  EXPECT_TRUE(eventually([&] { return forget().exit.code == 0; }));
+  EXPECT_EQ(api.send(ride_request(new_key(), "Bearer " + token.text)).status, 401);
   stop = true;
   for (std::thread& client : clients) client.join();
   EXPECT_EQ(database_.count("idempotency_keys"), 0);
-  EXPECT_EQ(database_.value("SELECT balance FROM accounts"),
-            database_.value("SELECT sum(amount) FROM deposits"));
+  EXPECT_EQ(database_.count("rides", "origin_lat <> 0"), 0);
+  EXPECT_EQ(database_.count("rides", "stripe_charge_id IS NULL"), 0);
+  EXPECT_EQ(database_.count("audit_records", "origin_ip IS NOT NULL"), 0);
+  EXPECT_EQ(static_cast<std::size_t>(database_.count("rides")), ledger.calls().size());
+}
+
+// It is done as a whole, or not at all.
+TEST_F(PersonalData, StaysAsItIsWhenItCannotBeForgotten) {
+  const ApiProcess api(database_);
+  ASSERT_EQ(api.send(ride_request(new_key())).status, 201);
+  database_.execute(
+      "INSERT INTO api_tokens (id, token_hash, user_id, name, scopes) "
+      "VALUES ('0123456789ab', repeat('0', 64), 1, 'spec', '{read}')");
+  const std::string before = everything();
+  {
+    SqlSession other = database_.open_session();
+    other.execute("BEGIN");
+    other.execute("UPDATE api_tokens SET name = 'held'");
+    EXPECT_EQ(run_to_end("api", {{"DATABASE_URL", database_.url()}, {"DATABASE_TIMEOUT_MS", "400"}},
+                         {"--forget-user", kUser})
+                  .exit.code,
+              1);
+    other.execute("ROLLBACK");
+  }
+  EXPECT_EQ(everything(), before);
+  // Nobody could find the customer at the payment provider any more.
+  EXPECT_EQ(run_to_end("/bin/sh", {{"DATABASE_URL", database_.url()}},
+                       {"-c", "exec '" + program("api") + "' --forget-user " + kUser + " >/dev/full"})
+                .exit.code,
+            1);
+  EXPECT_EQ(everything(), before);
 }
 
 TEST_F(PersonalData, OfRidesAndAuditorsGoesAfterItsTime) {

@@ -167,6 +167,39 @@ std::string user_of(TestDatabase& database, const std::string& process, Environm
   return user;
 }
 
+// Such a function works as the owner of the tables. Its caller must not be able to put something else in
+// their place.
+TEST(RoleOfTheReaper, CannotMakeTheOwnerWorkForIt) {
+  TestDatabase database;
+  const std::string trap =
+      "CREATE TEMPORARY TABLE audit_records (id bigint, created_at timestamptz); "
+      "INSERT INTO audit_records VALUES (1, now() - interval '90 days'); "
+      "CREATE FUNCTION pg_temp.trap() RETURNS trigger LANGUAGE plpgsql AS "
+      "$$ BEGIN RAISE EXCEPTION 'runs as %', current_user; END $$; "
+      "CREATE TRIGGER trap BEFORE DELETE ON audit_records FOR EACH ROW EXECUTE FUNCTION pg_temp.trap(); "
+      "SELECT remove_old_audit_records(0, 10)";
+  // Rights on a database are not copied from its template.
+  load_roles(database.url());
+  EXPECT_THAT(answer_to(database, "reaper", trap), HasSubstr("permission denied to create temporary tables"));
+  database.execute("GRANT TEMPORARY ON DATABASE \"" + database.name() + "\" TO rocket_reaper");
+  EXPECT_EQ(answer_to(database, "reaper", trap), "nothing");
+  database.execute("REVOKE TEMPORARY ON DATABASE \"" + database.name() + "\" FROM rocket_reaper");
+}
+
+TEST(RoleOfTheReaper, RemovesNoYoungAuditRecord) {
+  TestDatabase database;
+  database.execute(
+      "INSERT INTO audit_records (action, resource_type, resource_id, user_id, data, created_at) "
+      "VALUES ('a', 'b', 1, 1, '{}', now() - interval '29 days')");
+  SqlSession reaper(url_of_role(database.url(), "reaper"));
+  for (const char* age : {"0", "-1", "-9223372036854775808", "60", "2591999"}) {
+    EXPECT_EQ(reaper.value("SELECT remove_old_audit_records($1::bigint, 10)", {age}), "0") << age;
+  }
+  database.execute("UPDATE audit_records SET created_at = now() - interval '31 days'");
+  EXPECT_EQ(reaper.value("SELECT remove_old_audit_records(9223372036854775807, 10)"), "0");
+  EXPECT_EQ(reaper.value("SELECT remove_old_audit_records(60, 10)"), "1");
+}
+
 TEST_P(Role, IsChosenByTheVariableOfItsProcess) {
   const std::string& process = GetParam().process;
   const std::string variable = variable_of_url(process);

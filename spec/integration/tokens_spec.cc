@@ -234,6 +234,8 @@ TEST_F(TokenSpec, IsNotMadeByABadCommand) {
       {"--create-token", kUser},
       {"--create-token", kUser, "--name", ""},
       {"--create-token", kUser, "--name", std::string(101, 'x')},
+      {"--create-token", kUser, "--name", "x\n0123456789ab  another"},
+      {"--create-token", kUser, "--name", "x\x1b[2J"},
       {"--create-token", kUser, "--name", "x", "--scopes", "all"},
       {"--create-token", kUser, "--name", "x", "--scopes", "read,all"},
       {"--create-token", kUser, "--name", "x", "--expires-in", "0d"},
@@ -242,7 +244,9 @@ TEST_F(TokenSpec, IsNotMadeByABadCommand) {
       {"--create-token", "nobody", "--name", "x"},
       {"--create-token", kUser, "--name", "x", "--list-tokens", kUser},
       {"--name", "x"},
-      {"--create-user", "two words@example.com"}};
+      {"--create-user", "two words@example.com"},
+      {"--create-user", "@"},
+      {"--create-user", "a@b,c@d"}};
   for (const auto& flags : mistakes) EXPECT_EQ(command(flags).exit.code, 2) << flags.back();
   for (const char* flag : {"--create-token", "--list-tokens", "--disable-user", "--enable-user"}) {
     std::vector<std::string> flags{flag, "nobody@example.com"};

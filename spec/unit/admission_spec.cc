@@ -163,6 +163,13 @@ TEST_F(AdmissionSpec, GivesAUserOneShareForAllCredentials) {
   EXPECT_EQ(enter({"token 5", kAddress}), Refusal::kTooManyOfOneCaller);
 }
 
+TEST_F(AdmissionSpec, ForgetsCredentialsThatAreNobodysAnyMore) {
+  const Caller caller = known("a@example.com");
+  admission_.forget("a@example.com");
+  ASSERT_EQ(enter(caller), std::nullopt);
+  EXPECT_EQ(slots_.back().holder(), ' ' + kAddress);
+}
+
 TEST_F(AdmissionSpec, RemembersAsManyUsersAsItMust) {
   const Caller first = known("first@example.com");
   for (int i = 0; i < 5000; ++i) known("user-" + std::to_string(i) + "@example.com");

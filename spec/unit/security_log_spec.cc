@@ -64,6 +64,16 @@ TEST_F(SecurityLogSpec, CountsWhatHappensAgain) {
   EXPECT_EQ(lines(told), 5) << told;
 }
 
+// Health checks come to any api, so time passes also when nobody is refused.
+TEST_F(SecurityLogSpec, TellsTheRestThoughNothingElseHappens) {
+  note(10);
+  now_ += seconds(61);
+  security_->pass_time(now_);
+  security_.reset();
+  log_.reset();
+  EXPECT_THAT(testing::internal::GetCapturedStdout(), HasSubstr("9 times"));
+}
+
 TEST_F(SecurityLogSpec, ForgetsWhatDoesNotHappenAgain) {
   note(1);
   now_ += seconds(61);
