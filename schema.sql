@@ -13,7 +13,7 @@ SELECT pg_advisory_xact_lock(hashtext('rocket rides schema'));
 -- if one exists, all exist.
 DO $$
 BEGIN
-    IF EXISTS (SELECT FROM pg_type WHERE typname = 'idempotency_key' AND typnamespace = current_schema()::regnamespace) THEN
+    IF EXISTS (SELECT FROM pg_type WHERE typname = 'idempotency_key' AND typnamespace = quote_ident(current_schema())::regnamespace) THEN
         RETURN;
     END IF;
     CREATE DOMAIN idempotency_key  AS text COLLATE "C" CHECK (length(VALUE) BETWEEN 20 AND 255);
@@ -105,7 +105,7 @@ CREATE TABLE IF NOT EXISTS staged_jobs (
 
 DO $$
 BEGIN
-    IF EXISTS (SELECT FROM pg_type WHERE typname = 'stripe_id' AND typnamespace = current_schema()::regnamespace) THEN
+    IF EXISTS (SELECT FROM pg_type WHERE typname = 'stripe_id' AND typnamespace = quote_ident(current_schema())::regnamespace) THEN
         RETURN;
     END IF;
     CREATE DOMAIN email_address    AS text             CHECK (VALUE <> '' AND length(VALUE) <= 255);
@@ -154,7 +154,7 @@ CREATE INDEX IF NOT EXISTS api_tokens_of_user ON api_tokens (user_id);
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_constraint WHERE conname = 'idempotency_keys_user_id_fkey'
-                   AND connamespace = current_schema()::regnamespace) THEN
+                   AND connamespace = quote_ident(current_schema())::regnamespace) THEN
         ALTER TABLE idempotency_keys ADD FOREIGN KEY (user_id) REFERENCES users;
     END IF;
 END $$;

@@ -1,7 +1,7 @@
 #include "api/answer_log.h"
 
 #include <algorithm>
-#include <optional>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -24,13 +24,10 @@ void AnswerLog::note(const RequestContext& context, std::string_view route,
   if (auto event = security_event(context, response)) security_.note(std::move(*event));
   security_.pass_time(now);
   if (!log_.shows_info()) return;
-  if (!response.code.empty()) {
-    const auto left_out = refusal_lines_.take(now);
-    if (!left_out) return;
-    if (*left_out > 0) {
-      log_.warn("left out", {{"lines", *left_out}}, "left out {lines} lines about refused requests");
-    }
-  }
+  tell_left_out(now);
+  // A request that is nobody's costs its sender nothing.
+  const bool is_cheap = !response.code.empty() || context.caller.empty();
+  if (is_cheap && !refusal_lines_.take(now)) return;
   const std::chrono::duration<double, std::milli> duration = now - since;
   log_.info("answered",
             {{"method", context.request.method},
@@ -39,6 +36,13 @@ void AnswerLog::note(const RequestContext& context, std::string_view route,
              {"duration_ms", duration.count()},
              {"request_id", context.request_id}},
             sentence_of(response));
+}
+
+void AnswerLog::tell_left_out(LineBudget::Time now) {
+  const std::int64_t lines = refusal_lines_.left_out(now);
+  if (lines == 0) return;
+  log_.warn("left out", {{"lines", lines}},
+            "left out {lines} lines about requests that were refused or nobody's");
 }
 
 // Once a minute: an operator may have forgotten a name, and a stranger may send as many as they like.

@@ -18,6 +18,9 @@ class AnswerLog {
  public:
   // The log must outlive it.
   explicit AnswerLog(const Log& log) : log_(log), security_(log) {}
+  ~AnswerLog() { tell_left_out(LineBudget::Time::max()); }
+  AnswerLog(const AnswerLog&) = delete;
+  AnswerLog& operator=(const AnswerLog&) = delete;
 
   // `route` is the path with the names of its variables; a path of a client may hold something private.
   void note(const RequestContext& context, std::string_view route,
@@ -26,6 +29,8 @@ class AnswerLog {
   void note_foreign_host(const HttpRequest& request);
 
  private:
+  void tell_left_out(LineBudget::Time now);
+
   const Log& log_;
   SecurityLog security_;
   LineBudget refusal_lines_{100};

@@ -73,8 +73,9 @@ void tell_whom(const pg::Result& found, const std::string& email) {
         email + " has unfinished requests: " + std::to_string(unfinished) +
         ". Disable the user, let the completer end them (see completer --list-parked), and try again");
   }
-  std::cout << "forgetting user " << found.text(0, "id") << ", whom the payment provider knows as customer "
-            << found.text(0, "stripe_customer_id") << std::endl;
+  std::cout << "about to forget user " << found.text(0, "id")
+            << ", whom the payment provider knows as customer " << found.text(0, "stripe_customer_id")
+            << std::endl;
   if (!std::cout) throw NotNow("nothing is forgotten, because the customer's id could not be printed");
 }
 
@@ -97,6 +98,10 @@ int forget_user(const pg::ConnectionOptions& database, const std::string& email,
                               [&](const std::vector<pg::Result>& results) { tell_whom(results[1], email); }));
   } catch (const NotNow& refused) {
     std::cerr << "api: " << refused.reason << '\n';
+    return 1;
+  } catch (const std::exception& error) {
+    std::cerr << "api: nothing is forgotten: " << error.what()
+              << " (a larger DATABASE_TIMEOUT_MS gives it more time)\n";
     return 1;
   }
   std::cout << "forgotten\n";

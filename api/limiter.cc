@@ -13,22 +13,26 @@ std::optional<HttpResponse> Limiter::begin(const Route& route, RequestContext& c
   if (const auto excess = limits_.enter(context.caller, tries_credentials)) {
     return refusals_.render(*excess, context.as_problem);
   }
-  if (!route.makes_keys) return std::nullopt;
+  if (route.makes_keys && !tries_credentials) restrict_keys(route, context, charge);
+  return std::nullopt;
+}
+
+void Limiter::begin_of_stranger(const Route& route, RequestContext& context, const std::string& user,
+                                RateLimits::Charge& charge) {
+  context.caller = user;
+  if (route.makes_keys) restrict_keys(route, context, charge);
+}
+
+// The request may still get an answer that is stored, so the database has to be asked. It also knows best
+// whether the credentials are valid.
+void Limiter::restrict_keys(const Route& route, RequestContext& context, RateLimits::Charge& charge) {
   std::optional<RateLimits::Excess> excess;
-  if (route.is_charge) {
-    // Until the user is known, the credentials stand for the user, from whatever addresses they come.
-    const bool is_stranger = is_address(context.caller) && context.credentials;
-    excess = limits_.begin_charge(is_stranger ? *context.credentials : context.caller, charge);
-  }
+  if (route.is_charge) excess = limits_.begin_charge(context.caller, charge);
   // Going on makes no new key. But it may make a charge.
   const bool may_go_on = !excess;
   if (!excess) excess = limits_.find_excess_of_keys(context.caller);
-  if (!excess) return std::nullopt;
-  HttpResponse refusal = refusals_.render(*excess, context.as_problem);
-  // Nothing can be stored for a request without a key.
-  if (!context.request.header("idempotency-key")) return refusal;
-  if (!context.restriction) context.restriction = {std::move(refusal), may_go_on};
-  return std::nullopt;
+  if (!excess || context.restriction) return;
+  context.restriction = {refusals_.render(*excess, context.as_problem), may_go_on};
 }
 
 void Limiter::end(const RequestContext& context, const HttpResponse& response) {
@@ -37,10 +41,6 @@ void Limiter::end(const RequestContext& context, const HttpResponse& response) {
   if (response.status == 401 && context.credentials) {
     limits_.count_failed_credentials(address_holder(network_of(context.request.origin_ip)));
   }
-}
-
-void Limiter::identified(const RequestContext& context, const std::string& user, const Usage& usage) {
-  if (is_address(context.caller)) limits_.count(user, usage);
 }
 
 }  // namespace rocket::api

@@ -20,13 +20,16 @@ class Limiter {
   // knows whether it may be answered. `charge` must live as long as the request.
   std::optional<HttpResponse> begin(const Route& route, RequestContext& context, RateLimits::Charge& charge);
 
+  // The user of the request was not known at its begin. From now on it counts for the user.
+  void begin_of_stranger(const Route& route, RequestContext& context, const std::string& user,
+                         RateLimits::Charge& charge);
+
   // Counts what a request has done, when its answer is known.
   void end(const RequestContext& context, const HttpResponse& response);
 
-  // A request came from an address, and now its user is known. Counts it for the user too.
-  void identified(const RequestContext& context, const std::string& user, const Usage& usage);
-
  private:
+  void restrict_keys(const Route& route, RequestContext& context, RateLimits::Charge& charge);
+
   RateLimits limits_;
   LimitRefusals refusals_;
 };

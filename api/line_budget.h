@@ -3,7 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <mutex>
-#include <optional>
+#include <utility>
 
 namespace rocket::api {
 
@@ -15,22 +15,23 @@ class LineBudget {
 
   explicit LineBudget(std::int64_t lines_per_second) : lines_per_second_(lines_per_second) {}
 
-  // Returns nullopt if the line must be left out. Otherwise returns how many were left out since the last
-  // one.
-  std::optional<std::int64_t> take(Time now) {
+  // Returns false if the line must be left out.
+  bool take(Time now) {
     const std::lock_guard lock(mutex_);
     if (now - since_ >= std::chrono::seconds(1)) {
       since_ = now;
       used_ = 0;
     }
-    if (used_ >= lines_per_second_) {
-      ++left_out_;
-      return std::nullopt;
-    }
-    ++used_;
-    const std::int64_t left_out = left_out_;
-    left_out_ = 0;
-    return left_out;
+    if (used_ < lines_per_second_) return ++used_ > 0;
+    ++left_out_;
+    return false;
+  }
+
+  // Returns how many lines were left out, once the second in which that began is over. Then begins to count
+  // anew.
+  std::int64_t left_out(Time now) {
+    const std::lock_guard lock(mutex_);
+    return now - since_ >= std::chrono::seconds(1) ? std::exchange(left_out_, 0) : 0;
   }
 
  private:

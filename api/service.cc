@@ -189,28 +189,23 @@ std::optional<SerializedResponse> Service::handle(HttpRequest request, Connectio
 
 asio::awaitable<void> Service::answer(pg::Lane& lane, const Route& route,
                                       std::unique_ptr<Answering> answering) {
+  RequestContext& context = answering->context;
+  if (answering->in_line && answering->in_line->should_identify() && context.credentials) {
+    co_await identify_user(lane, route, *answering);
+  }
   HttpResponse response;
   std::exception_ptr error;
   try {
-    response = co_await route.handler(lane, answering->context);
+    response = co_await route.handler(lane, context);
   } catch (...) {
     error = std::current_exception();
   }
-  if (error) {
-    const Failure failure = failure_of_exception(error, log_, answering->context.request_id);
-    response = render(failure, answering->context.as_problem);
-  }
+  if (error) response = render(failure_of_exception(error, log_, context.request_id), context.as_problem);
   // The database may have changed, so the next readiness check must ask it again.
   if (response.status >= 500 && !route.is_check) readiness_.forget();
-  // Credentials are checked first, so any status but 401 and 5xx means that they belong to a user.
-  const bool is_user = response.status != 401 && (response.status < 500 || response.usage.is_new_key);
-  const bool should_identify = is_user && answering->context.credentials && answering->in_line &&
-                               answering->in_line->should_identify() && !route.in_laboratory;
-  if (!route.is_check) limiter_.end(answering->context, response);
-  if (response.status == 401 && answering->context.credentials) {
-    admission_.forget(*answering->context.credentials);
-  }
-  if (should_identify) co_await identify_user(lane, answering->context, response.usage);
+  if (!route.is_check) limiter_.end(context, response);
+  // They were revoked, for example.
+  if (response.status == 401 && context.credentials) admission_.forget(*context.credentials);
   // Give the slots back before the client can send its next request.
   answering->charge = {};
   answering->in_line.reset();
@@ -218,15 +213,17 @@ asio::awaitable<void> Service::answer(pg::Lane& lane, const Route& route,
   answering->responses->post({answering->from, finish(*answering, response)});
 }
 
-// Before the answer, so that the next request counts for the user.
-asio::awaitable<void> Service::identify_user(pg::Lane& lane, const RequestContext& context, Usage usage) {
+// Once an hour for each credential. Before the work, so that all of it counts for the user, and for nobody
+// else who has the same address.
+asio::awaitable<void> Service::identify_user(pg::Lane& lane, const Route& route, Answering& answering) {
+  RequestContext& context = answering.context;
   try {
     const auto user = co_await identify(lane, *context.credentials);
     if (!user) co_return;
     admission_.know(*context.credentials, *user);
-    limiter_.identified(context, *user, usage);
+    if (is_address(context.caller)) limiter_.begin_of_stranger(route, context, *user, answering.charge);
   } catch (const std::exception&) {
-    // The next request tries again. Until then, the work counts for the address.
+    // The work itself will say what is wrong.
   }
 }
 

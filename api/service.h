@@ -76,7 +76,7 @@ class Service {
 
   HttpResponse nothing_here(const RequestContext& context) const;
   asio::awaitable<void> answer(pg::Lane& lane, const Route& route, std::unique_ptr<Answering> answering);
-  asio::awaitable<void> identify_user(pg::Lane& lane, const RequestContext& context, Usage usage);
+  asio::awaitable<void> identify_user(pg::Lane& lane, const Route& route, Answering& answering);
   SerializedResponse finish(const Answering& answering, const HttpResponse& response);
 
   pg::Lanes& lanes_;

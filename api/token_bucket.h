@@ -26,11 +26,13 @@ struct TokenRate {
 class TokenBucket {
  public:
   using Time = std::chrono::steady_clock::time_point;
+  // Whoever stops is welcome again after the time that it takes to fill the bucket so many times.
+  static constexpr int kMaxFills = 10;
 
   // An empty bucket goes into debt, and stays empty for longer. So what ends after the bucket was looked at
-  // counts as well. The debt is at most what a full bucket has, so that everybody may come back in the end.
+  // counts as well. But the debt has an end, so that everybody may come back.
   void take(const TokenRate& rate, Time now) {
-    full_at_ = std::min(std::max(full_at_, now) + rate.per_token, now + 2 * rate.to_fill());
+    full_at_ = std::min(std::max(full_at_, now) + rate.per_token, now + kMaxFills * rate.to_fill());
   }
 
   // Until there is a token. Zero if there is one.

@@ -113,11 +113,6 @@ bool is_email(std::string_view text) {
   return is_printable && has_two_parts && text.size() <= 255;
 }
 
-// They could make a terminal show something else than there is.
-bool has_control_characters(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) { return (c >= 0 && c < ' ') || c == 127; });
-}
-
 // 90d, 12h, 30m or 45s. Returns nullopt if it is no such time, or none that a token may live.
 std::optional<seconds> time_of(std::string_view text) {
   constexpr std::array<std::pair<char, std::int64_t>, 4> kUnits{
@@ -194,7 +189,7 @@ int list_tokens(Database& database, const std::string& email) {
   const pg::Result tokens = database.run(kListTokens, {email});
   for (int row = 0; row < tokens.rows(); ++row) {
     const auto text = [&](const char* column) { return tokens.text(row, column); };
-    std::cout << text("id") << "  " << text("name") << "\n    " << text("scopes") << ", created "
+    std::cout << text("id") << "  " << printable(text("name")) << "\n    " << text("scopes") << ", created "
               << text("created_at") << ", last used " << text("last_used") << ", " << text("life") << '\n';
   }
   std::cout << tokens.rows() << (tokens.rows() == 1 ? " token\n" : " tokens\n");
@@ -243,18 +238,16 @@ void UserCommands::add_to(Settings& settings) {
     auto commands = std::count_if(emails.begin(), emails.end(), [](auto* each) { return !each->empty(); });
     if (!revoke_token.empty()) ++commands;
     if (commands > 1) return "one command about users at a time";
-    for (const std::string* each : emails) {
-      if (!each->empty() && !is_email(*each))
-        return "an e-mail address has one @ with something on both sides, and no spaces";
-    }
-    return std::nullopt;
+    // Users who are there already may have been made otherwise.
+    if (create_user.empty() || is_email(create_user)) return std::nullopt;
+    return "an e-mail address has one @ with something on both sides, and no spaces";
   });
   settings.require([this]() -> std::optional<std::string> {
     if (create_token.empty()) {
       if (name.empty() && expires_in.empty()) return std::nullopt;
       return "--name and --expires-in belong to --create-token";
     }
-    if (name.empty() || name.size() > kMaxNameLength || has_control_characters(name)) {
+    if (name.empty() || name.size() > kMaxNameLength || printable(name) != name) {
       return "--create-token needs a --name of 1 to 100 bytes, none of them a control character";
     }
     if (!are_scopes(scopes)) return "--scopes must be some of read, write, operate, with commas";

@@ -37,11 +37,6 @@ REVOKE ALL ON SEQUENCE rides_id_seq
 REVOKE ALL ON FUNCTION remove_old_audit_records
     FROM rocket_api, rocket_completer, rocket_enqueuer, rocket_reaper, rocket_simulator;
 
--- No process needs tables of its own. Has no effect, but a warning, if another role owns the database.
-DO $$ BEGIN
-    EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
-END $$;
-
 -- ---- api and completer
 
 -- Only the api claims keys, so only it makes them. A key whose request is refused is deleted.

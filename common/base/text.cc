@@ -36,6 +36,18 @@ std::string storable(std::string_view text) {
   return result;
 }
 
+std::string printable(std::string_view text) {
+  std::string shown = storable(text);
+  for (std::size_t i = 0; i < shown.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(shown[i]);
+    const bool is_c1 =
+        byte == 0xc2 && i + 1 < shown.size() && static_cast<unsigned char>(shown[i + 1]) < 0xa0;
+    if (is_c1) shown.replace(i, 2, "?");
+    if (byte < ' ' || byte == 0x7f) shown[i] = '?';
+  }
+  return shown;
+}
+
 std::string_view trimmed(std::string_view text) {
   const auto first = text.find_first_not_of(" \t");
   if (first == std::string_view::npos) return {};

@@ -40,6 +40,10 @@ constexpr auto joined(const Parts&... parts) {
   return whole;
 }
 
+// The text as a terminal can show it: control characters become "?", those of ASCII and those that UTF-8
+// writes as C2 80 to C2 9F. They could make the terminal show something else than there is.
+std::string printable(std::string_view text);
+
 // Without spaces and tabs around it.
 std::string_view trimmed(std::string_view text);
 

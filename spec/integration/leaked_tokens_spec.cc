@@ -73,5 +73,25 @@ TEST_F(LeakedToken, TriesNoMoreCardsFromManyAddresses) {
   EXPECT_EQ(std::count(statuses.begin(), statuses.end(), 429), 12 - declined);
 }
 
+// Whoever is beyond a limit is told so only if the credentials are still valid.
+TEST_F(LeakedToken, IsToldToBeRevokedAlsoBeyondALimit) {
+  const ApiProcess api(database_, {{"API_KEYS_PER_DAY", "1"}});
+  const std::string token = bearer();
+  ASSERT_EQ(api.send(deposit_request(token, "1")).status, 201);
+  ASSERT_EQ(api.send(deposit_request(token, "1")).code(), "too_many_keys");
+  revoke(token);
+  EXPECT_EQ(api.send(deposit_request(token, "1")).status, 401);
+  EXPECT_EQ(api.send(ride_request(new_key(), token)).status, 401);
+}
+
+// New tokens of one user try no more cards than one token.
+TEST_F(LeakedToken, IsNoNewChanceForItsUser) {
+  const ApiProcess api(database_, {{"API_DECLINES_PER_H", "2"}});
+  const std::string first = bearer(kDeclinedUser);
+  EXPECT_EQ(api.send(ride_request(new_key(), first)).status, 402);
+  EXPECT_EQ(api.send(ride_request(new_key(), first)).status, 402);
+  EXPECT_EQ(api.send(ride_request(new_key(), bearer(kDeclinedUser))).code(), "too_many_declines");
+}
+
 }  // namespace
 }  // namespace rocket::spec

@@ -30,10 +30,9 @@ class RateLimitsOfTheApi : public testing::Test {
     return ApiProcess(database_, limits);
   }
 
-  // From now on the api knows whose credentials these are. It asks the database after the first answer, and
-  // before the second one.
+  // From now on the api knows whose credentials these are.
   static void introduce(const ApiProcess& api, const std::string& credentials = kUser) {
-    for (int i = 0; i < 2; ++i) EXPECT_EQ(api.send(get_request("/account", credentials)).status, 200);
+    EXPECT_EQ(api.send(get_request("/account", credentials)).status, 200);
   }
 
   // Makes a new API token of the user.
@@ -95,26 +94,24 @@ TEST_F(RateLimitsOfTheApi, AUserMaySendSoManyRequestsASecond) {
 
 TEST_F(RateLimitsOfTheApi, ARefusedRequestCostsNoStatement) {
   CuttingProxy proxy(database_.url(), CuttingProxy::Counts::kStatements);
-  const ApiProcess api(proxy.url(), {{"API_REQUESTS_PER_S", "1"},
-                                     {"API_REQUEST_BURST", "2"},
-                                     {"API_FAILED_CREDENTIALS_PER_MIN", "1"},
-                                     {"API_KEYS_PER_DAY", "1"}});
+  const ApiProcess api(
+      proxy.url(),
+      {{"API_REQUESTS_PER_S", "1"}, {"API_REQUEST_BURST", "2"}, {"API_FAILED_CREDENTIALS_PER_MIN", "1"}});
   const auto stranger = [&] { return api.send(get_request("/account", "stranger@example.com")); };
   EXPECT_EQ(api.send(deposit_request(kUser, "1")).status, 201);
   EXPECT_TRUE(eventually([&] { return stranger().code() == "too_many_failed_credentials"; }));
-  EXPECT_TRUE(eventually([&] { return api.send(deposit_request(kUser, "1")).code() == "too_many_keys"; }));
-  const std::size_t before = proxy.passed(CuttingProxy::To::kServer);
-  EXPECT_GT(before, 0U);
   int refused = 0;
-  for (int i = 0; i < 20; ++i) {
+  // On a slow machine, there is room again now and then.
+  for (int i = 0; i < 1000 && refused < 20; ++i) {
+    const std::size_t before = proxy.passed(CuttingProxy::To::kServer);
+    EXPECT_GT(before, 0U);
+    const ClientResponse own = api.send(deposit_request(kUser, "1"));
+    if (own.code() != "rate_limited") continue;
+    ++refused;
     EXPECT_EQ(stranger().code(), "too_many_failed_credentials");
-    // Its number of keys is used up, or its number of requests. A slow machine sees no more of the latter.
-    const ClientResponse without_key = api.send(deposit_request(kUser, "1"));
-    EXPECT_EQ(without_key.status, 429) << without_key.body;
-    if (without_key.code() == "rate_limited") ++refused;
+    EXPECT_EQ(proxy.passed(CuttingProxy::To::kServer), before);
   }
-  EXPECT_GT(refused, 0);
-  EXPECT_EQ(proxy.passed(CuttingProxy::To::kServer), before);
+  EXPECT_EQ(refused, 20);
 }
 
 TEST_F(RateLimitsOfTheApi, AnAddressMayTrySoManyWrongCredentialsAMinute) {

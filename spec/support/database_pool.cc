@@ -140,8 +140,6 @@ std::string DatabasePool::take() {
   }
   const std::string original = ensure_template();
   maintenance_.execute("CREATE DATABASE " + name + " TEMPLATE " + original + copied_as_files(maintenance_));
-  // Rights on a database are not copied from its template; see roles.sql.
-  maintenance_.execute("REVOKE TEMPORARY ON DATABASE " + name + " FROM PUBLIC");
   return name;
 }
 

@@ -49,5 +49,14 @@ TEST(Text, LosesSpacesAndTabsAroundIt) {
   EXPECT_EQ(trimmed("\r\n"), "\r\n");
 }
 
+TEST(Printable, HasNoControlCharacters) {
+  EXPECT_EQ(printable("caf\xc3\xa9 \xe2\x82\xac 1"), "caf\xc3\xa9 \xe2\x82\xac 1");
+  EXPECT_EQ(printable("a\x1b[2J\nb\x7f"), "a?[2J?b?");
+  EXPECT_EQ(printable("a\xc2\x9b"
+                      "31m"),
+            "a?31m");
+  EXPECT_EQ(printable("\xc2\xa0"), "\xc2\xa0");
+}
+
 }  // namespace
 }  // namespace rocket

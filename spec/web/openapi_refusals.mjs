@@ -60,11 +60,12 @@ export function testRefusals() {
         await row('GET', get, { as, to: busy, status: 503, code: 'overloaded', headers: { Authorization: user }, present: ['Retry-After'] });
       }
       busy.kill('SIGKILL');
-      // All unknown users at one address share one of a hundred places.
-      const narrow = await start({ API_LINE_LIMIT: '100', API_ADDRESS_SHARE: '1', MOCK_LATENCY_MS: '60000' });
-      const other = randomUUID();
-      ask(narrow, 'POST', '/rides', { ...kForm, Authorization: user, 'Idempotency-Key': other }, form(ride)).catch(() => {});
-      await eventually(() => database.count('idempotency_keys', `idempotency_key = '${other}'`) === 1, 'a share that is used up');
+      // A user has one of a hundred places. The first request still counts for the address.
+      const narrow = await start({ API_LINE_LIMIT: '100', API_CALLER_SHARE: '1', MOCK_LATENCY_MS: '60000' });
+      for (const other of [randomUUID(), randomUUID()]) {
+        ask(narrow, 'POST', '/rides', { ...kForm, Authorization: user, 'Idempotency-Key': other }, form(ride)).catch(() => {});
+        await eventually(() => database.count('idempotency_keys', `idempotency_key = '${other}'`) === 1, 'a share that is used up');
+      }
       const kBusy = { to: narrow, status: 429, code: 'too_many_requests', present: ['Retry-After'] };
       await refused(path, kBusy, { to: narrow, fields });
       for (const accept of ['application/json', 'application/problem+json']) {
