@@ -108,10 +108,10 @@ BEGIN
     IF EXISTS (SELECT FROM pg_type WHERE typname = 'stripe_id' AND typnamespace = quote_ident(current_schema())::regnamespace) THEN
         RETURN;
     END IF;
-    CREATE DOMAIN email_address    AS text             CHECK (VALUE <> '' AND length(VALUE) <= 255);
+    CREATE DOMAIN email_address    AS text COLLATE "C" CHECK (VALUE <> '' AND length(VALUE) <= 255);
     CREATE DOMAIN stripe_id        AS text             CHECK (VALUE <> '' AND length(VALUE) <= 255);
     CREATE DOMAIN api_token_id     AS text             CHECK (VALUE ~ '^[0-9A-Za-z]{12}$');
-    CREATE DOMAIN sha256_hex       AS text             CHECK (VALUE ~ '^[0-9a-f]{64}$');
+    CREATE DOMAIN sha256_hex       AS text COLLATE "C" CHECK (VALUE ~ '^[0-9a-f]{64}$');
     CREATE DOMAIN api_scopes       AS text[]           CHECK (VALUE <@ '{read,write,operate}' AND VALUE <> '{}');
     CREATE DOMAIN latitude         AS double precision CHECK (VALUE BETWEEN -90 AND 90);
     CREATE DOMAIN longitude        AS double precision CHECK (VALUE BETWEEN -180 AND 180);

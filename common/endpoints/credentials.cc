@@ -1,11 +1,14 @@
 #include "rocket/endpoints/credentials.h"
 
+#include <openssl/evp.h>
 #include <openssl/sha.h>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <stdexcept>
 
 #include "rocket/base/ids.h"
 
@@ -22,8 +25,13 @@ constexpr std::string_view kDigits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef
 using Hash = std::array<unsigned char, SHA256_DIGEST_LENGTH>;
 
 Hash sha256(std::string_view text) {
+  // Each one-shot call of OpenSSL 3 looks the algorithm up anew, which takes longer than the hash itself.
+  static const std::unique_ptr<EVP_MD, decltype(&EVP_MD_free)> algorithm(
+      EVP_MD_fetch(nullptr, "SHA256", nullptr), &EVP_MD_free);
   Hash hash{};
-  ::SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), hash.data());
+  const bool is_done =
+      EVP_Digest(text.data(), text.size(), hash.data(), nullptr, algorithm.get(), nullptr) == 1;
+  if (!is_done) throw std::runtime_error("OpenSSL has no SHA-256");
   return hash;
 }
 
