@@ -35,8 +35,7 @@ DELETE FROM rides USING old WHERE rides.id = old.id
 )sql"};
 
 constexpr pg::Statement kRemoveAuditRecords{
-    "remove_audit_records",
-    "SELECT remove_old_audit_records($1::bigint, $2::bigint) AS removed"};
+    "remove_audit_records", "SELECT remove_old_audit_records($1::bigint, $2::bigint) AS removed"};
 
 pg::Params params_of(std::chrono::seconds retention, std::int64_t batch) {
   return {std::to_string(retention.count()), std::to_string(batch)};
