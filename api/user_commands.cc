@@ -24,7 +24,7 @@ namespace {
 
 using std::chrono::seconds;
 
-constexpr seconds kLongestLife{10 * 366 * 86400LL};
+constexpr seconds kLongestLife{10LL * 366 * 86400};
 constexpr std::size_t kMaxNameLength = 100;
 
 constexpr pg::Statement kUserExists{"user_exists", "SELECT 1 FROM users WHERE email = $1"};

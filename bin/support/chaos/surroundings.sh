@@ -56,7 +56,7 @@ fault_log_reader() {
     kill -STOP "${pid[reader-$name]}"
   done
   before=$(count_gaps)
-  clients_see 'a health check' 200 send_health_checks
+  clients_see 'a question for an account' '200|429|503' ask_for_accounts
   pause_ms "$hold"
   for name in "${names[@]}"; do kill -CONT "${pid[reader-$name]}"; done
   within 20 has_new_gap || wrong "$api does not say that it dropped lines of its log"
@@ -72,16 +72,17 @@ fault_log_reader() {
 }
 count_gaps() { grep -c 'log lines were dropped' "$work/$api.log" || true; }
 has_new_gap() { (($(count_gaps) > before)); }
-# Each request adds about 250 bytes to the log, and at most 4 MiB of the log wait for the reader.
-send_health_checks() {
+# Each request adds about 250 bytes to the log, and at most 4 MiB of the log wait for the reader. They are a user's,
+# because of requests that are nobody's only some have a line.
+ask_for_accounts() {
   local socket target=$api
   connect
   awk -v id="$(printf '%0128d' 0)" 'BEGIN {
-    for (i = 1; i <= 30000; i++)
-      printf "GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: %s\r\n%s\r\n", id,
-        i == 30000 ? "Connection: close\r\n" : "" }' >&"$socket" &
+    for (i = 1; i <= 24000; i++)
+      printf "GET /account HTTP/1.1\r\nHost: localhost\r\nAuthorization: user@example.com\r\nX-Request-Id: %s\r\n%s\r\n", id,
+        i == 24000 ? "Connection: close\r\n" : "" }' >&"$socket" &
   # A body has no end of line, so the next status follows it on the same line.
   sed -n 's/^.*HTTP\/1\.1 \([0-9]*\) .*/\1/p' <&"$socket" | awk '
     { print }
-    END { for (i = NR; i < 30000; i++) print "no answer" }'
+    END { for (i = NR; i < 24000; i++) print "no answer" }'
 }
