@@ -135,19 +135,19 @@ CREATE TABLE IF NOT EXISTS users (
 CREATE TABLE IF NOT EXISTS api_tokens (
     -- The part of the token that is no secret. Logs and operators name the token by it.
     id           api_token_id PRIMARY KEY,
-    -- Of the whole token. Its secret is long and random, so it cannot be found from this.
+    -- The hash of the whole token. The secret is long and random, so nobody can find it from its hash.
     token_hash   sha256_hex NOT NULL UNIQUE,
     user_id      bigint NOT NULL REFERENCES users,
     name         text NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
     scopes       api_scopes NOT NULL,
     created_at   timestamptz NOT NULL DEFAULT now(),
     expires_at   timestamptz,
-    -- To the hour, so that using a token seldom writes.
+    -- This is exact to the hour only, so that using a token seldom writes.
     last_used_at timestamptz,
     revoked_at   timestamptz
 ) WITH (fillfactor = 80);
 
--- For lists of a user's tokens.
+-- This index is for lists of a user's tokens.
 CREATE INDEX IF NOT EXISTS api_tokens_of_user ON api_tokens (user_id);
 
 -- The engine alone has no table of owners.

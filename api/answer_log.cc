@@ -45,7 +45,8 @@ void AnswerLog::tell_left_out(LineBudget::Time now) {
             "left out {lines} lines about requests that were refused or nobody's");
 }
 
-// Once a minute: an operator may have forgotten a name, and a stranger may send as many as they like.
+// Tells one of them a minute. An operator may have forgotten a name, and a stranger may send as many as they
+// like.
 void AnswerLog::note_foreign_host(const HttpRequest& request) {
   constexpr std::size_t kLongest = 100;
   const auto now = std::chrono::steady_clock::now().time_since_epoch();

@@ -15,8 +15,8 @@ TrustedProxies::Header header_named(std::string_view name) {
   return name == "forwarded" ? TrustedProxies::Header::kForwarded : TrustedProxies::Header::kXForwardedFor;
 }
 
-// As far as the settings tell. A proxy on the same machine can make an api public that listens on this
-// machine's own address only.
+// Returns whether others can reach the api, as far as the settings tell. A proxy on the same machine can make
+// an api public that listens on this machine's own address only.
 bool is_public(const Options& options) {
   const bool is_behind_proxy =
       !options.trusted_proxies.empty() || !options.hosts.empty() || options.service.hsts.count() > 0;

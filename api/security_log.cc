@@ -11,7 +11,7 @@ namespace rocket::api {
 namespace {
 
 constexpr std::chrono::minutes kInterval{1};
-// To look through all events costs some microseconds.
+// Looking through all events costs some microseconds.
 constexpr std::chrono::seconds kLookInterval{1};
 constexpr std::size_t kMaxEvents = 1000;
 constexpr const char* kOthers = "others";

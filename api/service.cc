@@ -213,8 +213,8 @@ asio::awaitable<void> Service::answer(pg::Lane& lane, const Route& route,
   answering->responses->post({answering->from, finish(*answering, response)});
 }
 
-// Once an hour for each credential. Before the work, so that all of it counts for the user, and for nobody
-// else who has the same address.
+// Asks once an hour for each credential, and before the work, so that all of it counts for the user and for
+// nobody else who has the same address.
 asio::awaitable<void> Service::identify_user(pg::Lane& lane, const Route& route, Answering& answering) {
   RequestContext& context = answering.context;
   try {

@@ -49,7 +49,7 @@ GRANT UPDATE (lease, locked_at, last_run_at, attempts, recovery_point, response_
     ON idempotency_keys TO rocket_api, rocket_completer;
 -- Completers count their own attempts; resumed_at is for `completer --resume`.
 GRANT UPDATE (completions, resumed_at) ON idempotency_keys TO rocket_completer;
--- For /lab, which makes keys older.
+-- /lab makes keys older.
 GRANT UPDATE (created_at) ON idempotency_keys TO rocket_api;
 
 GRANT SELECT ON users, api_tokens TO rocket_api;
@@ -69,7 +69,7 @@ GRANT SELECT (id, idempotency_key_id), INSERT (idempotency_key_id, user_id, amou
 GRANT SELECT, INSERT (user_id, balance), UPDATE (balance) ON accounts TO rocket_api, rocket_completer;
 
 GRANT INSERT (job_name, job_args) ON staged_jobs TO rocket_api, rocket_completer;
--- For /lab, which counts them.
+-- /lab counts them.
 GRANT SELECT (id, created_at) ON staged_jobs TO rocket_api;
 
 -- Nobody may change a record or choose its time. Only remove_old_audit_records() removes some.
@@ -87,7 +87,7 @@ GRANT UPDATE (id) ON staged_jobs TO rocket_enqueuer;
 GRANT SELECT (id, finished_at), DELETE ON idempotency_keys TO rocket_reaper;
 -- FOR UPDATE, as above. No process decides anything by this column.
 GRANT UPDATE (last_error) ON idempotency_keys TO rocket_reaper;
--- For RIDE_RETENTION_S and AUDIT_RETENTION_S.
+-- These are for RIDE_RETENTION_S and AUDIT_RETENTION_S.
 GRANT SELECT (id, idempotency_key_id, created_at), DELETE ON rides TO rocket_reaper;
 GRANT SELECT (ride_id, refunded_at), DELETE ON refunds TO rocket_reaper;
 GRANT EXECUTE ON FUNCTION remove_old_audit_records TO rocket_reaper;
@@ -97,7 +97,7 @@ GRANT EXECUTE ON FUNCTION remove_old_audit_records TO rocket_reaper;
 GRANT SELECT (id, email), INSERT (email, stripe_customer_id) ON users TO rocket_simulator;
 GRANT SELECT (name, created_at, last_used_at), INSERT (id, token_hash, user_id, name, scopes), DELETE
     ON api_tokens TO rocket_simulator;
--- For `simulator --verify`.
+-- `simulator --verify` reads these.
 GRANT SELECT ON idempotency_keys, staged_jobs, rides, refunds, deposits, accounts, audit_records TO rocket_simulator;
 
 COMMIT;

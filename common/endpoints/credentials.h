@@ -24,7 +24,7 @@ SELECT CASE WHEN strpos(asked.credential, '@') > 0
                 condition, ") END");
 }
 
-// For those who may read, who may change something, and who may do anything.
+// These find a user who may read, one who may change something, and one who may do anything.
 inline constexpr auto kReaderOfCredential = user_of_credential("'read' = ANY (scopes)");
 inline constexpr auto kWriterOfCredential = user_of_credential("'write' = ANY (scopes)");
 inline constexpr auto kAnyUserOfCredential = user_of_credential("true");

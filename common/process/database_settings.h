@@ -48,7 +48,7 @@ struct DatabaseSettings {
   void add_lanes_to(Settings& settings);
   pg::LaneOptions lane_options(const std::string& process) const;
   pg::ConnectionOptions connection_options(const std::string& process) const;
-  // For commands that only the owner of the tables may run; see DatabaseUrls::owner_mistake().
+  // These are for commands that only the owner of the tables may run; see DatabaseUrls::owner_mistake().
   pg::ConnectionOptions owner_connection_options(const std::string& process) const;
 };
 

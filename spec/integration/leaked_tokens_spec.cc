@@ -6,8 +6,8 @@
 #include <thread>
 #include <vector>
 
-#include "rocket/endpoints/credentials.h"
 #include "spec/support/api_process.h"
+#include "spec/support/api_tokens.h"
 #include "spec/support/eventually.h"
 #include "spec/support/ledger.h"
 #include "spec/support/requests.h"
@@ -18,14 +18,7 @@ namespace {
 
 class LeakedToken : public testing::Test {
  protected:
-  std::string bearer(const std::string& user = kUser) {
-    const endpoints::ApiToken token = endpoints::make_api_token();
-    database_.execute(
-        "INSERT INTO api_tokens (id, token_hash, user_id, name, scopes) "
-        "SELECT $1, $2, id, 'spec', '{read,write}' FROM users WHERE email = $3",
-        {token.id, token.hash, user});
-    return "Bearer " + token.text;
-  }
+  std::string bearer(const std::string& user = kUser) { return make_bearer(database_, user); }
   void revoke(const std::string& bearer) {
     database_.execute("UPDATE api_tokens SET revoked_at = now() WHERE id = $1", {bearer.substr(10, 12)});
   }

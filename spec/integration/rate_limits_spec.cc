@@ -5,9 +5,9 @@
 #include <utility>
 #include <vector>
 
-#include "rocket/endpoints/credentials.h"
 #include "spec/integration/expectations.h"
 #include "spec/support/api_process.h"
+#include "spec/support/api_tokens.h"
 #include "spec/support/cutting_proxy.h"
 #include "spec/support/eventually.h"
 #include "spec/support/requests.h"
@@ -33,16 +33,6 @@ class RateLimitsOfTheApi : public testing::Test {
   // From now on the api knows whose credentials these are.
   static void introduce(const ApiProcess& api, const std::string& credentials = kUser) {
     EXPECT_EQ(api.send(get_request("/account", credentials)).status, 200);
-  }
-
-  // Makes a new API token of the user.
-  std::string make_token() {
-    const endpoints::ApiToken token = endpoints::make_api_token();
-    database_.execute(
-        "INSERT INTO api_tokens (id, token_hash, user_id, name, scopes) "
-        "SELECT $1, $2, id, 'spec', '{read,write}' FROM users WHERE email = $3",
-        {token.id, token.hash, kUser});
-    return "Bearer " + token.text;
   }
 
   // Checks the fields, and returns Retry-After.
@@ -244,8 +234,8 @@ TEST_F(RateLimitsOfTheApi, AUserMayStoreSoManyKeysADay) {
 
 TEST_F(RateLimitsOfTheApi, BelongToAUserAndNotToATokenOfTheirs) {
   const ApiProcess api = start({{"API_KEYS_PER_DAY", "2"}});
-  const std::string one = make_token();
-  const std::string other = make_token();
+  const std::string one = make_bearer(database_);
+  const std::string other = make_bearer(database_);
   for (const std::string& token : {one, other}) introduce(api, token);
   for (const std::string& token : {one, other}) {
     EXPECT_EQ(api.send(deposit_request(token, "1")).status, 201);
@@ -254,7 +244,7 @@ TEST_F(RateLimitsOfTheApi, BelongToAUserAndNotToATokenOfTheirs) {
     EXPECT_EQ(api.send(deposit_request(token, "1")).code(), "too_many_keys");
   }
   // A further token is new to the api. What it does counts for its user as soon as that is known.
-  const std::string third = make_token();
+  const std::string third = make_bearer(database_);
   introduce(api, third);
   EXPECT_EQ(api.send(deposit_request(third, "1")).code(), "too_many_keys");
 }
