@@ -58,7 +58,9 @@ std::string random_digits(std::size_t length) {
   return digits;
 }
 
-bool are_digits(std::string_view text) { return text.find_first_not_of(kDigits) == std::string_view::npos; }
+bool is_digit(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
+
+bool are_digits(std::string_view text) { return std::all_of(text.begin(), text.end(), is_digit); }
 
 std::string hex(const Hash& hash) {
   constexpr std::string_view kHexDigits = "0123456789abcdef";
