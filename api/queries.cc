@@ -14,6 +14,7 @@
 #include "api/request_checks.h"
 #include "rocket/base/text.h"
 #include "rocket/endpoints/credentials.h"
+#include "rocket/endpoints/rides.h"
 
 namespace rocket::api {
 namespace {
@@ -28,15 +29,14 @@ constexpr auto kOfReaderSql = joined(R"sql(
 // Shows rides `r`. The query for the rides stands between these two texts. Each refund and key is looked up
 // by its own index: LATERAL with LIMIT leaves the planner no other way, however many rides it expects, and
 // keeps the order of the rides.
-constexpr char kShow[] = R"sql(
-SELECT r.id, r.origin_lat, r.origin_lon, r.target_lat, r.target_lon, r.stripe_charge_id, r.created_at,
+constexpr auto kShow = joined("SELECT ", endpoints::kRideColumns, R"sql(,
        CASE WHEN own.id IS NOT NULL THEN 'unfinished'
             WHEN r.stripe_charge_id IS NULL THEN 'not_charged'
             WHEN refund.ride_id IS NULL THEN 'charged'
             WHEN refund.stripe_refund_id IS NULL THEN 'cancelling'
             ELSE 'cancelled' END AS state,
        refund.stripe_refund_id, refund.refunded_at AS cancelled_at
-  FROM ()sql";
+  FROM ()sql");
 constexpr char kWithState[] = R"sql() r
   LEFT JOIN LATERAL (SELECT ride_id, stripe_refund_id, refunded_at FROM refunds WHERE ride_id = r.id LIMIT 1) refund
     ON true

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "rocket/base/text.h"
 #include "rocket/endpoints/credentials.h"
 #include "rocket/endpoints/failures.h"
 #include "rocket/endpoints/provider_calls.h"
@@ -76,13 +77,14 @@ refunded AS (
 ))sql"};
 
 // refund_created → finished
-constexpr const char* kAnswer = R"sql(
+constexpr auto kAnswer = joined(R"sql(
   SELECT refund.n, refund.key_id, (SELECT to_json(answer) FROM
            (SELECT 'Ride cancelled. Your money is on its way back.' AS message, to_json(ride) AS ride FROM
-             (SELECT r.id, r.origin_lat, r.origin_lon, r.target_lat, r.target_lon, r.stripe_charge_id, r.created_at,
+             (SELECT )sql",
+                                kRideColumns, R"sql(,
                      'cancelled' AS state, refund.stripe_refund_id, refund.refunded_at AS cancelled_at) ride) answer) AS body
     FROM refund JOIN rides r ON r.id = refund.ride_id
-)sql";
+)sql");
 
 asio::awaitable<idempotency::ForeignOutcome> refund_ride(payments::ChargeGateway& gateway,
                                                          RideOptions options, const pg::Result& needed) {
@@ -115,7 +117,7 @@ Endpoint cancellations(payments::ChargeGateway& gateway, RideOptions options) {
                          {"refund_prepared",
                           idempotency::ForeignPhase{kRefundNeeds, refund_it, kRecordRefund}, true},
                          {"refund_created", idempotency::LocalPhase{}}},
-               .answer = {200, kAnswer},
+               .answer = {200, kAnswer.data()},
                // Requests with different keys lock the refund of the same ride.
                .locks_shared_rows = true,
                .refusal = refused}),

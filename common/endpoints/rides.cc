@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "rocket/base/text.h"
 #include "rocket/endpoints/credentials.h"
 #include "rocket/endpoints/provider_calls.h"
 
@@ -64,13 +65,13 @@ receipt AS (
     FROM charged
 ))sql"};
 
-constexpr const char* kAnswer = R"sql(
+constexpr auto kAnswer = joined(R"sql(
   SELECT n, key_id, (SELECT to_json(answer) FROM
            (SELECT 'Payment accepted. Your pilot is on their way!' AS message, to_json(ride) AS ride FROM
-             (SELECT charged.id, charged.origin_lat, charged.origin_lon, charged.target_lat, charged.target_lon,
-                     charged.stripe_charge_id, charged.created_at) ride) answer) AS body
-    FROM charged
-)sql";
+             (SELECT )sql",
+                                kRideColumns, R"sql() ride) answer) AS body
+    FROM charged r
+)sql");
 
 }  // namespace
 
@@ -100,7 +101,7 @@ Endpoint rides(payments::ChargeGateway& gateway, RideOptions options) {
            .steps = {{"started", idempotency::LocalPhase{kCreateRide}},
                      {"ride_created", idempotency::ForeignPhase{kChargeNeeds, charge_ride, kRecordCharge}},
                      {"charge_created", idempotency::LocalPhase{kStageReceipt}}},
-           .answer = {201, kAnswer}}),
+           .answer = {201, kAnswer.data()}}),
       .effects = {{"rides", "charge_key", "stripe_charge_id"}},
       .example = {R"({"origin_lat": 1.5, "origin_lon": -2.25, "target_lat": 3, "target_lon": 4})"}};
 }

@@ -12,6 +12,10 @@ struct RideOptions {
   std::chrono::seconds charge_repeat_limit{std::chrono::hours(20)};
 };
 
+// What clients see of a ride `r`, as columns of a SELECT.
+inline constexpr char kRideColumns[] =
+    "r.id, r.origin_lat, r.origin_lon, r.target_lat, r.target_lon, r.stripe_charge_id, r.created_at";
+
 // POST /rides: the whole life of a ride request. `gateway` must outlive the endpoint.
 Endpoint rides(payments::ChargeGateway& gateway, RideOptions options);
 
