@@ -38,7 +38,8 @@ VerificationOptions verification_options(const Options& options) {
                      .due_with_charge = options.settle,
                      .due = options.overdue},
           .settle = options.settle,
-          .ledger = options.ledger};
+          .ledger = options.ledger,
+          .max_named = static_cast<std::size_t>(options.max_named)};
 }
 
 // Prints the progress again and again while the thread lives, and once at its end.

@@ -73,6 +73,9 @@ void add_verification(Settings& settings, Options& options) {
       "overdue", {"SIMULATOR_OVERDUE_S"},
       "how long an unfinished request may be due, with nobody at work on it, before it counts as lost",
       options.overdue, seconds(0), kYear);
+  settings.add("max-named", {"SIMULATOR_MAX_NAMED"}, "names",
+               "how many requests, rides or charges a line about a broken promise names", options.max_named,
+               1, 1'000'000);
   settings.add("completer-grace", {"COMPLETER_GRACE_S"}, "what completers run with", options.completer_grace,
                seconds(0), kYear);
   settings.add("completer-pause", {"COMPLETER_PAUSE_S"}, "what completers run with", options.completer_pause,

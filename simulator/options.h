@@ -36,6 +36,8 @@ struct Options {
   bool verify_only = false;
   std::chrono::seconds settle{30};
   std::chrono::seconds overdue{600};
+  // How many offenders a line about a broken promise names.
+  std::int64_t max_named = 10;
   // These five must be what the other processes run with.
   std::chrono::seconds lease_time = idempotency::kLeaseTime;
   std::chrono::seconds completer_grace = idempotency::kGrace;

@@ -12,7 +12,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kSettlePause{500};
 constexpr std::size_t kAnswersPerQuery = 1000;
-constexpr std::size_t kMaxNamed = 10;
 
 // $1: answers that clients got, with their age in seconds by the steady clock. $2: how long keys are kept, in
 // seconds.
@@ -26,13 +25,13 @@ SELECT coalesce(key.id::text, 'an answer for user ' || coalesce(users.id::text, 
             ELSE key.response_code IS DISTINCT FROM seen.status OR key.response_body IS DISTINCT FROM seen.body END
 )sql"};
 
-std::string joined(const std::vector<std::string>& offenders) {
+std::string names_of(const std::vector<std::string>& offenders, std::size_t max_named) {
   std::string text;
-  for (std::size_t i = 0; i < std::min(offenders.size(), kMaxNamed); ++i) {
+  for (std::size_t i = 0; i < std::min(offenders.size(), max_named); ++i) {
     if (i > 0) text += ", ";
     text += offenders[i];
   }
-  if (offenders.size() > kMaxNamed) text += ", …";
+  if (offenders.size() > max_named) text += ", …";
   return text;
 }
 
@@ -146,7 +145,7 @@ void Verification::report(const std::string& promise, const std::vector<std::str
   report_.error("promise", {{"promise", promise},
                             {"verdict", "broken"},
                             {"count", offenders.size()},
-                            {"offenders", joined(offenders)}});
+                            {"offenders", names_of(offenders, options_.max_named)}});
 }
 
 }  // namespace rocket::simulator

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <optional>
 #include <string>
@@ -20,6 +21,7 @@ struct VerificationOptions {
   std::chrono::seconds settle;
   // Empty: the ledger is not checked.
   std::string ledger;
+  std::size_t max_named;
 };
 
 // Checks the contract's promises in the database, and the answers that clients got. Changes nothing, and may
