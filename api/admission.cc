@@ -21,6 +21,20 @@ Admission::Slot::~Slot() {
   if (admission_ != nullptr) admission_->leave(*this);
 }
 
+void Admission::Slot::pause_call() {
+  const std::lock_guard lock(admission_->mutex_);
+  if (kind_ == Kind::kCalls) --admission_->calling_;
+  if (kind_ != Kind::kNoCall) kind_ = Kind::kPaused;
+}
+
+void Admission::Slot::call_again() {
+  const std::lock_guard lock(admission_->mutex_);
+  if (kind_ != Kind::kPaused) return;
+  const bool may_call = admission_->calling_ < admission_->share(admission_->options_.provider_share);
+  if (may_call) ++admission_->calling_;
+  kind_ = may_call ? Kind::kCalls : Kind::kMayNotCall;
+}
+
 Admission::Admission(AdmissionOptions options, const payments::CircuitBreaker& provider)
     : options_(options), provider_(provider) {}
 

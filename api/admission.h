@@ -57,6 +57,11 @@ class Admission {
     Slot& operator=(Slot&&) = delete;
     ~Slot();
 
+    // Until call_again(), the request does not count as one that calls the provider.
+    void pause_call();
+    // Asks again whether it may call the provider, after pause_call().
+    void call_again();
+
     // False if the provider is slow and requests that wait for it hold their whole share already.
     bool may_call_provider() const { return kind_ != Kind::kMayNotCall; }
     // The holder of the slot: a user's id, or an address with a space before it.
@@ -66,7 +71,7 @@ class Admission {
 
    private:
     friend class Admission;
-    enum class Kind { kNoCall, kCalls, kMayNotCall };
+    enum class Kind { kNoCall, kCalls, kMayNotCall, kPaused };
     using Holder = std::unordered_map<std::string, std::size_t>::value_type;
     Slot(Admission& admission, Holder& holder, Kind kind, bool should_identify)
         : admission_(&admission), holder_(&holder), kind_(kind), should_identify_(should_identify) {}

@@ -61,6 +61,13 @@ bool Connection::take_proxy_header() {
   return peer->count_for(origin_ip);
 }
 
+void Connection::await_request(std::chrono::milliseconds time_limit, std::chrono::milliseconds idle_limit) {
+  phase = Phase::kReading;
+  request_begun = !input.empty();
+  idle_since = Clock::now();
+  deadline = idle_since + (request_begun ? time_limit : idle_limit);
+}
+
 void Connection::forget_request() {
   input.clear();
   reader.clear();

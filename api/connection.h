@@ -52,11 +52,15 @@ struct Connection {
   bool holds_part_of_a_request() const {
     return !awaits_proxy_header && (!input.empty() || reader.awaits_body());
   }
+  // Its request has no answer yet, and the client will send nothing more.
+  bool may_have_left() const { return phase == Phase::kWorking && input_ended; }
   // It has waited for a request for a while, so none is on its way.
   bool is_idle(Clock::time_point now) const {
     constexpr std::chrono::milliseconds kWhile{1000};
     return phase == Phase::kReading && !holds_part_of_a_request() && now - idle_since > kWhile;
   }
+  // The answer was sent. `time_limit` is for the next request once it has begun, `idle_limit` until then.
+  void await_request(std::chrono::milliseconds time_limit, std::chrono::milliseconds idle_limit);
   // Forgets the unfinished request, and everything that was sent after it.
   void forget_request();
 

@@ -10,9 +10,10 @@ namespace {
 
 // The fields that a page may read in addition to Content-Type and others that are always readable.
 constexpr const char* kExposed =
-    "Allow, Date, Idempotent-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, "
-    "WWW-Authenticate, X-Request-Id";
-constexpr const char* kAllowedFields = "Accept, Authorization, Content-Type, Idempotency-Key, X-Request-Id";
+    "Allow, Date, Idempotent-Replayed, Link, Location, Preference-Applied, RateLimit, RateLimit-Policy, "
+    "Retry-After, WWW-Authenticate, X-Request-Id";
+constexpr const char* kAllowedFields =
+    "Accept, Authorization, Content-Type, Idempotency-Key, Prefer, X-Request-Id";
 // In seconds. Browsers remember it for two hours at most.
 constexpr const char* kMaxAge = "7200";
 

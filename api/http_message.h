@@ -47,9 +47,10 @@ struct HttpResponse {
   std::string_view cache_control = "no-store";
   // The fields in addition to those that every response carries.
   std::vector<std::pair<std::string, std::string>> headers;
-  // These are not sent. The code of a failure; the id of the user whose credentials were refused, if there is
-  // one; and what the limits of the caller count.
+  // These are not sent. The code of a failure; the id of the key that another attempt works on, and the id of
+  // the user whose credentials were refused, if there is one; and what the limits of the caller count.
   std::string code{};
+  std::string key_in_progress{};
   std::string refused_user{};
   Usage usage{};
 

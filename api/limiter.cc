@@ -23,6 +23,10 @@ void Limiter::begin_of_stranger(const Route& route, RequestContext& context, con
   if (route.makes_keys) restrict_keys(route, context, charge);
 }
 
+void Limiter::begin_again(const Route& route, RequestContext& context, RateLimits::Charge& charge) {
+  if (route.makes_keys) restrict_keys(route, context, charge);
+}
+
 // The request may still get an answer that is stored, so the database has to be asked. It also knows best
 // whether the credentials are valid.
 void Limiter::restrict_keys(const Route& route, RequestContext& context, RateLimits::Charge& charge) {

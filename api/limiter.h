@@ -24,6 +24,9 @@ class Limiter {
   void begin_of_stranger(const Route& route, RequestContext& context, const std::string& user,
                          RateLimits::Charge& charge);
 
+  // A request that has waited makes another attempt. It is not counted again as a request.
+  void begin_again(const Route& route, RequestContext& context, RateLimits::Charge& charge);
+
   // Counts what a request has done, when its answer is known.
   void end(const RequestContext& context, const HttpResponse& response);
 

@@ -109,6 +109,25 @@ std::string location_in(std::string_view answer, const Endpoint& endpoint, const
 
 }  // namespace
 
+HttpResponse render_outcome(const Endpoint& endpoint, const RequestContext& context,
+                            idempotency::Outcome outcome, MutationOptions options) {
+  if (auto* refusal = std::get_if<idempotency::Refusal>(&outcome)) {
+    HttpResponse response = render(failure_of_refusal(refusal->kind, options), context.as_problem);
+    response.usage = {.is_new_key = refusal->made_key, .is_unfinished = true};
+    response.key_in_progress = std::move(refusal->key_id);
+    return response;
+  }
+  auto& answer = std::get<idempotency::Response>(outcome);
+  std::string location;
+  if (answer.status == 201 && endpoint.location) location = location_in(answer.body, endpoint, context);
+  HttpResponse response = render_stored(answer.status, std::move(answer.body), context.as_problem);
+  response.usage = {.is_new_key = answer.made_key, .is_decline = answer.status == 402 && !answer.replayed};
+  if (!location.empty()) response.headers.emplace_back("Location", std::move(location));
+  if (answer.replayed) response.headers.emplace_back("Idempotent-Replayed", "true");
+  if (answer.retry_after) response.headers.emplace_back("Retry-After", std::to_string(*answer.retry_after));
+  return response;
+}
+
 asio::awaitable<HttpResponse> answer_mutation(pg::Lane& lane, const idempotency::Engine& engine,
                                               const Endpoint& endpoint, const RequestContext& context,
                                               MutationOptions options) {
@@ -135,25 +154,13 @@ asio::awaitable<HttpResponse> answer_mutation(pg::Lane& lane, const idempotency:
   } else {
     outcome = co_await engine.run(lane, endpoint.flow, std::move(request));
   }
-  if (const auto* refusal = std::get_if<idempotency::Refusal>(&outcome)) {
-    if (refusal->kind == idempotency::RefusalKind::kUnknownOwner) {
-      const auto fault = co_await find_fault(lane, *context.credentials, "write", context.caller);
-      // They may have become valid since.
-      co_return render(fault ? *fault : unknown_user(*context.credentials), context.as_problem);
-    }
-    HttpResponse response = render(failure_of_refusal(refusal->kind, options), context.as_problem);
-    response.usage = {.is_new_key = refusal->made_key, .is_unfinished = true};
-    co_return response;
+  const auto* refusal = std::get_if<idempotency::Refusal>(&outcome);
+  if (refusal != nullptr && refusal->kind == idempotency::RefusalKind::kUnknownOwner) {
+    const auto fault = co_await find_fault(lane, *context.credentials, "write", context.caller);
+    // They may have become valid since.
+    co_return render(fault ? *fault : unknown_user(*context.credentials), context.as_problem);
   }
-  auto& answer = std::get<idempotency::Response>(outcome);
-  std::string location;
-  if (answer.status == 201 && endpoint.location) location = location_in(answer.body, endpoint, context);
-  HttpResponse response = render_stored(answer.status, std::move(answer.body), context.as_problem);
-  response.usage = {.is_new_key = answer.made_key, .is_decline = answer.status == 402 && !answer.replayed};
-  if (!location.empty()) response.headers.emplace_back("Location", std::move(location));
-  if (answer.replayed) response.headers.emplace_back("Idempotent-Replayed", "true");
-  if (answer.retry_after) response.headers.emplace_back("Retry-After", std::to_string(*answer.retry_after));
-  co_return response;
+  co_return render_outcome(endpoint, context, std::move(outcome), options);
 }
 
 }  // namespace rocket::api

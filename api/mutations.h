@@ -23,4 +23,8 @@ asio::awaitable<HttpResponse> answer_mutation(pg::Lane& lane, const idempotency:
                                               const endpoints::Endpoint& endpoint,
                                               const RequestContext& context, MutationOptions options);
 
+// Renders the outcome of a request whose credentials are valid.
+HttpResponse render_outcome(const endpoints::Endpoint& endpoint, const RequestContext& context,
+                            idempotency::Outcome outcome, MutationOptions options);
+
 }  // namespace rocket::api

@@ -12,6 +12,7 @@
 
 #include "api/identity.h"
 #include "api/queries.h"
+#include "api/waiting_duplicates.h"
 #include "rocket/idempotency/keys.h"
 #include "rocket/pg/errors.h"
 
@@ -139,7 +140,8 @@ asio::awaitable<void> Readiness::check_until_known(pg::Lane& lane) {
 
 std::vector<pg::Statement> statements_of(const endpoints::Endpoints& endpoints) {
   std::vector<pg::Statement> all = endpoints.statements();
-  for (const auto& more : {idempotency::key_statements(), query_statements(), identity_statements()}) {
+  for (const auto& more :
+       {idempotency::key_statements(), query_statements(), identity_statements(), waiting_statements()}) {
     all.insert(all.end(), more.begin(), more.end());
   }
   return all;

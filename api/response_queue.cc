@@ -32,7 +32,20 @@ std::vector<ResponseQueue::Entry> ResponseQueue::take() {
   eventfd_t count = 0;
   ::eventfd_read(event_, &count);
   const std::lock_guard lock(mutex_);
+  if (!ended_.empty()) {
+    for (const Entry& each : entries_) ended_.erase(each.to.serial);
+  }
   return std::exchange(entries_, {});
+}
+
+void ResponseQueue::note_end(const ConnectionId& connection) {
+  const std::lock_guard lock(mutex_);
+  ended_.insert(connection.serial);
+}
+
+bool ResponseQueue::has_ended(const ConnectionId& connection) const {
+  const std::lock_guard lock(mutex_);
+  return ended_.contains(connection.serial);
 }
 
 }  // namespace rocket::api

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <mutex>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 namespace rocket::api {
@@ -39,13 +40,19 @@ class ResponseQueue {
   void wake();
   // Everything posted since the last call.
   std::vector<Entry> take();
+  // The client of a request without an answer has gone, or will send nothing more. This is forgotten when the
+  // answer is taken, so such a request must have one. Thread safe.
+  void note_end(const ConnectionId& connection);
+  bool has_ended(const ConnectionId& connection) const;
   // Readable while there is something to take.
   int descriptor() const { return event_; }
 
  private:
   int event_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::vector<Entry> entries_;
+  // The serial numbers of connections.
+  std::unordered_set<std::uint64_t> ended_;
 };
 
 }  // namespace rocket::api

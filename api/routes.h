@@ -9,6 +9,7 @@
 #include "api/http_message.h"
 #include "api/request_context.h"
 #include "rocket/http/path_pattern.h"
+#include "rocket/idempotency/request.h"
 #include "rocket/pg/lane.h"
 
 namespace rocket::api {
@@ -23,6 +24,8 @@ struct Route {
   Handler handler;
   // Used instead of a handler if no database is needed. Returns nullopt if there is nothing at the path.
   std::function<std::optional<HttpResponse>(const HttpRequest&)> answer_at_once{};
+  // For routes that make keys: renders an outcome that is known without an attempt.
+  std::function<HttpResponse(idempotency::Outcome, const RequestContext&)> render_outcome{};
   // Runs on the laboratory's lane, so that it takes no time from the other lanes.
   bool in_laboratory = false;
   // Needs no slot in the line, and answers whatever name the api is called by.

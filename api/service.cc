@@ -54,21 +54,6 @@ std::string common_fields(const ServiceOptions& options) {
 
 }  // namespace
 
-// A request, and where its answer goes.
-struct Service::Answering {
-  RequestContext context;
-  ConnectionId from;
-  std::shared_ptr<ResponseQueue> responses;
-  // For the log. The path is not logged, because a client may write something private into it.
-  std::string_view route = "unknown";
-  // The lane of a request that needs the database.
-  std::optional<pg::Lanes::Slot> on_lane{};
-  // Its slot in the line, unless its route needs none.
-  std::optional<Admission::Slot> in_line{};
-  RateLimits::Charge charge{};
-  std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
-};
-
 Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const endpoints::Endpoints& endpoints,
                  const payments::CircuitBreaker& provider, Readiness& readiness, Laboratory* laboratory,
                  const Log& log, const ServiceOptions& options)
@@ -83,13 +68,21 @@ Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const endp
       limiter_(options.limits),
       answer_log_(log),
       overloaded_(render_both(failure("overloaded"))),
-      too_many_requests_(render_both(failure("too_many_requests"))) {
+      too_many_requests_(render_both(failure("too_many_requests"))),
+      waiting_(lanes, engine.lease_time(),
+               [this](std::unique_ptr<Answering> answering, std::optional<idempotency::Outcome> known) {
+                 end_wait(std::move(answering), std::move(known));
+               }) {
   for (const endpoints::Endpoint& endpoint : endpoints) {
     const auto handle_it = [&engine, &endpoint, mutations = options.mutations](
                                pg::Lane& lane, const RequestContext& context) {
       return answer_mutation(lane, engine, endpoint, context, mutations);
     };
     Route route{endpoint.method, endpoint.path, handle_it};
+    route.render_outcome = [&endpoint, mutations = options.mutations](idempotency::Outcome outcome,
+                                                                      const RequestContext& context) {
+      return render_outcome(endpoint, context, std::move(outcome), mutations);
+    };
     route.makes_keys = true;
     route.calls_provider = endpoint.flow.has_foreign_call();
     route.is_charge = route.calls_provider && endpoint.takes_money;
@@ -155,7 +148,7 @@ std::optional<SerializedResponse> Service::handle(HttpRequest request, Connectio
   if (route == nullptr) {
     return refuse({405, "method_not_allowed", "This path allows " + allowed + ".", {{"Allow", allowed}}});
   }
-  answering->route = route->path.text();
+  answering->route = route;
   if (route->answer_at_once) {
     auto response = route->answer_at_once(context.request);
     return finish(*answering, response ? *response : nothing_here(context));
@@ -180,11 +173,16 @@ std::optional<SerializedResponse> Service::handle(HttpRequest request, Connectio
       return finish(*answering, *refused);
     }
   }
-  pg::Lanes& lanes = route->in_laboratory ? laboratory_->lanes() : lanes_;
-  answering->on_lane.emplace(lanes.enter(context.request.header("idempotency-key")));
-  pg::Lane& lane = answering->on_lane->lane();
-  asio::co_spawn(lane.executor(), answer(lane, *route, std::move(answering)), asio::detached);
+  begin(std::move(answering));
   return std::nullopt;
+}
+
+void Service::begin(std::unique_ptr<Answering> answering) {
+  const Route& route = *answering->route;
+  pg::Lanes& lanes = route.in_laboratory ? laboratory_->lanes() : lanes_;
+  answering->on_lane.emplace(lanes.enter(answering->context.request.header("idempotency-key")));
+  pg::Lane& lane = answering->on_lane->lane();
+  asio::co_spawn(lane.executor(), answer(lane, route, std::move(answering)), asio::detached);
 }
 
 asio::awaitable<void> Service::answer(pg::Lane& lane, const Route& route,
@@ -206,6 +204,17 @@ asio::awaitable<void> Service::answer(pg::Lane& lane, const Route& route,
   if (!route.is_check) limiter_.end(context, response);
   // They were revoked, for example.
   if (response.status == 401 && context.credentials) admission_.forget(*context.credentials);
+  if (waits(*answering, response)) {
+    wait(std::move(answering), response.key_in_progress);
+  } else {
+    post(std::move(answering), std::move(response));
+  }
+}
+
+void Service::post(std::unique_ptr<Answering> answering, HttpResponse response) {
+  if (answering->wait) {
+    response.headers.emplace_back("Preference-Applied", "wait=" + std::to_string(answering->wait->count()));
+  }
   // Give the slots back before the client can send its next request.
   answering->charge = {};
   answering->in_line.reset();
@@ -237,7 +246,8 @@ HttpResponse Service::nothing_here(const RequestContext& context) const {
 }
 
 SerializedResponse Service::finish(const Answering& answering, const HttpResponse& response) {
-  answer_log_.note(answering.context, answering.route, answering.since, response);
+  const std::string_view route = answering.route != nullptr ? answering.route->path.text() : "unknown";
+  answer_log_.note(answering.context, route, answering.since, response);
   const HttpRequest& request = answering.context.request;
   const auto answer = [&](const HttpResponse& whole) -> SerializedResponse {
     const bool with_body = request.method != "HEAD";

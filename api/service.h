@@ -13,6 +13,7 @@
 #include "api/admission.h"
 #include "api/allowed_hosts.h"
 #include "api/answer_log.h"
+#include "api/answering.h"
 #include "api/client_address.h"
 #include "api/cors.h"
 #include "api/credentials.h"
@@ -27,6 +28,7 @@
 #include "api/request_reader.h"
 #include "api/response_queue.h"
 #include "api/routes.h"
+#include "api/waiting_duplicates.h"
 #include "rocket/base/log.h"
 #include "rocket/endpoints/endpoint.h"
 #include "rocket/idempotency/engine.h"
@@ -68,15 +70,18 @@ class Service {
   // far.
   SerializedResponse refuse(const RequestReader::ProtocolError& refused, const HttpRequest& begun) const;
 
-  // From now on every request that needs the database is refused with 503.
-  void stop() { stopping_ = true; }
+  // From now on every request that needs the database is refused with 503, and none waits for another one.
+  void stop();
 
  private:
-  struct Answering;
-
   HttpResponse nothing_here(const RequestContext& context) const;
+  void begin(std::unique_ptr<Answering> answering);
   asio::awaitable<void> answer(pg::Lane& lane, const Route& route, std::unique_ptr<Answering> answering);
   asio::awaitable<void> identify_user(pg::Lane& lane, const Route& route, Answering& answering);
+  static bool waits(Answering& answering, const HttpResponse& response);
+  void wait(std::unique_ptr<Answering> answering, const std::string& key_id);
+  void end_wait(std::unique_ptr<Answering> answering, std::optional<idempotency::Outcome> known);
+  void post(std::unique_ptr<Answering> answering, HttpResponse response);
   SerializedResponse finish(const Answering& answering, const HttpResponse& response);
 
   pg::Lanes& lanes_;
@@ -96,6 +101,8 @@ class Service {
   std::array<HttpResponse, 2> overloaded_;
   std::array<HttpResponse, 2> too_many_requests_;
   std::atomic<bool> stopping_{false};
+  // Its requests hold slots of the admission, so it is destroyed first.
+  WaitingDuplicates waiting_;
 };
 
 }  // namespace rocket::api

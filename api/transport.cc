@@ -86,6 +86,8 @@ void Transport::guarded(const Connection& connection, const Work& work) {
   try {
     work();
     if (Connection* still = find(id)) count_memory(*still);
+    if (const Connection* still = find(id); still != nullptr && still->may_have_left())
+      responses_->note_end(id);
   } catch (const std::exception&) {
     if (Connection* still = find(id)) close(*still);
   }
@@ -220,6 +222,7 @@ void Transport::serve(Connection& connection) {
     } catch (...) {
       // No answer will come that could be counted later.
       --state_->unfinished;
+      connection.phase = Phase::kReading;
       throw;
     }
     if (at_once) answer(connection, *at_once);
@@ -271,11 +274,7 @@ bool Transport::write(Connection& connection) {
     if (connection.input_waits) await_turn(connection);
     return true;
   }
-  connection.phase = Phase::kReading;
-  connection.request_begun = !connection.input.empty();
-  connection.idle_since = Clock::now();
-  connection.deadline =
-      connection.idle_since + (connection.request_begun ? options_.request_timeout : options_.idle_timeout);
+  connection.await_request(options_.request_timeout, options_.idle_timeout);
   return true;
 }
 
@@ -290,6 +289,7 @@ void Transport::watch_writable(Connection& connection, bool wanted) {
 void Transport::close(Connection& connection) {
   // A request that is still being worked on is counted when its answer comes.
   if (connection.phase == Phase::kAnswering) --state_->unfinished;
+  if (connection.phase == Phase::kWorking) responses_->note_end(connection.id);
   memory_.change(connection.id, connection.counted, {});
   const auto peer = connection.peer;
   connections_.erase(connection.id.descriptor);

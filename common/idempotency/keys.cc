@@ -82,7 +82,9 @@ ClaimResult read_claim(const pg::Result& result, const Lease& lease) {
   }
   if (verdict == "claim_again") return ClaimAgain{!result.is_null(0, "id")};
   if (verdict == "reused") return Refusal{RefusalKind::kKeyReused};
-  if (verdict == "in_progress") return Refusal{RefusalKind::kInProgress};
+  if (verdict == "in_progress") {
+    return Refusal{RefusalKind::kInProgress, false, std::string(result.text(0, "id"))};
+  }
   if (verdict == "parked") return Refusal{RefusalKind::kParked};
   if (verdict == "unknown_owner") return Refusal{RefusalKind::kUnknownOwner};
   throw std::logic_error("unknown verdict on a claim");

@@ -57,6 +57,8 @@ struct Refusal {
   RefusalKind kind = RefusalKind::kInternal;
   // True if the key was new to this attempt, and is left unfinished now. After a commit in doubt it may be.
   bool made_key = false;
+  // Only for kInProgress: the id of the key, if it is known.
+  std::string key_id{};
 };
 
 using Outcome = std::variant<Response, Refusal>;
