@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "api/waiting_duplicates.h"
 #include "completer/abandoned_keys.h"
 #include "reaper/reap.h"
 #include "rocket/base/ids.h"
@@ -202,6 +203,11 @@ TEST_F(HeavyPlans, ServesTheWorkersQueriesByTheirIndexes) {
     EXPECT_THAT(plan, HasSubstr("idempotency_keys_parked"));
     EXPECT_THAT(plan, Not(HasSubstr("Seq Scan on idempotency_keys")));
   }
+}
+
+TEST_F(HeavyPlans, FindTheKeysOfWaitingDuplicatesByTheirIds) {
+  const std::vector<std::string> ids(200, random_uuid());
+  expect_served_by("idempotency_keys_pkey", api::find_ended_attempts(ids, std::chrono::seconds(90)));
 }
 
 TEST_F(HeavyPlans, FindTheKeysOfEveryStretchByTheirIndexes) {

@@ -128,6 +128,29 @@ TEST_F(AdmissionSpec, AStrangerWhoBecomesKnownIsCountedOnceEach) {
   EXPECT_EQ(enter(caller), Refusal::kTooManyOfOneCaller);
 }
 
+// A request that waits for another attempt at its key calls nobody.
+TEST_F(AdmissionSpec, CountsNoCallThatIsPaused) {
+  const Caller others[] = {known("a@example.com"), known("b@example.com")};
+  for (const Caller& caller : others) {
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(enter(caller, true), std::nullopt);
+  }
+  EXPECT_EQ(enter(known("c@example.com"), true), Refusal::kOverloaded);
+  Admission::Slot& paused = slots_.front();
+  paused.pause_call();
+  EXPECT_EQ(enter(others[0]), Refusal::kTooManyOfOneCaller);
+  EXPECT_EQ(enter(known("c@example.com"), true), std::nullopt);
+
+  paused.call_again();
+  EXPECT_FALSE(paused.may_call_provider());
+  slots_.pop_back();
+  paused.pause_call();
+  paused.call_again();
+  EXPECT_TRUE(paused.may_call_provider());
+  EXPECT_EQ(enter(known("c@example.com"), true), Refusal::kOverloaded);
+  slots_.clear();
+  EXPECT_EQ(enter(known("c@example.com"), true), std::nullopt);
+}
+
 TEST_F(AdmissionSpec, KeepsRoomForOthersWhileTheProviderIsSlow) {
   for (const char* user : {"a@example.com", "b@example.com"}) {
     for (int i = 0; i < 5; ++i) EXPECT_EQ(enter(known(user), true), std::nullopt);

@@ -1,0 +1,97 @@
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "spec/integration/expectations.h"
+#include "spec/integration/waiting_fixture.h"
+#include "spec/support/api_process.h"
+#include "spec/support/eventually.h"
+#include "spec/support/held_keys.h"
+#include "spec/support/requests.h"
+
+// What duplicates that wait take from others: a place in the line and nothing else.
+namespace rocket::spec {
+namespace {
+
+// Keys with one waiter each. There are more than one statement asks for.
+TEST_F(WaitingDuplicates, HoldUpNobodyElse) {
+  Environment one_lane = with_latency("0");
+  one_lane.emplace("DATABASE_LANES", "1");
+  const ApiProcess api(database_, one_lane);
+  // A known user has a share of their own.
+  ASSERT_EQ(api.send(get_request("/account")).status, 200);
+  std::vector<HttpConnection> waiting;
+  std::vector<std::string> keys;
+  for (int i = 0; i < 300; ++i) {
+    keys.push_back(new_key());
+    hold_new_key(database_, keys.back());
+    waiting.push_back(api.connect());
+    waiting.back().send(patient(ride_request(keys.back()), "wait=30").to_bytes());
+  }
+  expect_failure(api.send(ride_request(keys.back())), 409, "request_in_progress");
+  EXPECT_EQ(api.send(ride_request(new_key())).status, 201);
+  EXPECT_EQ(api.send(get_request("/account")).status, 200);
+  database_.execute(
+      "UPDATE idempotency_keys SET recovery_point = 'finished', finished_at = now(), response_code = 201, "
+      "  response_body = json_build_object('key', idempotency_key), lease = NULL, locked_at = NULL "
+      "WHERE lease IS NOT NULL");
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    expect_stored(waiting[i].receive(), 201, "{\"key\" : \"" + keys[i] + "\"}", "wait=30");
+  }
+}
+
+// A line of eight: four for each caller, two for requests that call the provider.
+class WaitingInAShortLine : public WaitingDuplicates {
+ protected:
+  WaitingInAShortLine() {
+    // A known user has a share of their own.
+    EXPECT_EQ(api_.send(get_request("/account")).status, 200);
+    EXPECT_EQ(api_.send(get_request("/account", kDeclinedUser)).status, 200);
+    hold_new_key(database_, key_);
+  }
+  void add_waiter() {
+    waiting_.push_back(api_.connect());
+    send_to_wait(api_, waiting_.back(), patient(ride_request(key_), "wait=30"), ride_request(key_));
+  }
+
+  ApiProcess api_{database_,
+                  {{"API_LINE_LIMIT", "8"},
+                   {"API_CALLER_SHARE", "50"},
+                   {"API_PROVIDER_SHARE", "25"},
+                   {"API_DECLINES_PER_H", "2"}}};
+  std::vector<HttpConnection> waiting_;
+};
+
+TEST_F(WaitingInAShortLine, CountsForTheShareOfTheirCaller) {
+  for (int i = 0; i < 3; ++i) add_waiter();
+  waiting_.push_back(api_.connect());
+  waiting_.back().send(patient(ride_request(key_), "wait=30").to_bytes());
+  ClientResponse refused;
+  ASSERT_TRUE(eventually([&] {
+    refused = api_.send(get_request("/account"));
+    return refused.status != 200;
+  }));
+  expect_failure(refused, 429, "too_many_requests");
+  EXPECT_EQ(api_.send(get_request("/account", kDeclinedUser)).status, 200);
+  finish_held_keys(database_, 201, kAnswer);
+  for (HttpConnection& each : waiting_) EXPECT_EQ(each.receive().body, kAnswer);
+  EXPECT_EQ(api_.send(get_request("/account")).status, 200);
+}
+
+TEST_F(WaitingInAShortLine, KeepsNobodyFromCallingTheProvider) {
+  for (int i = 0; i < 3; ++i) add_waiter();
+  const ClientResponse answer = api_.send(ride_request(new_key()));
+  EXPECT_EQ(answer.status, 201) << answer.body;
+  release_held_keys(database_);
+  int replayed = 0;
+  for (HttpConnection& each : waiting_) {
+    const ClientResponse made = each.receive();
+    EXPECT_EQ(made.status, 201) << made.body;
+    if (made.count("idempotent-replayed") == 1) ++replayed;
+  }
+  EXPECT_EQ(replayed, 2);
+}
+
+}  // namespace
+}  // namespace rocket::spec
