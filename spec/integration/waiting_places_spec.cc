@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -32,12 +34,26 @@ TEST_F(WaitingDuplicates, HoldUpNobodyElse) {
   expect_failure(api.send(ride_request(keys.back())), 409, "request_in_progress");
   EXPECT_EQ(api.send(ride_request(new_key())).status, 201);
   EXPECT_EQ(api.send(get_request("/account")).status, 200);
-  database_.execute(
-      "UPDATE idempotency_keys SET recovery_point = 'finished', finished_at = now(), response_code = 201, "
-      "  response_body = json_build_object('key', idempotency_key), lease = NULL, locked_at = NULL "
-      "WHERE lease IS NOT NULL");
-  for (std::size_t i = 0; i < keys.size(); ++i) {
+  const auto finish = [&](const std::string& condition) {
+    database_.execute(
+        "UPDATE idempotency_keys SET recovery_point = 'finished', finished_at = now(), response_code = 201, "
+        "  response_body = json_build_object('key', idempotency_key), lease = NULL, locked_at = NULL "
+        "WHERE lease IS NOT NULL AND " +
+        condition);
+  };
+  const auto expect_answer = [&](std::size_t i) {
     expect_stored(waiting[i].receive(), 201, "{\"key\" : \"" + keys[i] + "\"}", "wait=30");
+  };
+  // The last one that is asked for.
+  const std::string last = database_.value(
+      "SELECT idempotency_key FROM idempotency_keys WHERE lease IS NOT NULL ORDER BY id DESC LIMIT 1");
+  finish("idempotency_key = '" + last + "'");
+  const auto its = static_cast<std::size_t>(std::find(keys.begin(), keys.end(), last) - keys.begin());
+  ASSERT_LT(its, keys.size());
+  expect_answer(its);
+  finish("true");
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (i != its) expect_answer(i);
   }
 }
 
