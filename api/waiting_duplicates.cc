@@ -23,21 +23,20 @@ using idempotency::Response;
 // The time between two looks at the database.
 constexpr std::chrono::milliseconds kPause{50};
 constexpr std::size_t kKeysPerStatement = 256;
-// How many waiters of a key without an answer may make an attempt after one look. One of them gets the key.
-// The others wait again, so a crowd does not fill the line with claims that are in vain. But if the key was
-// deleted because its request was refused, each of them will be refused too.
+// How many waiters of a key without an answer may make an attempt after one look. One of them gets the key,
+// and the others wait again, so a crowd does not fill the lane with claims that are in vain. But if the key
+// is parked, or was deleted because its request was refused, each of them is refused too.
 constexpr std::size_t kAttemptsPerLook = 8;
 
 // A key that is gone has no row, and so no lock.
 constexpr pg::Statement kFindEndedAttempts{"find_ended_attempts", R"sql(
-SELECT asked.id, k.response_code, k.response_body, k.parked_at IS NOT NULL AS is_parked
+SELECT asked.id, k.response_code, k.response_body
   FROM unnest($1::uuid[]) AS asked (id) LEFT JOIN idempotency_keys k ON k.id = asked.id
  WHERE k.locked_at IS NULL OR k.locked_at < now() - make_interval(secs => $2::int)
 )sql"};
 
-// Returns nullopt if the next attempt is a waiter's.
+// Returns nullopt if the next attempt is a waiter's, or if only an attempt can tell.
 std::optional<Outcome> outcome_in(const pg::Result& result, int row) {
-  if (result.text(row, "is_parked") == "t") return Refusal{RefusalKind::kParked};
   if (result.is_null(row, "response_code")) return std::nullopt;
   return Response{static_cast<int>(result.integer(row, "response_code")),
                   std::string(result.text(row, "response_body")), true};

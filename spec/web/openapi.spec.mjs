@@ -83,6 +83,7 @@ describe('openapi.yaml', () => {
       database.query(`UPDATE idempotency_keys SET recovery_point = 'refund_prepared', finished_at = NULL, response_code = NULL,
         response_body = NULL, ${set} WHERE idempotency_key = '${held}'`);
       await refuse(id, { status: 409, code, ...kPolicy }, { key: held });
+      if (code === 'request_in_progress') await refuse(id, { status: 409, code, present: ['Preference-Applied'] }, { key: held, headers: { Prefer: 'wait=1' } });
       await row('GET', `/idempotency-keys/${held}`, { as: '/idempotency-keys/{key}', status: 200, headers: { Authorization: user } });
     }
   });
