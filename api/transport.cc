@@ -85,9 +85,10 @@ void Transport::guarded(const Connection& connection, const Work& work) {
   const ConnectionId id = connection.id;
   try {
     work();
-    if (Connection* still = find(id)) count_memory(*still);
-    if (const Connection* still = find(id); still != nullptr && still->may_have_left())
-      responses_->note_end(id);
+    if (Connection* still = find(id)) {
+      if (still->may_have_left()) responses_->note_end(id);
+      count_memory(*still);
+    }
   } catch (const std::exception&) {
     if (Connection* still = find(id)) close(*still);
   }
