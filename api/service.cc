@@ -246,7 +246,8 @@ HttpResponse Service::nothing_here(const RequestContext& context) const {
 }
 
 SerializedResponse Service::finish(const Answering& answering, const HttpResponse& response) {
-  const std::string_view route = answering.route != nullptr ? answering.route->path.text() : "unknown";
+  const std::string_view route =
+      answering.route != nullptr ? std::string_view(answering.route->path.text()) : "unknown";
   answer_log_.note(answering.context, route, answering.since, response);
   const HttpRequest& request = answering.context.request;
   const auto answer = [&](const HttpResponse& whole) -> SerializedResponse {
