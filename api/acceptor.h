@@ -33,6 +33,8 @@ class Acceptor {
   Acceptor& operator=(const Acceptor&) = delete;
 
   std::uint16_t port() const;
+  // Open connections. Call it after start(). Thread safe.
+  std::size_t connections() const { return count_->open(); }
   // Starts to accept. Call it once.
   void start(ConnectionLimits limits, TrustedProxies proxies, OnAccepted on_accepted);
   // Stops accepting. May be called again.

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "api/admission.h"
 #include "api/rate_limits.h"
@@ -20,6 +21,8 @@ struct Answering {
   std::shared_ptr<ResponseQueue> responses;
   // Null until it is found.
   const Route* route = nullptr;
+  // Why it is refused, for the metrics. Empty if the code of the answer tells it.
+  std::string_view refusal{};
   // The lane of a request that needs the database.
   std::optional<pg::Lanes::Slot> on_lane{};
   // Its slot in the line, unless its route needs none.

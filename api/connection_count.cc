@@ -9,6 +9,11 @@ std::optional<ConnectionCount::Slot> ConnectionCount::enter() {
   return std::optional<Slot>(std::in_place, shared_from_this());
 }
 
+std::size_t ConnectionCount::open() const {
+  const std::lock_guard lock(mutex_);
+  return open_;
+}
+
 bool ConnectionCount::add_to(const std::string& address) {
   if (limits_.max_per_address == 0) return true;
   const std::lock_guard lock(mutex_);

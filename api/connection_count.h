@@ -50,13 +50,14 @@ class ConnectionCount : public std::enable_shared_from_this<ConnectionCount> {
 
   // Returns nullopt when the connection would be one too many. The slot counts for no address yet.
   std::optional<Slot> enter();
+  std::size_t open() const;
 
  private:
   bool add_to(const std::string& address);
   void leave(const std::string& address);
 
   ConnectionLimits limits_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::size_t open_ = 0;
   // Empty without a limit per address.
   std::unordered_map<std::string, std::size_t> open_of_;

@@ -3,22 +3,29 @@
 #include <cstdint>
 #include <iostream>
 #include <memory>
+#include <vector>
 
 #include "api/laboratory.h"
 #include "api/options.h"
 #include "api/readiness.h"
+#include "api/request_metrics.h"
 #include "rocket/base/host.h"
 #include "rocket/base/log.h"
 #include "rocket/endpoints/all.h"
 #include "rocket/idempotency/engine.h"
 #include "rocket/idempotency/flow.h"
+#include "rocket/metrics/exposer.h"
+#include "rocket/metrics/registry.h"
+#include "rocket/metrics/values.h"
 #include "rocket/payments/circuit_breaker.h"
+#include "rocket/payments/observed_gateway.h"
 #include "rocket/payments/provider.h"
 #include "rocket/pg/lanes.h"
 #include "rocket/process/database_settings.h"
 #include "rocket/process/program.h"
 #include "rocket/process/release_leases.h"
 #include "rocket/process/stop_signal.h"
+#include "rocket/work_metrics/work_metrics.h"
 
 namespace {
 
@@ -38,17 +45,33 @@ int print_statements(const api::Options& options) {
   return 0;
 }
 
+std::vector<prometheus::MetricFamily> metrics_of(const api::Server& server) {
+  return {metrics::gauge("rocket_http_connections", "Open connections of clients.",
+                         static_cast<double>(server.connections())),
+          metrics::gauge("rocket_http_requests_in_flight",
+                         "Requests whose answers are not in the hands of the kernel yet.",
+                         static_cast<double>(server.unfinished()))};
+}
+
 void serve(const api::Options& options, process::StopSignal& stop) {
   const Log log("api", options.log);
   for (const api::Danger& danger : api::dangers_of(api::surroundings_of(options))) {
     log.warn("unsafe", {{"danger", danger.name}}, "started in spite of a danger that was allowed: {danger}");
   }
+  metrics::Registry registry("api", log);
+  const auto lane_count = static_cast<std::size_t>(options.database.lanes);
+  WorkMetrics work_metrics(registry, lane_count);
+  api::RequestMetrics request_metrics(registry);
   const auto gateway = payments::make_gateway(options.provider);
-  payments::CircuitBreaker provider(*gateway, options.provider.circuit, log);
+  payments::ObservedGateway observed(*gateway, work_metrics);
+  payments::CircuitBreaker provider(observed, options.provider.circuit, log);
+  work_metrics.add(provider);
   const endpoints::Endpoints endpoints = endpoints::all_endpoints(provider, options.rides);
-  const idempotency::Engine engine(options.engine, log);
-  pg::Lanes lanes(static_cast<std::size_t>(options.database.lanes), options.database.lane_options("api"),
-                  log);
+  work_metrics.add(endpoints);
+  const idempotency::Engine engine(options.engine, log, &work_metrics);
+  pg::LaneOptions lane_options = options.database.lane_options("api");
+  lane_options.observer = &work_metrics;
+  pg::Lanes lanes(lane_count, lane_options, log);
   std::unique_ptr<api::Laboratory> laboratory;
   if (options.laboratory) {
     laboratory = std::make_unique<api::Laboratory>(
@@ -63,7 +86,8 @@ void serve(const api::Options& options, process::StopSignal& stop) {
   lanes.wait_for_first_attempts();
   api::Readiness readiness(api::statements_of(endpoints), log);
   readiness.check_at_start(lanes.at(0));
-  api::Service service(lanes, engine, endpoints, provider, readiness, laboratory.get(), log, options.service);
+  api::Service service(lanes, engine, endpoints, provider, readiness, laboratory.get(), request_metrics, log,
+                       options.service);
   // Stops the lanes before anything that runs on them loses what it uses, also when the server cannot start,
   // for example because its port is taken.
   const std::unique_ptr<pg::Lanes, void (*)(pg::Lanes*)> stopped_first(&lanes,
@@ -77,6 +101,8 @@ void serve(const api::Options& options, process::StopSignal& stop) {
       [&service](const api::RequestReader::ProtocolError& refused, const api::HttpRequest& begun) {
         return service.refuse(refused, begun);
       });
+  registry.add([&server] { return metrics_of(server); });
+  const std::unique_ptr<metrics::Exposer> exposer = metrics::expose(options.metrics, registry, log);
   log.info("listening", {{"address", url_host(options.server.address)},
                          {"max_connections", server.max_connections()},
                          {"port", server.port()}});

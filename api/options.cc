@@ -39,7 +39,8 @@ Surroundings surroundings_of(const Options& options) {
           .is_root = is_root(),
           // DATABASE_URL may hold a password, and passes for a secret.
           .dumps_secrets = leaves_core_dumps(),
-          .has_open_key_file = is_open_to_others(stripe.api_key_file)};
+          .has_open_key_file = is_open_to_others(stripe.api_key_file),
+          .shows_metrics = options.metrics.is_public()};
 }
 
 std::optional<int> read_options(int argc, char** argv, Options& options) {
@@ -114,6 +115,7 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
   options.provider.add_to(settings);
   options.database.add_to(settings);
   options.database.add_lanes_to(settings);
+  options.metrics.add_to(settings);
   options.log.add_to(settings);
   settings.require([&]() -> std::optional<std::string> {
     if (options.key_reused_status == 409 || options.key_reused_status == 422) return std::nullopt;
@@ -164,6 +166,7 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
   options.server.transport.request_memory = static_cast<std::size_t>(options.request_memory_mb) << 20U;
   options.server.calls_at_once =
       static_cast<std::size_t>(admission.max_in_flight * admission.provider_share / 100);
+  if (options.metrics.port != 0) options.server.other_descriptors = metrics::Exposer::kMaxDescriptors;
   options.service.mutations.key_reused_status = static_cast<int>(options.key_reused_status);
   options.service.mutations.with_raise_error = options.laboratory || !options.provider.moves_money();
   return std::nullopt;

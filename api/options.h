@@ -12,6 +12,7 @@
 #include "rocket/base/log.h"
 #include "rocket/endpoints/all.h"
 #include "rocket/idempotency/engine.h"
+#include "rocket/metrics/exposer.h"
 #include "rocket/payments/provider.h"
 #include "rocket/process/database_settings.h"
 
@@ -20,6 +21,7 @@ namespace rocket::api {
 // Everything that can be set.
 struct Options {
   LogOptions log;
+  metrics::ExposerOptions metrics{.port = 9401};
   // While the database is away, a client gets an answer within two seconds.
   process::DatabaseSettings database{.urls = {}, .timeout = std::chrono::milliseconds(1200), .lanes = 2};
   ServerOptions server;

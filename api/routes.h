@@ -8,6 +8,7 @@
 
 #include "api/http_message.h"
 #include "api/request_context.h"
+#include "api/request_metrics.h"
 #include "rocket/http/path_pattern.h"
 #include "rocket/idempotency/request.h"
 #include "rocket/pg/lane.h"
@@ -35,6 +36,7 @@ struct Route {
   bool calls_provider = false;
   // The call takes money.
   bool is_charge = false;
+  RouteMetrics* metrics = nullptr;
 };
 
 // Finds the route of a request, and sets context.variables. Returns nullptr if there is none for this method;

@@ -29,7 +29,12 @@ constexpr Danger kKeyFile{
     "open-key-file",
     "every user of this machine can read or write the file in STRIPE_API_KEY_FILE (chmod o-rwx)"};
 
-constexpr std::array kAll{kEmail, kLaboratory, kMock, kRoot, kCoreDumps, kKeyFile};
+constexpr Danger kMetrics{"open-metrics",
+                          "metrics need no credentials, and other machines can reach them (METRICS_BIND): "
+                          "whoever does sees how much "
+                          "is booked, and how well the service is"};
+
+constexpr std::array kAll{kEmail, kLaboratory, kMock, kRoot, kCoreDumps, kKeyFile, kMetrics};
 
 std::string all_names() {
   std::string names;
@@ -60,6 +65,7 @@ std::vector<Danger> dangers_of(const Surroundings& here) {
   add_if((here.is_public || here.moves_money) && here.is_root, kRoot);
   add_if((here.is_public || here.moves_money) && here.dumps_secrets, kCoreDumps);
   add_if(here.has_open_key_file, kKeyFile);
+  add_if(here.shows_metrics, kMetrics);
   return dangers;
 }
 

@@ -21,6 +21,8 @@ struct Surroundings {
   bool dumps_secrets = false;
   // Others than the owner and the group may read or write the file of the provider's key.
   bool has_open_key_file = false;
+  // Metrics are served where other machines can reach them.
+  bool shows_metrics = false;
 };
 
 struct Danger {

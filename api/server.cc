@@ -30,7 +30,7 @@ std::size_t descriptors_in_use() {
 std::size_t connections_allowed(const ServerOptions& options) {
   // Descriptors that are opened later: sessions of the database, reactor threads, files that are open for a
   // moment.
-  const std::size_t opened_later = 24 + 8 * options.threads;
+  const std::size_t opened_later = 24 + 8 * options.threads + options.other_descriptors;
   // Each call has a socket, and a second one that was kept open for the next call or looks up a name.
   constexpr std::size_t kForACall = 2;
   const std::size_t wanted = options.connections.max_connections;

@@ -23,6 +23,8 @@ struct ServerOptions {
   TrustedProxies proxies;
   // How many requests may call the payment provider at once. Each has its own socket.
   std::size_t calls_at_once = 1536;
+  // Descriptors that the process opens later for other things.
+  std::size_t other_descriptors = 0;
   TransportOptions transport;
 };
 
@@ -40,6 +42,8 @@ class Server {
   std::uint16_t port() const { return acceptor_.port(); }
   // How many connections may be open at once. Further ones are closed.
   std::size_t max_connections() const { return max_connections_; }
+  // How many are open. Thread safe.
+  std::size_t connections() const { return acceptor_.connections(); }
 
   // How many requests wait for their answers, or have an answer that is not in the kernel's hands yet.
   std::int64_t unfinished() const { return state_->unfinished.load(); }

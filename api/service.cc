@@ -56,10 +56,11 @@ std::string common_fields(const ServiceOptions& options) {
 
 Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const endpoints::Endpoints& endpoints,
                  const payments::CircuitBreaker& provider, Readiness& readiness, Laboratory* laboratory,
-                 const Log& log, const ServiceOptions& options)
+                 RequestMetrics& metrics, const Log& log, const ServiceOptions& options)
     : lanes_(lanes),
       readiness_(readiness),
       laboratory_(laboratory),
+      metrics_(metrics),
       log_(log),
       options_(options),
       common_fields_(common_fields(options)),
@@ -110,11 +111,15 @@ Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const endp
   const auto find_page = [this](const HttpRequest& page) { return pages_.find(page); };
   for (const std::string& path : pages_.paths()) at_once(path, find_page);
   at_once("/web/{file}", find_page);
-  if (laboratory_ == nullptr) return;
-  for (Laboratory::Experiment& each : laboratory_->experiments()) {
+  std::vector<Laboratory::Experiment> experiments;
+  if (laboratory_ != nullptr) experiments = laboratory_->experiments();
+  for (Laboratory::Experiment& each : experiments) {
     Route route{each.method, http::PathPattern(each.path), std::move(each.answer)};
     route.in_laboratory = true;
     routes_.push_back(std::move(route));
+  }
+  for (Route& route : routes_) {
+    route.metrics = &metrics_.add_route(route.method, route.path.text(), route.makes_keys);
   }
 }
 
@@ -154,6 +159,7 @@ std::optional<SerializedResponse> Service::handle(HttpRequest request, Connectio
     return finish(*answering, response ? *response : nothing_here(context));
   }
   if (stopping_.load()) {
+    answering->refusal = "stopping";
     return refuse({503, "overloaded", "The service is stopping. Retry.", {{"Retry-After", "1"}}});
   }
   if (!route->is_check) {
@@ -246,9 +252,14 @@ HttpResponse Service::nothing_here(const RequestContext& context) const {
 }
 
 SerializedResponse Service::finish(const Answering& answering, const HttpResponse& response) {
-  const std::string_view route =
-      answering.route != nullptr ? std::string_view(answering.route->path.text()) : "unknown";
-  answer_log_.note(answering.context, route, answering.since, response);
+  const Route* route = answering.route;
+  const std::string_view path = route != nullptr ? std::string_view(route->path.text()) : "unknown";
+  RouteMetrics& metrics = route != nullptr ? *route->metrics : metrics_.unknown();
+  answer_log_.note(answering.context, path, answering.since, response);
+  metrics.note(answering.context.request, response, std::chrono::steady_clock::now() - answering.since);
+  if (!response.code.empty()) {
+    metrics_.note_refusal(answering.refusal.empty() ? std::string_view(response.code) : answering.refusal);
+  }
   const HttpRequest& request = answering.context.request;
   const auto answer = [&](const HttpResponse& whole) -> SerializedResponse {
     const bool with_body = request.method != "HEAD";
@@ -262,11 +273,11 @@ SerializedResponse Service::finish(const Answering& answering, const HttpRespons
   return answer(shared);
 }
 
-SerializedResponse Service::refuse(const RequestReader::ProtocolError& refused,
-                                   const HttpRequest& begun) const {
+SerializedResponse Service::refuse(const RequestReader::ProtocolError& refused, const HttpRequest& begun) {
   Failure failure{refused.status, refused.code, refused.error, {}};
   if (refused.status == 503) failure.headers.emplace_back("Retry-After", "1");
   HttpResponse response = render(failure, accepts_problem(begun));
+  metrics_.note_no_request(response);
   options_.cors.add_to(response, begun);
   return {response.serialize(random_uuid(), "close", true, common_fields_), true};
 }

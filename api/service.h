@@ -25,6 +25,7 @@
 #include "api/rate_limits.h"
 #include "api/readiness.h"
 #include "api/request_context.h"
+#include "api/request_metrics.h"
 #include "api/request_reader.h"
 #include "api/response_queue.h"
 #include "api/routes.h"
@@ -59,7 +60,7 @@ class Service {
   // `laboratory` may be null: then there is none.
   Service(pg::Lanes& lanes, const idempotency::Engine& engine, const endpoints::Endpoints& endpoints,
           const payments::CircuitBreaker& provider, Readiness& readiness, Laboratory* laboratory,
-          const Log& log, const ServiceOptions& options);
+          RequestMetrics& metrics, const Log& log, const ServiceOptions& options);
 
   // Returns the answer if the request needs no database. Otherwise returns nullopt, and posts the answer to
   // `responses` later. Thread safe, does not block, does not throw.
@@ -68,7 +69,7 @@ class Service {
 
   // The answer to bytes that are no request, or only a part of one. `begun` has the fields that have come so
   // far.
-  SerializedResponse refuse(const RequestReader::ProtocolError& refused, const HttpRequest& begun) const;
+  SerializedResponse refuse(const RequestReader::ProtocolError& refused, const HttpRequest& begun);
 
   // From now on every request that needs the database is refused with 503, and none waits for another one.
   void stop();
@@ -87,6 +88,7 @@ class Service {
   pg::Lanes& lanes_;
   Readiness& readiness_;
   Laboratory* laboratory_;
+  RequestMetrics& metrics_;
   const Log& log_;
   ServiceOptions options_;
   // Fields of every answer.

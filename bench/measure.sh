@@ -66,7 +66,7 @@ start() {
     variables+=("$1")
     shift
   done
-  env LOG_LEVEL=warn "${name^^}_DATABASE_URL=$(url_of_role "$DATABASE_URL" "$name")" "${variables[@]}" \
+  env LOG_LEVEL=warn METRICS_PORT=0 "${name^^}_DATABASE_URL=$(url_of_role "$DATABASE_URL" "$name")" "${variables[@]}" \
     "${serving[@]}" "$bin/$name" "$@" >>"$work/$name.log" 2>&1 &
   started=$!
   running[$started]=1

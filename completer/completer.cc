@@ -40,8 +40,13 @@ std::string_view describe(idempotency::RefusalKind kind) {
 
 Completer::Completer(pg::Lanes& lanes, const idempotency::Engine& engine,
                      const endpoints::Endpoints& endpoints, const Log& log, AbandonmentPolicy policy,
-                     std::int64_t batch)
-    : lanes_(lanes), engine_(engine), endpoints_(endpoints), log_(log), taker_(lanes, log, policy, batch) {}
+                     std::int64_t batch, CompletionMetrics& metrics)
+    : lanes_(lanes),
+      engine_(engine),
+      endpoints_(endpoints),
+      log_(log),
+      metrics_(metrics),
+      taker_(lanes, log, policy, batch, metrics) {}
 
 std::int64_t Completer::run_once(const process::StopSignal& stop) {
   std::vector<AbandonedKey> keys = taker_.take();
@@ -84,6 +89,7 @@ asio::awaitable<void> Completer::park(pg::Lanes::Slot slot, AbandonedKey key) {
   }
   const std::string& key_id = key.lease.key_id;
   if (mistake.empty()) {
+    metrics_.note_parked();
     log_.warn("parked", {{"key_id", key_id}, {"point", key.recovery_point}, {"error", "no such endpoint"}},
               "parked at {point}, for a person to look at: {error}");
     co_return;
@@ -105,6 +111,7 @@ asio::awaitable<void> Completer::complete(pg::Lanes::Slot slot, const idempotenc
   const std::string point = key.recovery_point;
   const std::int64_t attempt = key.attempt;
   const idempotency::Outcome outcome = co_await engine_.resume(lane, flow, std::move(key.lease), point);
+  metrics_.note(outcome);
   if (const auto* response = std::get_if<idempotency::Response>(&outcome)) {
     log_.info("completed",
               {{"key_id", key_id}, {"point", point}, {"attempt", attempt}, {"status", response->status}},

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "completer/abandoned_keys.h"
+#include "completer/completion_metrics.h"
 #include "completer/key_taker.h"
 #include "rocket/base/log.h"
 #include "rocket/endpoints/endpoint.h"
@@ -19,7 +20,7 @@ class Completer {
  public:
   // Everything passed by reference must outlive the completer.
   Completer(pg::Lanes& lanes, const idempotency::Engine& engine, const endpoints::Endpoints& endpoints,
-            const Log& log, AbandonmentPolicy policy, std::int64_t batch);
+            const Log& log, AbandonmentPolicy policy, std::int64_t batch, CompletionMetrics& metrics);
 
   // Takes up to one batch of abandoned keys and works on all of them at once. Returns the number of keys
   // taken, once all attempts have ended, or earlier if the process has to stop and cannot wait longer. Must
@@ -40,6 +41,7 @@ class Completer {
   const idempotency::Engine& engine_;
   const endpoints::Endpoints& endpoints_;
   const Log& log_;
+  CompletionMetrics& metrics_;
   KeyTaker taker_;
 };
 

@@ -13,8 +13,9 @@ using Clock = std::chrono::steady_clock;
 
 }  // namespace
 
-KeyTaker::KeyTaker(pg::Lanes& lanes, const Log& log, AbandonmentPolicy policy, std::int64_t batch)
-    : lanes_(lanes), log_(log), policy_(policy), batch_(batch) {}
+KeyTaker::KeyTaker(pg::Lanes& lanes, const Log& log, AbandonmentPolicy policy, std::int64_t batch,
+                   CompletionMetrics& metrics)
+    : lanes_(lanes), log_(log), policy_(policy), batch_(batch), metrics_(metrics) {}
 
 std::vector<AbandonedKey> KeyTaker::take() {
   std::erase_if(doubts_, [&](const Doubt& each) { return Clock::now() - each.since > policy_.lease_time; });
@@ -51,6 +52,7 @@ asio::awaitable<std::vector<AbandonedKey>> KeyTaker::take_with(pg::Lane& lane, s
   unit.exclusive = true;
   const std::vector<pg::Result> results = co_await lane.commit(std::move(unit));
   if (const auto parked = results[0].affected(); parked > 0) {
+    metrics_.note_given_up(parked);
     log_.warn("parked after too many attempts", {{"keys", parked}});
   }
   co_return read_abandoned(results[1]);

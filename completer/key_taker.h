@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "completer/abandoned_keys.h"
+#include "completer/completion_metrics.h"
 #include "rocket/base/log.h"
 #include "rocket/pg/lanes.h"
 
@@ -21,7 +22,8 @@ namespace rocket::completer {
 class KeyTaker {
  public:
   // Everything passed by reference must outlive the taker.
-  KeyTaker(pg::Lanes& lanes, const Log& log, AbandonmentPolicy policy, std::int64_t batch);
+  KeyTaker(pg::Lanes& lanes, const Log& log, AbandonmentPolicy policy, std::int64_t batch,
+           CompletionMetrics& metrics);
 
   // Takes at most one batch. Must be run off the lanes' threads. Throws database errors.
   std::vector<AbandonedKey> take();
@@ -40,6 +42,7 @@ class KeyTaker {
   const Log& log_;
   AbandonmentPolicy policy_;
   std::int64_t batch_;
+  CompletionMetrics& metrics_;
   std::vector<Doubt> doubts_;
 };
 

@@ -1,10 +1,15 @@
 // Finishes requests that were abandoned half-way, or lists and resumes those that wait for a person.
 
 #include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "completer/abandoned_keys.h"
 #include "completer/completer.h"
+#include "completer/completion_metrics.h"
+#include "completer/key_counts.h"
 #include "rocket/base/ids.h"
 #include "rocket/base/log.h"
 #include "rocket/base/settings.h"
@@ -12,7 +17,11 @@
 #include "rocket/idempotency/engine.h"
 #include "rocket/idempotency/flow.h"
 #include "rocket/idempotency/keys.h"
+#include "rocket/metrics/database_values.h"
+#include "rocket/metrics/exposer.h"
+#include "rocket/metrics/registry.h"
 #include "rocket/payments/circuit_breaker.h"
+#include "rocket/payments/observed_gateway.h"
 #include "rocket/payments/provider.h"
 #include "rocket/pg/lanes.h"
 #include "rocket/pg/session.h"
@@ -20,10 +29,12 @@
 #include "rocket/process/database_settings.h"
 #include "rocket/process/event_loop.h"
 #include "rocket/process/operator_name.h"
+#include "rocket/process/periodic_query.h"
 #include "rocket/process/program.h"
 #include "rocket/process/release_leases.h"
 #include "rocket/process/stop_signal.h"
 #include "rocket/process/worker_loop.h"
+#include "rocket/work_metrics/work_metrics.h"
 
 namespace {
 
@@ -31,6 +42,7 @@ using namespace rocket;
 
 struct Options {
   LogOptions log;
+  metrics::ExposerOptions metrics{.port = 9402};
   process::DatabaseSettings database{.urls = {}, .lanes = 2};
   completer::AbandonmentPolicy policy;
   process::WorkerLoop loop;
@@ -66,6 +78,7 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
   options.provider.add_to(settings);
   options.database.add_to(settings);
   options.database.add_lanes_to(settings);
+  options.metrics.add_to(settings);
   options.log.add_to(settings);
   settings.require([&]() -> std::optional<std::string> {
     if (options.resume.empty() || is_uuid(options.resume)) return std::nullopt;
@@ -107,18 +120,48 @@ std::vector<pg::Statement> statements_of(const endpoints::Endpoints& endpoints) 
   for (const auto& more : {idempotency::key_statements(), completer::taking_statements()}) {
     all.insert(all.end(), more.begin(), more.end());
   }
+  all.push_back(*completer::count_keys().statement);
   return all;
+}
+
+// All recovery points at which a key can be unfinished.
+std::vector<std::string> recovery_points_of(const endpoints::Endpoints& endpoints) {
+  std::vector<std::string> points;
+  for (const endpoints::Endpoint& endpoint : endpoints) {
+    for (const idempotency::Step& step : endpoint.flow.steps()) points.emplace_back(step.recovery_point);
+  }
+  return points;
 }
 
 void work(const Options& options, process::StopSignal& stop) {
   const Log log("completer", options.log);
+  metrics::Registry registry("completer", log);
+  const auto lane_count = static_cast<std::size_t>(options.database.lanes);
+  WorkMetrics work_metrics(registry, lane_count);
+  completer::CompletionMetrics completions(registry);
   const auto gateway = payments::make_gateway(options.provider);
-  payments::CircuitBreaker provider(*gateway, options.provider.circuit, log);
+  payments::ObservedGateway observed(*gateway, work_metrics);
+  payments::CircuitBreaker provider(observed, options.provider.circuit, log);
+  work_metrics.add(provider);
   const endpoints::Endpoints endpoints = endpoints::all_endpoints(provider, options.rides);
-  const idempotency::Engine engine({.lease_time = options.policy.lease_time}, log);
-  pg::Lanes lanes(static_cast<std::size_t>(options.database.lanes),
-                  options.database.lane_options("completer"), log);
-  completer::Completer completer(lanes, engine, endpoints, log, options.policy, options.loop.full_batch);
+  work_metrics.add(endpoints);
+  const idempotency::Engine engine({.lease_time = options.policy.lease_time}, log, &work_metrics);
+  pg::LaneOptions lane_options = options.database.lane_options("completer");
+  lane_options.observer = &work_metrics;
+  pg::Lanes lanes(lane_count, lane_options, log);
+  completer::Completer completer(lanes, engine, endpoints, log, options.policy, options.loop.full_batch,
+                                 completions);
+  metrics::DatabaseValues key_counts(registry);
+  const std::unique_ptr<metrics::Exposer> exposer = metrics::expose(options.metrics, registry, log);
+  std::optional<process::PeriodicQuery> question;
+  if (exposer) {
+    question.emplace(options.database.connection_options("completer"), completer::count_keys(),
+                     metrics::DatabaseValues::kInterval, log,
+                     [&, points = recovery_points_of(endpoints)](const pg::Result* counted) {
+                       if (counted == nullptr) return key_counts.not_answered();
+                       key_counts.answered(completer::key_counts(*counted, points));
+                     });
+  }
   log.info("started", {{"grace_s", options.policy.grace.count()}},
            "started; completes requests that are unfinished after {grace_s} s");
   process::DatabaseCheck database(options.database.connection_options("completer"), statements_of(endpoints));

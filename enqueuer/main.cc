@@ -2,14 +2,21 @@
 
 #include <iostream>
 #include <memory>
+#include <optional>
+#include <vector>
 
+#include "enqueuer/job_counts.h"
 #include "rocket/base/log.h"
 #include "rocket/base/settings.h"
 #include "rocket/jobs/drain.h"
 #include "rocket/jobs/queues.h"
+#include "rocket/metrics/database_values.h"
+#include "rocket/metrics/exposer.h"
+#include "rocket/metrics/registry.h"
 #include "rocket/process/database_check.h"
 #include "rocket/process/database_settings.h"
 #include "rocket/process/event_loop.h"
+#include "rocket/process/periodic_query.h"
 #include "rocket/process/program.h"
 #include "rocket/process/stop_signal.h"
 #include "rocket/process/worker_loop.h"
@@ -20,6 +27,7 @@ using namespace rocket;
 
 struct Options {
   LogOptions log;
+  metrics::ExposerOptions metrics{.port = 9403};
   process::DatabaseSettings database;
   jobs::QueueOptions queue;
   // A job must be seen within a second of its commit.
@@ -38,6 +46,7 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
   settings.add("idle", {"ENQUEUER_IDLE_MS"}, "pause when there is nothing to do", options.loop.idle,
                milliseconds(1), milliseconds(3'600'000));
   options.database.add_to(settings);
+  options.metrics.add_to(settings);
   options.log.add_to(settings);
   settings.require([&]() -> std::optional<std::string> {
     const jobs::BrokerOptions& broker = options.queue.broker;
@@ -57,9 +66,25 @@ void work(const Options& options, process::StopSignal& stop) {
   const std::unique_ptr<jobs::JobQueue> queue = jobs::make_queue(options.queue, log);
   jobs::Drain drain(options.database.connection_options("enqueuer"), *queue, options.loop.full_batch);
   log.info("started", {{"queue", options.queue.shown()}}, "started; moves staged jobs to {queue}");
-  process::DatabaseCheck database(options.database.connection_options("enqueuer"), jobs::Drain::statements());
+  metrics::Registry registry("enqueuer", log);
+  auto& moved_jobs =
+      registry.counters("rocket_jobs_moved_total", "Jobs that were moved to the queue.").Add({});
+  metrics::DatabaseValues job_counts(registry);
+  const std::unique_ptr<metrics::Exposer> exposer = metrics::expose(options.metrics, registry, log);
+  std::optional<process::PeriodicQuery> question;
+  if (exposer) {
+    question.emplace(options.database.connection_options("enqueuer"), enqueuer::count_jobs(),
+                     metrics::DatabaseValues::kInterval, log, [&](const pg::Result* counted) {
+                       if (counted == nullptr) return job_counts.not_answered();
+                       job_counts.answered(enqueuer::job_counts(*counted));
+                     });
+  }
+  std::vector<pg::Statement> statements = jobs::Drain::statements();
+  statements.push_back(*enqueuer::count_jobs().statement);
+  process::DatabaseCheck database(options.database.connection_options("enqueuer"), statements);
   const auto run_once = [&] {
     const std::int64_t moved = event_loop.run(drain.run_once());
+    moved_jobs.Increment(static_cast<double>(moved));
     if (moved > 0) log.info("moved", {{"jobs", moved}}, "moved {jobs} of the staged jobs");
     return moved;
   };

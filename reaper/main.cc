@@ -1,16 +1,23 @@
 // Removes idempotency keys that finished long ago and, if told so, old rides and audit records.
 
 #include <algorithm>
+#include <memory>
+#include <optional>
 #include <vector>
 
+#include "reaper/due_keys.h"
 #include "reaper/reap.h"
 #include "rocket/base/log.h"
 #include "rocket/base/settings.h"
 #include "rocket/idempotency/times.h"
+#include "rocket/metrics/database_values.h"
+#include "rocket/metrics/exposer.h"
+#include "rocket/metrics/registry.h"
 #include "rocket/pg/session.h"
 #include "rocket/process/database_check.h"
 #include "rocket/process/database_settings.h"
 #include "rocket/process/event_loop.h"
+#include "rocket/process/periodic_query.h"
 #include "rocket/process/program.h"
 #include "rocket/process/stop_signal.h"
 #include "rocket/process/worker_loop.h"
@@ -21,6 +28,7 @@ using namespace rocket;
 
 struct Options {
   LogOptions log;
+  metrics::ExposerOptions metrics{.port = 9404};
   process::DatabaseSettings database;
   std::chrono::seconds retention = idempotency::kKeyRetention;
   // 0: for ever.
@@ -46,6 +54,7 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
   settings.add("idle", {"REAPER_IDLE_MS"}, "pause when there is nothing to do", options.loop.idle,
                milliseconds(1), milliseconds(3'600'000));
   options.database.add_to(settings);
+  options.metrics.add_to(settings);
   options.log.add_to(settings);
   return settings.read(argc, argv);
 }
@@ -60,12 +69,26 @@ void work(const Options& options, process::StopSignal& stop) {
   const pg::Query reap = reaper::reap(options.retention, batch);
   const pg::Query remove_rides = reaper::remove_rides(options.ride_retention, batch);
   const pg::Query remove_audit = reaper::remove_audit_records(options.audit_retention, batch);
-  std::vector<pg::Statement> statements{*reap.statement};
+  const pg::Query find_oldest = reaper::find_oldest_finished(options.retention);
+  std::vector<pg::Statement> statements{*reap.statement, *find_oldest.statement};
   if (options.ride_retention.count() > 0) statements.push_back(*remove_rides.statement);
   if (options.audit_retention.count() > 0) statements.push_back(*remove_audit.statement);
   process::DatabaseCheck database(options.database.connection_options("reaper"), statements);
+  metrics::Registry registry("reaper", log);
+  auto& reaped = registry.counters("rocket_keys_reaped_total", "Finished keys that were removed.").Add({});
+  metrics::DatabaseValues due_keys(registry);
+  const std::unique_ptr<metrics::Exposer> exposer = metrics::expose(options.metrics, registry, log);
+  std::optional<process::PeriodicQuery> question;
+  if (exposer) {
+    question.emplace(options.database.connection_options("reaper"), find_oldest,
+                     metrics::DatabaseValues::kInterval, log, [&](const pg::Result* found) {
+                       if (found == nullptr) return due_keys.not_answered();
+                       due_keys.answered(reaper::due_keys(*found));
+                     });
+  }
   const auto run_once = [&] {
     const std::int64_t keys = event_loop.run(session.run(reap)).affected();
+    reaped.Increment(static_cast<double>(keys));
     if (keys > 0) log.info("reaped", {{"keys", keys}}, "reaped {keys} of the finished keys");
     std::int64_t rides = 0;
     if (options.ride_retention.count() > 0) {

@@ -1,5 +1,6 @@
 // Sends random traffic to the api, and checks the results.
 
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string_view>
@@ -9,6 +10,9 @@
 #include "rocket/base/log.h"
 #include "rocket/endpoints/all.h"
 #include "rocket/http/library.h"
+#include "rocket/metrics/exposer.h"
+#include "rocket/metrics/registry.h"
+#include "rocket/metrics/values.h"
 #include "rocket/payments/mock_gateway.h"
 #include "rocket/process/program.h"
 #include "rocket/process/stop_signal.h"
@@ -17,6 +21,7 @@
 #include "simulator/pacer.h"
 #include "simulator/statistics.h"
 #include "simulator/traffic.h"
+#include "simulator/traffic_metrics.h"
 #include "simulator/users.h"
 #include "simulator/verification.h"
 #include "simulator/witness.h"
@@ -52,7 +57,7 @@ std::jthread print_progress(const Options& options, const Statistics& statistics
 }
 
 void send(const Options& options, Database* database, const Log& log, const Log& report, Witness& witness,
-          process::StopSignal& stop) {
+          StatisticsObserver& observer, process::StopSignal& stop) {
   if (database == nullptr) log.info("no users of our own: DATABASE_URL is not set");
   const Users users = database != nullptr ? create_users(*database, options.users) : standard_users();
   // The stop may have come while create_users waited for the database, for example.
@@ -62,7 +67,7 @@ void send(const Options& options, Database* database, const Log& log, const Log&
                        {"rate", options.rate},
                        {"concurrency", options.concurrency},
                        {"users", users.paying.size()}});
-  Statistics statistics;
+  Statistics statistics(&observer);
   {
     const std::jthread progress = print_progress(options, statistics, report);
     send_traffic(options, users, log, stop, statistics, witness);
@@ -81,7 +86,17 @@ int simulate(const Options& options, process::StopSignal& stop) {
   if (const std::string& url = options.database.for_work(); !url.empty()) database.emplace(url, log, stop);
   Witness witness(log, options.verifies() ? kMaxRememberedAnswers : 0);
 
-  if (!options.verify_only) send(options, database ? &*database : nullptr, log, report, witness, stop);
+  if (!options.verify_only) {
+    metrics::Registry registry("simulator", log);
+    TrafficMetrics traffic_metrics(registry);
+    registry.add([&witness] {
+      return std::vector{metrics::counter("rocket_simulator_violations_total",
+                                          "Answers that broke a promise of the api.",
+                                          static_cast<double>(witness.violations()))};
+    });
+    const auto exposer = metrics::expose(options.metrics, registry, log);
+    send(options, database ? &*database : nullptr, log, report, witness, traffic_metrics, stop);
+  }
   int broken = 0;
   if (options.verifies()) {
     // They only describe what there is to check.

@@ -103,6 +103,7 @@ std::optional<int> read_options(int argc, const char* const* argv, Options& opti
   add_verification(settings, options);
   options.database.add_to(settings, "PostgreSQL connection string or URI; without it, no users of our own");
   process::add_allow_plaintext(settings, options.allow_plaintext);
+  options.metrics.add_to(settings);
   options.log.add_to(settings);
 
   settings.require([&]() -> std::optional<std::string> {

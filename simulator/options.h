@@ -7,12 +7,14 @@
 
 #include "rocket/base/log.h"
 #include "rocket/idempotency/times.h"
+#include "rocket/metrics/exposer.h"
 #include "rocket/process/database_settings.h"
 
 namespace rocket::simulator {
 
 struct Options {
   LogOptions log;
+  metrics::ExposerOptions metrics{.port = 9405};
 
   // Where the api is, without a path and without a slash at the end.
   std::string url;

@@ -37,6 +37,7 @@ std::string_view name_of(Ending ending) {
 }
 
 void Statistics::add(const HttpAnswer& answer, const std::string& code) {
+  if (observer_ != nullptr) observer_->add(answer);
   const double ms = std::chrono::duration<double, std::milli>(answer.duration).count();
   const double bucket = std::log(std::max(ms, kShortestMs) / kShortestMs) / std::log(kGrowth);
   const std::lock_guard lock(mutex_);
@@ -46,11 +47,13 @@ void Statistics::add(const HttpAnswer& answer, const std::string& code) {
 }
 
 void Statistics::add(Silence silence) {
+  if (observer_ != nullptr) observer_->add(silence);
   const std::lock_guard lock(mutex_);
   ++silences_[silence];
 }
 
 void Statistics::add(Scenario scenario, Ending ending) {
+  if (observer_ != nullptr) observer_->add(scenario, ending);
   const std::lock_guard lock(mutex_);
   ++scenarios_[{scenario, ending}];
 }

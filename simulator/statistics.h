@@ -25,11 +25,26 @@ enum class Ending {
   kStopped,   // we were told to stop
 };
 
+inline constexpr std::array kAllEndings{Ending::kAnswered, Ending::kLeft,    Ending::kParked,
+                                        Ending::kUnknown,  Ending::kRefused, Ending::kStopped};
+
 std::string_view name_of(Ending ending);
+
+// Is told the same as Statistics, for metrics. Must be thread safe.
+class StatisticsObserver {
+ public:
+  virtual ~StatisticsObserver() = default;
+  virtual void add(const HttpAnswer& answer) = 0;
+  virtual void add(Silence silence) = 0;
+  virtual void add(Scenario scenario, Ending ending) = 0;
+};
 
 // Counts what was sent and what came back. Thread safe.
 class Statistics {
  public:
+  // `observer` may be null; otherwise it must outlive this.
+  explicit Statistics(StatisticsObserver* observer = nullptr) : observer_(observer) {}
+
   // `code` distinguishes answers with the same status; may be empty.
   void add(const HttpAnswer& answer, const std::string& code);
   void add(Silence silence);
@@ -46,6 +61,7 @@ class Statistics {
 
   double latency_ms(double share) const;
 
+  StatisticsObserver* observer_;
   mutable std::mutex mutex_;
   std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
   std::map<std::pair<Scenario, Ending>, std::int64_t> scenarios_;

@@ -133,7 +133,7 @@ install_packages() (
     echo 'create_main_cluster = false' | as_root tee "$no_cluster" >/dev/null
   fi
   local unwanted=() servers=() name
-  for name in haproxy nginx pgbouncer redis-server rabbitmq-server; do
+  for name in haproxy nginx pgbouncer prometheus redis-server rabbitmq-server; do
     [[ " ${missing[*]} " != *" $name "* ]] || servers+=("$name")
   done
   if [[ " ${servers[*]} " == *" rabbitmq-server "* ]]; then

@@ -93,7 +93,7 @@ asio::awaitable<Outcome> Engine::run(pg::Lane& lane, const Flow& flow, Request r
         left.reason = "refused after a claim in doubt";
         release_later(lane, left);
       }
-      co_return outcome_of(lease, std::move(*outcome));
+      co_return ended(outcome_of(lease, std::move(*outcome)));
     }
     if (error && !in_doubt) break;
     // After a commit in doubt, the next claim reads the key and tells how far we got. It takes a new token,
@@ -121,13 +121,15 @@ asio::awaitable<Outcome> Engine::resume(pg::Lane& lane, const Flow& flow, Lease 
   std::exception_ptr error;
   try {
     const Stretch& stretch = flow.from(recovery_point);
+    const auto since = std::chrono::steady_clock::now();
     std::vector<pg::Result> results = co_await lane.commit(unit_of(flow, lease, queries_of(stretch, lease)));
     std::optional<Progress> progress = progress_after(flow, stretch, results);
     std::optional<Outcome> outcome;
     if (progress) {
+      stretch_ended(flow, recovery_point, since);
       outcome = co_await advance(lane, flow, lease, std::move(*progress), false);
     }
-    if (outcome) co_return std::move(*outcome);
+    if (outcome) co_return ended(std::move(*outcome));
   } catch (...) {
     error = std::current_exception();
   }
@@ -175,6 +177,7 @@ asio::awaitable<std::optional<Outcome>> Engine::attempt(pg::Lane& lane, const Fl
   if (both == nullptr) {
     for (pg::Query& each : queries_of(first, lease)) queries.push_back(std::move(each));
   }
+  auto since = std::chrono::steady_clock::now();
   std::vector<pg::Result> results = co_await lane.commit(unit_of(flow, lease, std::move(queries)));
 
   const ClaimResult result = read_claim(results.front(), lease);
@@ -189,10 +192,14 @@ asio::awaitable<std::optional<Outcome>> Engine::attempt(pg::Lane& lane, const Fl
 
   std::optional<Progress> progress;
   if (both == nullptr || key.is_new) progress = progress_after(flow, first, results);
-  if (!progress) {
+  if (progress) {
+    stretch_ended(flow, kStarted, since);
+  } else {
+    since = std::chrono::steady_clock::now();
     const Stretch& rest = flow.from(key.recovery_point);
     results = co_await lane.commit(unit_of(flow, lease, queries_of(rest, lease)));
     progress = progress_after(flow, rest, results);
+    if (progress) stretch_ended(flow, key.recovery_point, since);
   }
   if (!progress) co_return std::nullopt;
   co_return co_await advance(lane, flow, lease, std::move(*progress), request.raise_error);
@@ -236,9 +243,11 @@ asio::awaitable<std::optional<Outcome>> Engine::advance(pg::Lane& lane, const Fl
       co_return Refusal{RefusalKind::kParked};
     }
 
+    const auto since = std::chrono::steady_clock::now();
     std::vector<pg::Result> results = co_await lane.commit(unit_of(flow, lease, std::move(queries)));
     std::optional<Progress> next = progress_after(flow, *stretch, results);
     if (!next) co_return std::nullopt;
+    stretch_ended(flow, here, since);
     progress = std::move(*next);
   }
   co_return std::get<Response>(std::move(progress.next));
@@ -254,7 +263,7 @@ asio::awaitable<Outcome> Engine::give_up(pg::Lane& lane, LeaseRelease left, bool
     log_.warn("attempt failed", {{"key_id", left.lease.key_id}, {"error", failure.text}},
               "attempt failed; a retry or the completer goes on: {error}");
   }
-  if (!may_hold) co_return Refusal{failure.kind};
+  if (!may_hold) co_return ended(Refusal{failure.kind});
   left.reason = std::move(failure.text);
   const Refusal refusal{failure.kind, left.lease.made_key || left.claim_in_doubt};
   // The client is not kept waiting for a database that is away.
@@ -263,7 +272,18 @@ asio::awaitable<Outcome> Engine::give_up(pg::Lane& lane, LeaseRelease left, bool
     is_done = co_await release_now(lane, left);
   }
   if (!is_done) release_later(lane, std::move(left));
-  co_return refusal;
+  co_return ended(refusal);
+}
+
+Outcome Engine::ended(Outcome outcome) const {
+  if (observer_ != nullptr) observer_->attempt_ended(outcome);
+  return outcome;
+}
+
+void Engine::stretch_ended(const Flow& flow, std::string_view recovery_point,
+                           std::chrono::steady_clock::time_point since) const {
+  if (observer_ == nullptr) return;
+  observer_->stretch_ended(flow, recovery_point, std::chrono::steady_clock::now() - since);
 }
 
 }  // namespace rocket::idempotency

@@ -6,8 +6,10 @@
 #include <exception>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "rocket/base/log.h"
+#include "rocket/idempotency/engine_observer.h"
 #include "rocket/idempotency/flow.h"
 #include "rocket/idempotency/held_leases.h"
 #include "rocket/idempotency/keys.h"
@@ -39,8 +41,10 @@ struct Known {
 // requests may be under way at once; each runs as a coroutine on the executor of one lane.
 class Engine {
  public:
-  // `log` must outlive the engine, and the engine and the flows must outlive the lanes.
-  Engine(EngineOptions options, const Log& log) : options_(options), log_(log) {}
+  // `log` must outlive the engine, and the engine and the flows must outlive the lanes. `observer` may be
+  // null; otherwise it must outlive the lanes too.
+  Engine(EngineOptions options, const Log& log, EngineObserver* observer = nullptr)
+      : options_(options), log_(log), observer_(observer) {}
 
   std::chrono::seconds lease_time() const { return options_.lease_time; }
 
@@ -72,9 +76,13 @@ class Engine {
   asio::awaitable<Outcome> give_up(pg::Lane& lane, LeaseRelease left, bool may_hold,
                                    std::exception_ptr error) const;
   void release_later(pg::Lane& lane, LeaseRelease left) const;
+  Outcome ended(Outcome outcome) const;
+  void stretch_ended(const Flow& flow, std::string_view recovery_point,
+                     std::chrono::steady_clock::time_point since) const;
 
   EngineOptions options_;
   const Log& log_;
+  EngineObserver* observer_;
   // Bookkeeping only; thread safe.
   mutable HeldLeases held_;
 };

@@ -127,6 +127,7 @@ class Flow {
   // Throws std::logic_error when the steps are not as described above.
   explicit Flow(FlowDeclaration declaration);
 
+  const std::string& name() const { return declaration_.name; }
   bool has_foreign_call() const;
   bool locks_shared_rows() const { return declaration_.locks_shared_rows; }
   const std::vector<Step>& steps() const { return declaration_.steps; }

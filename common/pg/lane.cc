@@ -71,7 +71,7 @@ asio::awaitable<void> Lane::run() {
 // Returns once there is a connection. Units that arrive during the first attempt wait for its outcome. After
 // that the database is known to be away, and units are refused at once.
 asio::awaitable<void> Lane::connect() {
-  connection_.reset();
+  disconnect();
   const auto end_attempt = [this] {
     has_tried_ = true;
     has_tried_.notify_all();
@@ -84,6 +84,7 @@ asio::awaitable<void> Lane::connect() {
     std::string mistake;
     try {
       connection_ = co_await Connection::open(options_.connection);
+      if (options_.observer != nullptr) options_.observer->connected();
       if (away_) log_.info("database is back");
       away_ = nullptr;
       is_away_ = false;
@@ -98,6 +99,11 @@ asio::awaitable<void> Lane::connect() {
   }
 }
 
+void Lane::disconnect() {
+  if (connection_ && options_.observer != nullptr) options_.observer->disconnected();
+  connection_.reset();
+}
+
 void Lane::refuse_until_connected(const std::string& mistake) {
   if (!away_) log_.warn("database is away", {{"error", mistake}});
   away_ = std::make_exception_ptr(Unavailable(mistake));
@@ -108,12 +114,17 @@ void Lane::refuse_until_connected(const std::string& mistake) {
 asio::awaitable<std::vector<std::vector<Result>>> Lane::transact(std::vector<const Unit*> units,
                                                                  LockWait lock_wait) {
   if (!connection_) throw Unavailable("the connection was lost");
+  const std::size_t size = units.size();
   const Batch batch(std::move(units));
   std::vector<const Query*> queries = batch.queries();
   const Query short_lock_wait(kShortLockWait, {});
   const bool waits_shortly = lock_wait == LockWait::kShort;
   if (waits_shortly) queries.insert(queries.begin(), &short_lock_wait);
+  const auto since = std::chrono::steady_clock::now();
   std::vector<Result> results = co_await connection_->transact(queries);
+  if (options_.observer != nullptr) {
+    options_.observer->committed(size, std::chrono::steady_clock::now() - since);
+  }
   if (waits_shortly) results.erase(results.begin());
   co_return batch.share_out(results);
 }
@@ -133,7 +144,7 @@ asio::awaitable<void> Lane::run_batch(std::vector<Work> batch) {
     if (!again && !batch.front().unit.is_probe) log_failure(error);
   } catch (...) {
     failure = std::current_exception();
-    connection_.reset();
+    disconnect();
   }
   if (again) {
     co_await run_each_alone(std::move(batch));
@@ -161,7 +172,7 @@ asio::awaitable<void> Lane::run_each_alone(std::vector<Work> batch) {
         if (error.waited_too_long() && std::chrono::steady_clock::now() > end) given_up = failure;
       } catch (...) {
         failure = std::current_exception();
-        connection_.reset();
+        disconnect();
       }
       if (!again) break;
     }

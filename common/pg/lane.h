@@ -14,6 +14,7 @@
 #include "rocket/base/log.h"
 #include "rocket/pg/batch.h"
 #include "rocket/pg/connection.h"
+#include "rocket/pg/lane_observer.h"
 #include "rocket/pg/work_queue.h"
 
 namespace rocket::pg {
@@ -24,6 +25,8 @@ struct LaneOptions {
   std::size_t batch_limit = 64;
   // Units that wait for a connection longer than this are refused; connecting goes on.
   std::chrono::milliseconds connect_patience{500};
+  // Null for none. Must outlive the lane.
+  LaneObserver* observer = nullptr;
 };
 
 // Group commit. One connection takes whatever units wait, up to the limit, and sends them as one pipelined
@@ -60,6 +63,7 @@ class Lane {
  private:
   asio::awaitable<void> run();
   asio::awaitable<void> connect();
+  void disconnect();
   asio::awaitable<void> run_batch(std::vector<Work> batch);
   asio::awaitable<void> run_each_alone(std::vector<Work> batch);
   asio::awaitable<void> sleep(std::chrono::milliseconds duration);

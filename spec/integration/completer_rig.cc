@@ -32,7 +32,7 @@ CompleterRig::CompleterRig(const std::string& database_url, std::size_t lanes, S
     : endpoints_(endpoints::all_endpoints(gateway, {})),
       engine_({.lease_time = policy.lease_time}, log_),
       lanes_(lanes, lane_options(database_url), log_),
-      completer_(lanes_, engine_, endpoints_, log_, policy, batch) {}
+      completer_(lanes_, engine_, endpoints_, log_, policy, batch, completions_) {}
 
 std::size_t CompleterRig::release_leases() {
   return process::block_on(lanes_.at(0).executor(), completer_.release_leases(lanes_.at(0)));

@@ -5,6 +5,8 @@
 #include <string>
 
 #include "completer/completer.h"
+#include "completer/completion_metrics.h"
+#include "rocket/metrics/registry.h"
 #include "spec/support/requests.h"
 #include "spec/support/scripted_gateway.h"
 #include "spec/support/test_database.h"
@@ -31,6 +33,8 @@ class CompleterRig {
   Log log_;
   endpoints::Endpoints endpoints_;
   idempotency::Engine engine_;
+  metrics::Registry registry_{"completer", log_};
+  completer::CompletionMetrics completions_{registry_};
   pg::Lanes lanes_;
   completer::Completer completer_;
 };

@@ -7,6 +7,8 @@
 
 #include "api/waiting_duplicates.h"
 #include "completer/abandoned_keys.h"
+#include "completer/key_counts.h"
+#include "reaper/due_keys.h"
 #include "reaper/reap.h"
 #include "rocket/base/ids.h"
 #include "rocket/endpoints/all.h"
@@ -199,6 +201,9 @@ TEST_F(HeavyPlans, ServesTheWorkersQueriesByTheirIndexes) {
   expect_served_by("idempotency_keys_unfinished", completer::give_back_taken({random_uuid()}));
   expect_served_by("idempotency_keys_unfinished", completer::park_hopeless({}, 1000));
   expect_served_by("idempotency_keys_finished", reaper::reap(std::chrono::hours(72), 1000));
+  expect_served_by("idempotency_keys_finished", reaper::find_oldest_finished(std::chrono::hours(72)));
+  expect_served_by("idempotency_keys_unfinished", completer::count_keys());
+  expect_served_by("idempotency_keys_parked", completer::count_keys());
   for (const std::string& plan : plans(completer::list_parked())) {
     EXPECT_THAT(plan, HasSubstr("idempotency_keys_parked"));
     EXPECT_THAT(plan, Not(HasSubstr("Seq Scan on idempotency_keys")));

@@ -35,6 +35,8 @@ std::vector<std::string> complete_environment(Environment environment) {
     const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
     if (value != nullptr) environment.emplace(name, value);
   }
+  // Many processes run side by side, and would want the same ports.
+  environment.emplace("METRICS_PORT", "0");
   std::vector<std::string> entries;
   entries.reserve(environment.size());
   for (const auto& [name, value] : environment) entries.push_back(name + "=" + value);

@@ -38,15 +38,16 @@ TEST(SafeStart, IsNotWhatADeveloperDoesInPublic) {
                                    .has_laboratory = true,
                                    .is_root = true,
                                    .dumps_secrets = true,
-                                   .has_open_key_file = true});
+                                   .has_open_key_file = true,
+                                   .shows_metrics = true});
   EXPECT_THAT(names_of(dangers), ElementsAre("email-credentials", "laboratory", "no-real-charges", "root",
-                                             "core-dumps", "open-key-file"));
+                                             "core-dumps", "open-key-file", "open-metrics"));
   const auto refusal = unsafe_start(dangers, "");
   ASSERT_TRUE(refusal);
   for (const std::string& name : names_of(dangers)) EXPECT_THAT(*refusal, HasSubstr("\n    " + name + ": "));
   EXPECT_THAT(*refusal,
               HasSubstr("API_ALLOW_UNSAFE=email-credentials,laboratory,no-real-charges,root,core-dumps,"
-                        "open-key-file"));
+                        "open-key-file,open-metrics"));
 }
 
 TEST(SafeStart, HasNoLaboratoryWhereMoneyMoves) {

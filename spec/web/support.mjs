@@ -56,7 +56,7 @@ export function startProgram(program, environment, flags = []) {
     environment = { [`${program.toUpperCase()}_DATABASE_URL`]: urlOfRole(url, program), ...environment };
   }
   const child = spawn(path.join(binaries, program), flags,
-    { env: { PATH: process.env.PATH, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] });
+    { env: { PATH: process.env.PATH, METRICS_PORT: '0', ...environment }, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => { output += bytes; });
   const ended = new Promise((resolve) => { child.on('exit', resolve); });
