@@ -24,6 +24,12 @@ BEGIN
     CREATE DOMAIN attempt_count    AS integer          CHECK (VALUE > 0);
     CREATE DOMAIN completion_count AS integer          CHECK (VALUE >= 0);
     CREATE DOMAIN job_name         AS text             CHECK (VALUE <> '' AND length(VALUE) <= 100);
+    CREATE DOMAIN attempt_outcome  AS text             CHECK (VALUE IN ('finished', 'released', 'parked', 'lost',
+                                                                        'resumed', 'closed'));
+    CREATE DOMAIN attempt_reason   AS text             CHECK (VALUE IN ('no_answer', 'database_unavailable', 'failed',
+                                                                        'stopped', 'needs_person'));
+    CREATE DOMAIN attempt_text     AS text             CHECK (length(VALUE) <= 500);
+    CREATE DOMAIN traceparent      AS text COLLATE "C" CHECK (VALUE ~ '^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$');
 END $$;
 
 -- One row is one request of one user: what was asked, how far it got, and what was answered.
@@ -40,6 +46,9 @@ CREATE TABLE IF NOT EXISTS idempotency_keys (
     request_params  jsonb NOT NULL,
     -- The caller's address. It goes into the audit record, whichever process does the work.
     origin_ip       inet,
+    -- The trace that the request belongs to (W3C Trace Context), if its latest caller named one. It is passed on,
+    -- whichever process does the work.
+    traceparent     traceparent,
 
     recovery_point  recovery_point NOT NULL DEFAULT 'started',
 
@@ -91,14 +100,42 @@ CREATE INDEX IF NOT EXISTS idempotency_keys_finished ON idempotency_keys (finish
 CREATE INDEX IF NOT EXISTS idempotency_keys_parked ON idempotency_keys (parked_at)
     WHERE parked_at IS NOT NULL;
 
+-- What happened to a key that did not succeed at its first attempt: one row for each attempt that ended otherwise, and
+-- for the later attempt that finished the key. A key that succeeds at once has no row. No foreign key, because it would
+-- cost each deletion of a key a look-up; the statements that delete keys delete these rows too.
+CREATE TABLE IF NOT EXISTS key_attempts (
+    key_id     uuid NOT NULL,
+    -- Later events of a key have larger ids, because each is written under the lock of the key's row.
+    id         bigint GENERATED ALWAYS AS IDENTITY,
+    -- Which attempt (idempotency_keys.attempts), and who made it. Nobody knows who made one that is lost.
+    attempt    attempt_count NOT NULL,
+    process    attempt_text,
+    host       attempt_text,
+    -- Where the key stood before the attempt, and where it stood after it.
+    from_point recovery_point,
+    to_point   recovery_point,
+    -- 'lost': the attempt died, or lost its lease. The one who takes the key over writes this.
+    -- 'resumed' and 'closed' tell of an operator's command and not of an attempt.
+    outcome    attempt_outcome NOT NULL,
+    -- Why, in a word that the owner of the key may see.
+    reason     attempt_reason,
+    -- Why, in words for operators only. They may tell of internals.
+    error      attempt_text,
+    -- The time of the event itself, so that a long transaction cannot date it back.
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (key_id, id)
+);
+
 -- Jobs that become real when their transaction commits; the enqueuer moves them to the job queue.
 CREATE TABLE IF NOT EXISTS staged_jobs (
-    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     -- Consumers recognise a repeated delivery by this id.
-    job_id     uuid NOT NULL DEFAULT gen_random_uuid(),
-    job_name   job_name NOT NULL,
-    job_args   jsonb NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now()
+    job_id      uuid NOT NULL DEFAULT gen_random_uuid(),
+    job_name    job_name NOT NULL,
+    job_args    jsonb NOT NULL,
+    -- The trace that the job belongs to, if any. It is delivered with the job.
+    traceparent traceparent,
+    created_at  timestamptz NOT NULL DEFAULT now()
 );
 
 -- ---- end of the engine's tables
@@ -228,6 +265,10 @@ CREATE TABLE IF NOT EXISTS audit_records (
     -- The time of the record itself, so that a long transaction cannot date it back.
     created_at    timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+
+-- For what operators did to one key. No record of a request is in this index, so it costs requests next to nothing.
+CREATE INDEX IF NOT EXISTS audit_records_of_key ON audit_records ((data->>'key_id'))
+    WHERE action IN ('key_resumed', 'key_closed');
 
 -- The only way to remove audit records for who may not DELETE them, such as the reaper. None is removed that is
 -- younger than 30 days. Returns how many it has removed, at most `most`.

@@ -34,7 +34,9 @@ void AnswerLog::note(const RequestContext& context, std::string_view route,
              {"route", route},
              {"status", response.status},
              {"duration_ms", duration.count()},
-             {"request_id", context.request_id}},
+             context.ids->request_field(),
+             context.ids->key_field(),
+             context.ids->trace_field()},
             sentence_of(response));
 }
 

@@ -28,6 +28,11 @@ constexpr pg::Statement kForgetTokens{"forget_api_tokens", R"sql(
 DELETE FROM api_tokens WHERE user_id = (SELECT id FROM users WHERE email = $1)
 )sql"};
 
+constexpr pg::Statement kForgetHistory{"forget_history", R"sql(
+DELETE FROM key_attempts USING idempotency_keys k
+ WHERE k.id = key_attempts.key_id AND k.user_id = (SELECT id FROM users WHERE email = $1)
+)sql"};
+
 constexpr pg::Statement kForgetKeys{"forget_keys", R"sql(
 DELETE FROM idempotency_keys WHERE user_id = (SELECT id FROM users WHERE email = $1)
 )sql"};
@@ -85,13 +90,10 @@ int forget_user(const pg::ConnectionOptions& database, const std::string& email,
                 const std::string& operator_name) {
   process::EventLoop loop;
   pg::Session session(database);
-  std::vector<pg::Query> queries{{kStopClaims, {}},
-                                 {kFind, {email}},
-                                 {kForgetTokens, {email}},
-                                 {kForgetKeys, {email}},
-                                 {kForgetPlaces, {email}},
-                                 {kForgetOrigins, {email}},
-                                 {kRecord, {email, operator_name}},
+  std::vector<pg::Query> queries{{kStopClaims, {}},         {kFind, {email}},
+                                 {kForgetTokens, {email}},  {kForgetHistory, {email}},
+                                 {kForgetKeys, {email}},    {kForgetPlaces, {email}},
+                                 {kForgetOrigins, {email}}, {kRecord, {email, operator_name}},
                                  {kForgetUser, {email}}};
   try {
     loop.run(session.transact(std::move(queries),

@@ -49,9 +49,9 @@ Failure failure_of(std::string_view fault, const std::string& credentials, const
 }  // namespace
 
 asio::awaitable<std::optional<Failure>> find_fault(pg::Lane& lane, std::string credentials, std::string scope,
-                                                   std::string caller) {
+                                                   std::string caller, SharedRequestIds ids) {
   pg::Query query(kFindFault, pg::Params{credentials, scope});
-  const pg::Result result = co_await run(lane, std::move(query), std::move(caller));
+  const pg::Result result = co_await run(lane, std::move(query), std::move(caller), std::move(ids));
   if (result.empty()) co_return unknown_user(credentials);
   const std::string_view fault = result.text(0, "fault");
   if (fault == "valid") co_return std::nullopt;
@@ -60,9 +60,10 @@ asio::awaitable<std::optional<Failure>> find_fault(pg::Lane& lane, std::string c
   co_return failure;
 }
 
-asio::awaitable<std::optional<std::string>> identify(pg::Lane& lane, std::string credentials) {
+asio::awaitable<std::optional<std::string>> identify(pg::Lane& lane, std::string credentials,
+                                                     SharedRequestIds ids) {
   pg::Query query(kIdentify, pg::Params{std::move(credentials)});
-  const pg::Result result = co_await run(lane, std::move(query));
+  const pg::Result result = co_await run(lane, std::move(query), {}, std::move(ids));
   if (result.empty()) co_return std::nullopt;
   co_return std::string(result.text(0, "user_id"));
 }

@@ -1,12 +1,10 @@
 #include "api/laboratory.h"
 
-#include <exception>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <variant>
 
 #include "api/failure.h"
-#include "api/identity.h"
 #include "api/queries.h"
 #include "api/request_checks.h"
 #include "rocket/base/text.h"
@@ -17,65 +15,7 @@
 namespace rocket::api {
 namespace {
 
-constexpr std::chrono::milliseconds kFreshness{900};
 constexpr std::int64_t kLedgerBytes = 262'144;
-
-// Each part reads the end of an index and stops after a bounded number of rows.
-constexpr pg::Statement kBoard{"lab_board", R"sql(
-WITH unfinished AS MATERIALIZED (
-  SELECT * FROM idempotency_keys
-   WHERE finished_at IS NULL AND parked_at IS NULL
-   ORDER BY created_at DESC LIMIT 1000
-), finished AS MATERIALIZED (
-  SELECT * FROM idempotency_keys
-   WHERE finished_at > now() - interval '5 s'
-   ORDER BY finished_at DESC LIMIT 1000
-), parked AS MATERIALIZED (
-  SELECT * FROM idempotency_keys WHERE parked_at IS NOT NULL ORDER BY parked_at DESC LIMIT 20
-), under_way AS (
-  SELECT k.id, 'user ' || k.user_id AS user, left(k.idempotency_key, 8) AS key, k.request_method || ' ' || k.request_path AS request,
-         k.recovery_point AS point, k.lease IS NOT NULL AS leased, k.attempts,
-         extract(epoch FROM now() - k.locked_at)::int AS lease_age_s, k.last_error AS error
-    FROM (SELECT * FROM unfinished LIMIT 40) k
-), ended AS (
-  SELECT k.id, 'user ' || k.user_id AS user, left(k.idempotency_key, 8) AS key, k.request_method || ' ' || k.request_path AS request,
-         k.attempts, k.response_code AS status
-    FROM (SELECT * FROM finished LIMIT 40) k
-), waiting AS (
-  SELECT k.id, 'user ' || k.user_id AS user, left(k.idempotency_key, 8) AS key, k.request_method || ' ' || k.request_path AS request,
-         k.recovery_point AS point, k.attempts, k.last_error AS error, k.parked_at
-    FROM parked k
-), first_attempts AS (
-  SELECT percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY extract(epoch FROM finished_at - created_at) * 1000)
-         AS latency
-    FROM finished WHERE attempts = 1
-), jobs AS MATERIALIZED (
-  SELECT created_at FROM staged_jobs ORDER BY id LIMIT 1000
-), workers AS (
-  SELECT substr(application_name, length('rocket-rides ') + 1) AS name, count(*) AS connections,
-         extract(epoch FROM now() - max(state_change))::float8 AS idle_s
-    FROM pg_stat_activity
-   WHERE datname = current_database() AND application_name LIKE 'rocket-rides %' AND pid <> pg_backend_pid()
-   GROUP BY 1
-)
-SELECT json_build_object(
-  'points', (SELECT coalesce(json_object_agg(recovery_point, counted), '{}') FROM
-              (SELECT recovery_point, json_build_object('all', count(*), 'leased', count(lease)) AS counted
-                 FROM unfinished GROUP BY 1) points),
-  'leases', (SELECT count(*) FROM unfinished WHERE lease IS NOT NULL),
-  'retried', (SELECT count(*) FROM unfinished WHERE attempts > 1),
-  'unfinished', (SELECT count(*) FROM unfinished),
-  'most', 1000,
-  'under_way', (SELECT coalesce(json_agg(under_way), '[]') FROM under_way),
-  'ended', (SELECT coalesce(json_agg(ended), '[]') FROM ended),
-  'parked', (SELECT coalesce(json_agg(waiting), '[]') FROM waiting),
-  'rate', (SELECT CASE WHEN count(*) < 1000 THEN count(*) / 5.0
-                       ELSE 1000 / greatest(extract(epoch FROM now() - min(finished_at)), 0.001) END FROM finished),
-  'latency_ms', (SELECT latency FROM first_attempts),
-  'jobs', (SELECT count(*) FROM jobs),
-  'oldest_job_s', (SELECT extract(epoch FROM now() - min(created_at))::float8 FROM jobs),
-  'workers', (SELECT coalesce(json_agg(workers ORDER BY name), '[]') FROM workers))::text AS board
-)sql"};
 
 constexpr auto kRequestSql = joined(R"sql(
 SELECT json_build_object(
@@ -123,46 +63,24 @@ Laboratory::Laboratory(const pg::LaneOptions& database, const idempotency::Engin
                        payments::ChargeGateway& provider, LaboratoryOptions options, const Log& log)
     : engine_(engine), provider_(provider), options_(std::move(options)), lanes_(1, database, log) {}
 
-std::vector<Laboratory::Experiment> Laboratory::experiments() {
-  std::vector<Experiment> all;
-  all.push_back({"GET", "/lab/board", [this](pg::Lane& lane, const RequestContext& context) {
-                   return answer_board(lane, context);
-                 }});
-  all.push_back({"GET", "/lab/requests/{key}", [this](pg::Lane& lane, const RequestContext& context) {
-                   return answer_request(lane, context);
-                 }});
+std::vector<Route> Laboratory::routes() {
+  std::vector<Route> all;
+  const auto add = [&](const char* method, const char* path, Handler handler) {
+    Route& route = all.emplace_back(Route{method, http::PathPattern(path), std::move(handler)});
+    route.lanes = [this]() -> pg::Lanes& { return lanes_; };
+  };
+  Route& faults = all.emplace_back(Route{"GET", http::PathPattern("/lab/faults"), nullptr});
+  faults.answer_at_once = [this](const HttpRequest&) {
+    return json_response(options_.with_faults ? R"({"faults":true})" : R"({"faults":false})");
+  };
+  add("GET", "/lab/requests/{key}",
+      [this](pg::Lane& lane, const RequestContext& context) { return answer_request(lane, context); });
   if (!options_.with_faults) return all;
-  all.push_back({"POST", "/lab/hurry/{key}", [this](pg::Lane& lane, const RequestContext& context) {
-                   return answer_hurry(lane, context);
-                 }});
-  all.push_back({"POST", "/lab/rides/{fault}", [this](pg::Lane& lane, const RequestContext& context) {
-                   return answer_faulty_ride(lane, context);
-                 }});
+  add("POST", "/lab/hurry/{key}",
+      [this](pg::Lane& lane, const RequestContext& context) { return answer_hurry(lane, context); });
+  add("POST", "/lab/rides/{fault}",
+      [this](pg::Lane& lane, const RequestContext& context) { return answer_faulty_ride(lane, context); });
   return all;
-}
-
-asio::awaitable<HttpResponse> Laboratory::answer_board(pg::Lane& lane, const RequestContext& context) {
-  if (!context.credentials) co_return render(context.credentials.error(), context.as_problem);
-  const bool is_email = context.credentials->find('@') != std::string::npos;
-  std::string scope = is_email && options_.emails_may_operate ? "read" : "operate";
-  const auto fault = co_await find_fault(lane, *context.credentials, std::move(scope), {});
-  if (fault) co_return render(*fault, context.as_problem);
-  const bool fresh = Clock::now() - board_is_of_ < kFreshness;
-  if (!board_.empty() && (fresh || asking_)) co_return json_response(board_);
-  asking_ = true;
-  std::exception_ptr error;
-  try {
-    pg::Query query(kBoard, pg::Params{});
-    const pg::Result result = co_await run(lane, std::move(query));
-    const std::string faults = options_.with_faults ? "true" : "false";
-    board_ = "{\"faults\":" + faults + ",\"board\":" + std::string(result.text(0, "board")) + "}";
-    board_is_of_ = Clock::now();
-  } catch (...) {
-    error = std::current_exception();
-  }
-  asking_ = false;
-  if (error) std::rethrow_exception(error);
-  co_return json_response(board_);
 }
 
 asio::awaitable<HttpResponse> Laboratory::answer_request(pg::Lane& lane,
@@ -171,7 +89,7 @@ asio::awaitable<HttpResponse> Laboratory::answer_request(pg::Lane& lane,
   pg::Params params = user_and_key(*context.credentials, context);
   params.push_back(std::to_string(engine_.lease_time().count()));
   pg::Query query(kRequest, std::move(params));
-  const pg::Result result = co_await run(lane, std::move(query));
+  const pg::Result result = co_await run(lane, std::move(query), {}, context.ids);
   if (result.empty()) co_return render(no_such_key(), context.as_problem);
   nlohmann::ordered_json calls;
   if (!options_.ledger.empty()) {
@@ -191,7 +109,7 @@ asio::awaitable<HttpResponse> Laboratory::answer_hurry(pg::Lane& lane, const Req
   if (!context.credentials) co_return render(context.credentials.error(), context.as_problem);
   pg::Params params = user_and_key(*context.credentials, context);
   pg::Query query(kHurry, std::move(params));
-  const pg::Result result = co_await run(lane, std::move(query));
+  const pg::Result result = co_await run(lane, std::move(query), {}, context.ids);
   if (result.affected() == 0) co_return render(no_such_key(), context.as_problem);
   co_return json_response(R"({"message":"Two hours have passed for this key."})");
 }

@@ -3,9 +3,11 @@
 #include <cstdint>
 #include <iostream>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "api/laboratory.h"
+#include "api/operators.h"
 #include "api/options.h"
 #include "api/readiness.h"
 #include "api/request_metrics.h"
@@ -22,6 +24,7 @@
 #include "rocket/payments/provider.h"
 #include "rocket/pg/lanes.h"
 #include "rocket/process/database_settings.h"
+#include "rocket/process/host_name.h"
 #include "rocket/process/program.h"
 #include "rocket/process/release_leases.h"
 #include "rocket/process/stop_signal.h"
@@ -68,7 +71,9 @@ void serve(const api::Options& options, process::StopSignal& stop) {
   work_metrics.add(provider);
   const endpoints::Endpoints endpoints = endpoints::all_endpoints(provider, options.rides);
   work_metrics.add(endpoints);
-  const idempotency::Engine engine(options.engine, log, &work_metrics);
+  idempotency::EngineOptions engine_options = options.engine;
+  engine_options.worker = {"api", process::host_name()};
+  const idempotency::Engine engine(std::move(engine_options), log, &work_metrics);
   pg::LaneOptions lane_options = options.database.lane_options("api");
   lane_options.observer = &work_metrics;
   pg::Lanes lanes(lane_count, lane_options, log);
@@ -76,18 +81,20 @@ void serve(const api::Options& options, process::StopSignal& stop) {
   if (options.laboratory) {
     laboratory = std::make_unique<api::Laboratory>(
         options.database.lane_options("lab"), engine, provider,
-        api::LaboratoryOptions{
-            options.provider.gateway == "mock", options.provider.mock.ledger, options.rides,
-            options.service.mutations,
-            options.service.auth == api::AuthMode::kEmail && !api::surroundings_of(options).is_public},
+        api::LaboratoryOptions{options.provider.gateway == "mock", options.provider.mock.ledger,
+                               options.rides, options.service.mutations},
         log);
   }
+  const bool emails_may_operate =
+      options.service.auth == api::AuthMode::kEmail && !api::surroundings_of(options).is_public;
+  api::Operators operators(options.database.lane_options("ops"), emails_may_operate, engine.lease_time(),
+                           provider, request_metrics, log);
   // The first requests should not be refused only because connecting takes a moment.
   lanes.wait_for_first_attempts();
   api::Readiness readiness(api::statements_of(endpoints), log);
   readiness.check_at_start(lanes.at(0));
-  api::Service service(lanes, engine, endpoints, provider, readiness, laboratory.get(), request_metrics, log,
-                       options.service);
+  api::Service service(lanes, engine, endpoints, provider, readiness, operators, laboratory.get(),
+                       request_metrics, log, options.service);
   // Stops the lanes before anything that runs on them loses what it uses, also when the server cannot start,
   // for example because its port is taken.
   const std::unique_ptr<pg::Lanes, void (*)(pg::Lanes*)> stopped_first(&lanes,
@@ -115,6 +122,7 @@ void serve(const api::Options& options, process::StopSignal& stop) {
   const bool is_drained = server.drain(kDrainTime);
   // This includes keys whose requests have ended without an answer and that are still to be released.
   process::release_leases(engine, lanes.enter().lane(), log);
+  operators.stop();
   if (laboratory) laboratory->stop();
   lanes.stop();
   log.info(

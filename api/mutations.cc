@@ -82,7 +82,8 @@ Expected<idempotency::Request> accept(const Endpoint& endpoint, const RequestCon
                               .params = read->dump(),
                               .origin_ip = context.request.origin_ip,
                               .raise_error = raise_error,
-                              .caller = context.caller};
+                              .caller = context.caller,
+                              .ids = context.ids};
 }
 
 // Finds the id in an answer of our own, where the object `name` begins with its id. Parsing the whole answer
@@ -137,7 +138,7 @@ asio::awaitable<HttpResponse> answer_mutation(pg::Lane& lane, const idempotency:
   if (!accepted) {
     // The claim would have noticed an unknown user. Without a claim we must ask, since credentials are
     // checked first.
-    const auto fault = co_await find_fault(lane, *context.credentials, "write", context.caller);
+    const auto fault = co_await find_fault(lane, *context.credentials, "write", context.caller, context.ids);
     co_return render(fault ? *fault : accepted.error(), context.as_problem);
   }
 
@@ -156,7 +157,7 @@ asio::awaitable<HttpResponse> answer_mutation(pg::Lane& lane, const idempotency:
   }
   const auto* refusal = std::get_if<idempotency::Refusal>(&outcome);
   if (refusal != nullptr && refusal->kind == idempotency::RefusalKind::kUnknownOwner) {
-    const auto fault = co_await find_fault(lane, *context.credentials, "write", context.caller);
+    const auto fault = co_await find_fault(lane, *context.credentials, "write", context.caller, context.ids);
     // They may have become valid since.
     co_return render(fault ? *fault : unknown_user(*context.credentials), context.as_problem);
   }

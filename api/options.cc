@@ -111,7 +111,7 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
   options.users.add_to(settings);
   settings.add("print-statements", {}, "print the SQL that the phases are composed to, and exit",
                options.print_statements);
-  settings.add("lab", {"LAB"}, "serve /lab, where everybody's requests can be seen", options.laboratory);
+  settings.add("lab", {"LAB"}, "serve /lab, where people make their own requests fail", options.laboratory);
   options.provider.add_to(settings);
   options.database.add_to(settings);
   options.database.add_lanes_to(settings);

@@ -12,12 +12,13 @@ constexpr std::string_view kFolder = "/web/";
 constexpr std::string_view kNotFound = "not_found.html";
 
 // Files that have a path of their own.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kPaths{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kPaths{
     {{"ride.html", "/"},
      {"deposits.html", "/deposits"},
      {"api.html", "/docs/api"},
      {"idempotency.html", "/docs/idempotency"},
      {"lab.html", "/lab"},
+     {"ops.html", "/ops"},
      {"openapi.yaml", "/openapi.yaml"}}};
 
 constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kTypes{

@@ -67,6 +67,21 @@ SELECT * FROM rides WHERE user_id >= users.id AND (user_id, id) < (users.id, $2:
                                       kWithState, ") ride) numbered) answer) AS answer", kOfReaderSql);
 constexpr pg::Statement kListRides{"list_rides", kListRidesSql.data()};
 
+// The history of the key `k`, oldest first. Only a token with the scope operate sees who made an attempt and
+// its whole error, because these tell of the inside of the service.
+constexpr char kHistory[] = R"sql(
+SELECT coalesce(json_agg(
+         CASE WHEN viewer.operates
+              THEN (SELECT to_json(event) FROM
+                     (SELECT attempt, outcome, reason, from_point AS "from", to_point AS "to", created_at AS at,
+                             process, host, error) event)
+              ELSE (SELECT to_json(event) FROM
+                     (SELECT attempt, outcome, reason, from_point AS "from", to_point AS "to", created_at AS at) event)
+         END ORDER BY latest.id), '[]')
+  FROM (SELECT (SELECT 'operate' = ANY (scopes) FROM api_tokens WHERE token_hash = asked.credential) AS operates) viewer,
+       (SELECT * FROM key_attempts WHERE key_id = k.id ORDER BY id DESC LIMIT 100) latest
+)sql";
+
 constexpr auto kFindKeySql = joined(R"sql(
 SELECT (SELECT to_json(answer) FROM
          (SELECT to_json(progress) AS idempotency_key FROM
@@ -79,7 +94,9 @@ SELECT (SELECT to_json(answer) FROM
                    k.finished_at + make_interval(secs => $3::int) AS expires_at,
                    CASE WHEN k.finished_at IS NOT NULL
                         THEN json_build_object('status', k.response_code, 'body', k.response_body::json)
-                   END AS response
+                   END AS response,
+                   ()sql",
+                                    kHistory, R"sql() AS history
               FROM idempotency_keys k WHERE k.user_id = users.id AND k.idempotency_key = $2) progress) answer) AS answer)sql",
                                     kOfReaderSql);
 constexpr pg::Statement kFindKey{"find_key", kFindKeySql.data()};
@@ -98,9 +115,9 @@ asio::awaitable<HttpResponse> find(pg::Lane& lane, const RequestContext& context
   if (!context.credentials) co_return render(context.credentials.error(), context.as_problem);
   params.insert(params.begin(), *context.credentials);
   pg::Query query(statement, std::move(params));
-  const pg::Result result = co_await run(lane, std::move(query), context.caller);
+  const pg::Result result = co_await run(lane, std::move(query), context.caller, context.ids);
   if (result.empty()) {
-    const auto fault = co_await find_fault(lane, *context.credentials, "read", context.caller);
+    const auto fault = co_await find_fault(lane, *context.credentials, "read", context.caller, context.ids);
     // They may have become valid since.
     co_return render(fault ? *fault : unknown_user(*context.credentials), context.as_problem);
   }
@@ -119,24 +136,12 @@ Failure database_not_ready(const std::vector<std::string>& missing) {
   return failure;
 }
 
-// The usual name of the state.
-const char* name_of(payments::CircuitState circuit) {
-  switch (circuit) {
-    case payments::CircuitState::kClosed:
-      return "closed";
-    case payments::CircuitState::kOpen:
-      return "open";
-    case payments::CircuitState::kHalfOpen:
-      break;
-  }
-  return "half-open";
-}
-
 }  // namespace
 
-asio::awaitable<pg::Result> run(pg::Lane& lane, pg::Query query, std::string caller) {
+asio::awaitable<pg::Result> run(pg::Lane& lane, pg::Query query, std::string caller, SharedRequestIds ids) {
   pg::Unit unit;
   unit.caller = std::move(caller);
+  unit.ids = std::move(ids);
   unit.queries.push_back(std::move(query));
   std::vector<pg::Result> results = co_await lane.commit(std::move(unit));
   co_return std::move(results.front());
@@ -153,7 +158,7 @@ asio::awaitable<HttpResponse> answer_rides(pg::Lane& lane, const RequestContext&
   const auto page = read_page(context.request.query);
   if (!page && context.credentials) {
     // The query below would have noticed an unknown user. Credentials are checked first, so ask here.
-    const auto fault = co_await find_fault(lane, *context.credentials, "read", context.caller);
+    const auto fault = co_await find_fault(lane, *context.credentials, "read", context.caller, context.ids);
     co_return render(fault ? *fault : page.error(), context.as_problem);
   }
   pg::Params params;
@@ -189,6 +194,18 @@ asio::awaitable<HttpResponse> answer_ready(pg::Lane& lane, const RequestContext&
                   (answers ? "answers" : "does not answer") + R"(","payment_circuit":")" + name_of(circuit) +
                   "\"}";
   co_return response;
+}
+
+const char* name_of(payments::CircuitState circuit) {
+  switch (circuit) {
+    case payments::CircuitState::kClosed:
+      return "closed";
+    case payments::CircuitState::kOpen:
+      return "open";
+    case payments::CircuitState::kHalfOpen:
+      break;
+  }
+  return "half-open";
 }
 
 std::vector<pg::Statement> query_statements() { return {kFindRide, kListRides, kFindKey, kFindAccount}; }

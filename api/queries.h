@@ -14,8 +14,10 @@
 // The requests that change nothing. All let database errors through.
 namespace rocket::api {
 
-// Runs one query in a transaction that it shares with others of its kind. `caller` is as in pg::Unit.
-asio::awaitable<pg::Result> run(pg::Lane& lane, pg::Query query, std::string caller = {});
+// Runs one query in a transaction that it shares with others of its kind. `caller` and `ids` are as in
+// pg::Unit.
+asio::awaitable<pg::Result> run(pg::Lane& lane, pg::Query query, std::string caller = {},
+                                SharedRequestIds ids = {});
 
 // GET /rides/{id}: the owner's ride, and its state: "unfinished" while its own request is unfinished, then
 // "not_charged" or "charged"; "cancelling" until its refund is certain, then "cancelled".
@@ -37,6 +39,9 @@ asio::awaitable<HttpResponse> answer_account(pg::Lane& lane, const RequestContex
 // replays what is stored, and takes deposits.
 asio::awaitable<HttpResponse> answer_ready(pg::Lane& lane, const RequestContext& context,
                                            Readiness& readiness, payments::CircuitState circuit);
+
+// "closed", "open" or "half-open", the usual names.
+const char* name_of(payments::CircuitState circuit);
 
 // The statements of all these queries.
 std::vector<pg::Statement> query_statements();

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "rocket/base/ids.h"
+#include "rocket/base/traceparent.h"
 
 namespace rocket::api {
 namespace {
@@ -70,6 +71,15 @@ std::string request_id_of(const HttpRequest& request) {
   const bool sane = given && !given->empty() && given->size() <= kMaxRequestIdLength &&
                     request.count("x-request-id") == 1 && std::all_of(given->begin(), given->end(), is_sane);
   return sane ? std::string(*given) : random_uuid();
+}
+
+RequestIds ids_of(const HttpRequest& request) {
+  RequestIds ids{.request_id = request_id_of(request)};
+  const auto received = request.header("traceparent");
+  if (received && request.count("traceparent") == 1) {
+    ids.traceparent = continued_traceparent(*received).value_or("");
+  }
+  return ids;
 }
 
 }  // namespace rocket::api

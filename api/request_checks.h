@@ -5,6 +5,7 @@
 
 #include "api/failure.h"
 #include "api/http_message.h"
+#include "rocket/base/request_ids.h"
 
 namespace rocket::api {
 
@@ -23,5 +24,9 @@ std::optional<std::string> normalize_idempotency_key(std::string_view text);
 
 // The caller's X-Request-Id if it is sane, else a new one.
 std::string request_id_of(const HttpRequest& request);
+
+// The ids of a request whose key is not known yet. Its traceparent counts only if there is one, and it is
+// valid. Callers cannot choose the text: it is put together anew.
+RequestIds ids_of(const HttpRequest& request);
 
 }  // namespace rocket::api

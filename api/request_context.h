@@ -1,11 +1,13 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "api/failure.h"
 #include "api/http_message.h"
+#include "rocket/base/request_ids.h"
 
 namespace rocket::api {
 
@@ -20,7 +22,8 @@ struct Restriction {
 // One request on its way through the service.
 struct RequestContext {
   HttpRequest request;
-  std::string request_id;
+  // What joins its log lines and calls. Not null while the request is worked on.
+  std::shared_ptr<RequestIds> ids{};
   // The text by which the database finds the user; see read_credentials(). Empty until the route is known to
   // need it.
   Expected<std::string> credentials;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 #include <utility>
 
 namespace rocket::api {
@@ -39,6 +40,12 @@ constexpr std::array kReasons{
 };
 
 std::size_t class_of(int status) { return static_cast<std::size_t>(std::clamp(status / 100, 2, 5) - 2); }
+
+bool is_for_clients(std::string_view path) {
+  constexpr std::array<std::string_view, 4> kOthers{"/ops/", "/lab/", "/healthz", "/readyz"};
+  return std::none_of(kOthers.begin(), kOthers.end(),
+                      [&](std::string_view each) { return path.starts_with(each); });
+}
 
 bool is_replay(const HttpResponse& response) {
   return std::any_of(response.headers.begin(), response.headers.end(),
@@ -90,6 +97,7 @@ RouteMetrics& RequestMetrics::add_route(const std::string& method, const std::st
 std::unique_ptr<RouteMetrics> RequestMetrics::make(const std::string& path,
                                                    const std::vector<std::size_t>& methods) {
   auto route = std::make_unique<RouteMetrics>();
+  route->path_ = path;
   for (const std::size_t method : methods) {
     for (std::size_t each = 0; each < RouteMetrics::kClasses; ++each) {
       route->requests_.at(method).at(each) =
@@ -100,6 +108,28 @@ std::unique_ptr<RouteMetrics> RequestMetrics::make(const std::string& path,
   }
   route->durations_ = &durations_.add({{"route", path}}, metrics::latency_buckets());
   return route;
+}
+
+RequestMetrics::Totals RequestMetrics::totals() const {
+  Totals totals;
+  totals.bounds = metrics::latency_buckets();
+  totals.counts.resize(totals.bounds.size() + 1);
+  // Routes of one path share a histogram.
+  std::set<const metrics::Histogram*> seen;
+  for (const auto& route : routes_) {
+    if (!is_for_clients(route->path_)) continue;
+    for (const auto& counters : route->requests_) {
+      for (std::size_t each = 0; each < counters.size(); ++each) {
+        if (counters.at(each) != nullptr) totals.answers.at(each) += counters.at(each)->Value();
+      }
+    }
+    if (!seen.insert(route->durations_).second) continue;
+    const prometheus::ClientMetric::Histogram durations = route->durations_->collect();
+    for (std::size_t i = 0; i < totals.counts.size(); ++i) {
+      totals.counts[i] += durations.bucket.at(i).cumulative_count;
+    }
+  }
+  return totals;
 }
 
 void RequestMetrics::note_refusal(std::string_view code) {

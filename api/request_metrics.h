@@ -3,6 +3,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -29,6 +30,7 @@ class RouteMetrics {
   // From 2xx to 5xx.
   static constexpr std::size_t kClasses = 4;
 
+  std::string path_;
   // Null where the route has no such method.
   std::array<std::array<prometheus::Counter*, kClasses>, kMethods.size()> requests_{};
   metrics::Histogram* durations_ = nullptr;
@@ -51,6 +53,17 @@ class RequestMetrics {
   RouteMetrics& add_route(const std::string& method, const std::string& path, bool has_replays);
   // Requests that belong to no route: the path is unknown, or does not know the method.
   RouteMetrics& unknown() { return *unknown_; }
+
+  // What the requests of clients come to since the start, without those of operators and checks. It reads
+  // each series, so it is for people who look and not for each request.
+  struct Totals {
+    // By class, from 2xx to 5xx.
+    std::array<double, RouteMetrics::kClasses> answers{};
+    // Seconds; and how many answers took at most so long. The last count has no bound: it is all answers.
+    std::vector<double> bounds{};
+    std::vector<std::uint64_t> counts{};
+  };
+  Totals totals() const;
 
   // Counts a request that was refused, by the code of its failure. Codes that mean anything else, such as
   // that the request is wrong, are not counted.

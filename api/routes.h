@@ -12,6 +12,7 @@
 #include "rocket/http/path_pattern.h"
 #include "rocket/idempotency/request.h"
 #include "rocket/pg/lane.h"
+#include "rocket/pg/lanes.h"
 
 namespace rocket::api {
 
@@ -27,8 +28,8 @@ struct Route {
   std::function<std::optional<HttpResponse>(const HttpRequest&)> answer_at_once{};
   // For routes that make keys: renders an outcome that is known without an attempt.
   std::function<HttpResponse(idempotency::Outcome, const RequestContext&)> render_outcome{};
-  // Runs on the laboratory's lane, so that it takes no time from the other lanes.
-  bool in_laboratory = false;
+  // The lanes that it runs on, so that it takes no time from those of other requests. Thread safe.
+  std::function<pg::Lanes&()> lanes{};
   // Needs no slot in the line, and answers whatever name the api is called by.
   bool is_check = false;
   // May make an idempotency key.

@@ -17,7 +17,8 @@ constexpr Danger kEmail{
     "whoever knows an e-mail address is taken for its user, and other machines can reach this api "
     "(AUTH=token prevents it)"};
 constexpr Danger kLaboratory{
-    "laboratory", "/lab shows everybody's requests, and other machines can reach it or real money is moved"};
+    "laboratory",
+    "/lab makes requests fail on demand, and other machines can reach it or real money is moved"};
 constexpr Danger kMock{
     "no-real-charges",
     "the provider is the mock or has a test key, so rides are given away to whoever can reach "

@@ -32,7 +32,7 @@ HttpResponse options(std::string allowed) {
   return response;
 }
 
-Failure failure_of_exception(const std::exception_ptr& error, const Log& log, const std::string& request_id) {
+Failure failure_of_exception(const std::exception_ptr& error, const Log& log, const RequestIds& ids) {
   try {
     std::rethrow_exception(error);
   } catch (const pg::Unavailable&) {
@@ -40,9 +40,11 @@ Failure failure_of_exception(const std::exception_ptr& error, const Log& log, co
   } catch (const pg::StatementFailed& failed) {
     if (failed.is_temporary()) return failure("database_unavailable");
   } catch (const std::exception& other) {
-    log.error("request failed", {{"request_id", request_id}, {"error", other.what()}});
+    log.error("request failed",
+              {ids.request_field(), {"error", other.what()}, ids.key_field(), ids.trace_field()});
   } catch (...) {
-    log.error("request failed", {{"request_id", request_id}, {"error", "unknown exception"}});
+    log.error("request failed",
+              {ids.request_field(), {"error", "unknown exception"}, ids.key_field(), ids.trace_field()});
   }
   return {};
 }
@@ -55,11 +57,11 @@ std::string common_fields(const ServiceOptions& options) {
 }  // namespace
 
 Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const endpoints::Endpoints& endpoints,
-                 const payments::CircuitBreaker& provider, Readiness& readiness, Laboratory* laboratory,
-                 RequestMetrics& metrics, const Log& log, const ServiceOptions& options)
+                 const payments::CircuitBreaker& provider, Readiness& readiness, Operators& operators,
+                 Laboratory* laboratory, RequestMetrics& metrics, const Log& log,
+                 const ServiceOptions& options)
     : lanes_(lanes),
       readiness_(readiness),
-      laboratory_(laboratory),
       metrics_(metrics),
       log_(log),
       options_(options),
@@ -111,12 +113,9 @@ Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const endp
   const auto find_page = [this](const HttpRequest& page) { return pages_.find(page); };
   for (const std::string& path : pages_.paths()) at_once(path, find_page);
   at_once("/web/{file}", find_page);
-  std::vector<Laboratory::Experiment> experiments;
-  if (laboratory_ != nullptr) experiments = laboratory_->experiments();
-  for (Laboratory::Experiment& each : experiments) {
-    Route route{each.method, http::PathPattern(each.path), std::move(each.answer)};
-    route.in_laboratory = true;
-    routes_.push_back(std::move(route));
+  for (Route& each : operators.routes()) routes_.push_back(std::move(each));
+  if (laboratory != nullptr) {
+    for (Route& each : laboratory->routes()) routes_.push_back(std::move(each));
   }
   for (Route& route : routes_) {
     route.metrics = &metrics_.add_route(route.method, route.path.text(), route.makes_keys);
@@ -131,7 +130,7 @@ std::optional<SerializedResponse> Service::handle(HttpRequest request, Connectio
   RequestContext& context = answering->context;
   context.request = std::move(request);
   context.request.origin_ip = options_.proxies.client_address(context.request, context.request.origin_ip);
-  context.request_id = request_id_of(context.request);
+  context.ids = std::make_shared<RequestIds>(ids_of(context.request));
   context.as_problem = accepts_problem(context.request);
   const auto refuse = [&](const Failure& failure) {
     return finish(*answering, render(failure, context.as_problem));
@@ -185,7 +184,7 @@ std::optional<SerializedResponse> Service::handle(HttpRequest request, Connectio
 
 void Service::begin(std::unique_ptr<Answering> answering) {
   const Route& route = *answering->route;
-  pg::Lanes& lanes = route.in_laboratory ? laboratory_->lanes() : lanes_;
+  pg::Lanes& lanes = route.lanes ? route.lanes() : lanes_;
   answering->on_lane.emplace(lanes.enter(answering->context.request.header("idempotency-key")));
   pg::Lane& lane = answering->on_lane->lane();
   asio::co_spawn(lane.executor(), answer(lane, route, std::move(answering)), asio::detached);
@@ -204,7 +203,7 @@ asio::awaitable<void> Service::answer(pg::Lane& lane, const Route& route,
   } catch (...) {
     error = std::current_exception();
   }
-  if (error) response = render(failure_of_exception(error, log_, context.request_id), context.as_problem);
+  if (error) response = render(failure_of_exception(error, log_, *context.ids), context.as_problem);
   // The database may have changed, so the next readiness check must ask it again.
   if (response.status >= 500 && !route.is_check) readiness_.forget();
   if (!route.is_check) limiter_.end(context, response);
@@ -233,7 +232,7 @@ void Service::post(std::unique_ptr<Answering> answering, HttpResponse response) 
 asio::awaitable<void> Service::identify_user(pg::Lane& lane, const Route& route, Answering& answering) {
   RequestContext& context = answering.context;
   try {
-    const auto user = co_await identify(lane, *context.credentials);
+    const auto user = co_await identify(lane, *context.credentials, context.ids);
     if (!user) co_return;
     admission_.know(*context.credentials, *user);
     if (is_address(context.caller)) limiter_.begin_of_stranger(route, context, *user, answering.charge);
@@ -263,9 +262,9 @@ SerializedResponse Service::finish(const Answering& answering, const HttpRespons
   const HttpRequest& request = answering.context.request;
   const auto answer = [&](const HttpResponse& whole) -> SerializedResponse {
     const bool with_body = request.method != "HEAD";
-    return {
-        whole.serialize(answering.context.request_id, request.connection_option(), with_body, common_fields_),
-        !request.keep_alive};
+    return {whole.serialize(answering.context.ids->request_id, request.connection_option(), with_body,
+                            common_fields_),
+            !request.keep_alive};
   };
   if (options_.cors.allows_nobody()) return answer(response);
   HttpResponse shared = response;

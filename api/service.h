@@ -21,6 +21,7 @@
 #include "api/laboratory.h"
 #include "api/limiter.h"
 #include "api/mutations.h"
+#include "api/operators.h"
 #include "api/pages.h"
 #include "api/rate_limits.h"
 #include "api/readiness.h"
@@ -59,8 +60,8 @@ class Service {
   // Everything passed must outlive the service. The service must outlive every request that it was given.
   // `laboratory` may be null: then there is none.
   Service(pg::Lanes& lanes, const idempotency::Engine& engine, const endpoints::Endpoints& endpoints,
-          const payments::CircuitBreaker& provider, Readiness& readiness, Laboratory* laboratory,
-          RequestMetrics& metrics, const Log& log, const ServiceOptions& options);
+          const payments::CircuitBreaker& provider, Readiness& readiness, Operators& operators,
+          Laboratory* laboratory, RequestMetrics& metrics, const Log& log, const ServiceOptions& options);
 
   // Returns the answer if the request needs no database. Otherwise returns nullopt, and posts the answer to
   // `responses` later. Thread safe, does not block, does not throw.
@@ -87,7 +88,6 @@ class Service {
 
   pg::Lanes& lanes_;
   Readiness& readiness_;
-  Laboratory* laboratory_;
   RequestMetrics& metrics_;
   const Log& log_;
   ServiceOptions options_;

@@ -10,7 +10,7 @@
 #include "rocket/pg/query.h"
 #include "rocket/pg/result.h"
 
-// Queries for unfinished keys that nobody works on, and for parked keys.
+// Queries for unfinished keys that nobody works on.
 namespace rocket::completer {
 
 // When a key counts as abandoned, by the database's clock.
@@ -34,9 +34,10 @@ struct AbandonedKey {
   std::int64_t attempt = 0;
 };
 
-// Parks the abandoned keys that have had max_completions attempts of completers. Affects at most `batch`
-// keys.
-pg::Query park_hopeless(const AbandonmentPolicy& policy, std::int64_t batch);
+// Parks the abandoned keys that have had max_completions attempts of completers, at most `batch` keys. One
+// row per parked key. `worker` is this process, for the history.
+pg::Query park_hopeless(const AbandonmentPolicy& policy, std::int64_t batch,
+                        const idempotency::Worker& worker);
 
 // Takes the leases of at most `batch` abandoned keys, oldest first. Several completers get different keys.
 // `token` becomes the fencing token of all these keys. It must be a random UUID that was never used before.
@@ -44,15 +45,8 @@ pg::Query take_abandoned(const AbandonmentPolicy& policy, std::int64_t batch, co
 std::vector<AbandonedKey> read_abandoned(const pg::Result& result);
 
 // Releases the keys that hold one of these tokens. Used if the commit that took the keys is in doubt. Skips
-// keys that are locked at the moment. Affects one row per released key.
-pg::Query give_back_taken(const std::vector<std::string>& tokens);
-
-// Columns id, email, request_method, request_path, recovery_point, attempts, created_at, parked_at,
-// last_error; oldest first.
-pg::Query list_parked();
-
-// Resumes a parked key, which is then due at once. Affects one row, or none if there is no such parked key.
-pg::Query resume_parked(const std::string& key_id, const std::string& operator_name);
+// keys that are locked at the moment. One row per released key.
+pg::Query give_back_taken(const std::vector<std::string>& tokens, const idempotency::Worker& worker);
 
 // All statements that park, take or release keys.
 std::vector<pg::Statement> taking_statements();

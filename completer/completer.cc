@@ -46,7 +46,7 @@ Completer::Completer(pg::Lanes& lanes, const idempotency::Engine& engine,
       endpoints_(endpoints),
       log_(log),
       metrics_(metrics),
-      taker_(lanes, log, policy, batch, metrics) {}
+      taker_(lanes, log, policy, batch, engine.worker(), metrics) {}
 
 std::int64_t Completer::run_once(const process::StopSignal& stop) {
   std::vector<AbandonedKey> keys = taker_.take();
@@ -80,22 +80,27 @@ asio::awaitable<std::size_t> Completer::release_leases(pg::Lane& lane) const {
 asio::awaitable<void> Completer::park(pg::Lanes::Slot slot, AbandonedKey key) {
   pg::Lane& lane = slot.lane();
   pg::Unit unit;
-  unit.queries.push_back(idempotency::park(key.lease, "no such endpoint: " + key.method + " " + key.path));
+  unit.ids = key.lease.ids;
+  unit.queries.push_back(
+      idempotency::park(key.lease, engine_.worker(), "no such endpoint: " + key.method + " " + key.path));
   std::string mistake;
   try {
     co_await lane.commit(std::move(unit));
   } catch (const std::exception& error) {
     mistake = error.what();
   }
-  const std::string& key_id = key.lease.key_id;
+  const RequestIds& ids = *key.lease.ids;
   if (mistake.empty()) {
     metrics_.note_parked();
-    log_.warn("parked", {{"key_id", key_id}, {"point", key.recovery_point}, {"error", "no such endpoint"}},
-              "parked at {point}, for a person to look at: {error}");
+    log_.warn(
+        "parked",
+        {ids.key_field(), {"point", key.recovery_point}, {"error", "no such endpoint"}, ids.trace_field()},
+        "parked at {point}, for a person to look at: {error}");
     co_return;
   }
-  log_.warn("cannot park", {{"key_id", key_id}, {"error", mistake}});
-  co_await engine_.release_lease(lane, std::move(key.lease), std::move(mistake));
+  log_.warn("cannot park", {ids.key_field(), {"error", mistake}, ids.trace_field()});
+  idempotency::EndReason reason{idempotency::EndReason::Word::kFailed, std::move(mistake)};
+  co_await engine_.release_lease(lane, std::move(key.lease), std::move(reason));
 }
 
 asio::awaitable<void> Completer::work_on(pg::Lanes::Slot slot, AbandonedKey key) {
@@ -107,21 +112,26 @@ asio::awaitable<void> Completer::work_on(pg::Lanes::Slot slot, AbandonedKey key)
 asio::awaitable<void> Completer::complete(pg::Lanes::Slot slot, const idempotency::Flow& flow,
                                           AbandonedKey key) {
   pg::Lane& lane = slot.lane();
-  const std::string key_id = key.lease.key_id;
+  const SharedRequestIds ids = key.lease.ids;
   const std::string point = key.recovery_point;
   const std::int64_t attempt = key.attempt;
   const idempotency::Outcome outcome = co_await engine_.resume(lane, flow, std::move(key.lease), point);
   metrics_.note(outcome);
   if (const auto* response = std::get_if<idempotency::Response>(&outcome)) {
     log_.info("completed",
-              {{"key_id", key_id}, {"point", point}, {"attempt", attempt}, {"status", response->status}},
+              {ids->key_field(),
+               {"point", point},
+               {"attempt", attempt},
+               {"status", response->status},
+               ids->trace_field()},
               "completed an abandoned request, from {point} on, at attempt {attempt}: {status}");
   } else {
     log_.warn("not completed",
-              {{"key_id", key_id},
+              {ids->key_field(),
                {"point", point},
                {"attempt", attempt},
-               {"outcome", describe(std::get<idempotency::Refusal>(outcome).kind)}},
+               {"outcome", describe(std::get<idempotency::Refusal>(outcome).kind)},
+               ids->trace_field()},
               "not completed, at {point}, at attempt {attempt}: {outcome}");
   }
 }

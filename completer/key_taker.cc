@@ -14,8 +14,13 @@ using Clock = std::chrono::steady_clock;
 }  // namespace
 
 KeyTaker::KeyTaker(pg::Lanes& lanes, const Log& log, AbandonmentPolicy policy, std::int64_t batch,
-                   CompletionMetrics& metrics)
-    : lanes_(lanes), log_(log), policy_(policy), batch_(batch), metrics_(metrics) {}
+                   idempotency::Worker worker, CompletionMetrics& metrics)
+    : lanes_(lanes),
+      log_(log),
+      policy_(policy),
+      batch_(batch),
+      worker_(std::move(worker)),
+      metrics_(metrics) {}
 
 std::vector<AbandonedKey> KeyTaker::take() {
   std::erase_if(doubts_, [&](const Doubt& each) { return Clock::now() - each.since > policy_.lease_time; });
@@ -34,7 +39,7 @@ asio::awaitable<std::int64_t> KeyTaker::give_back(pg::Lane& lane) const {
   std::vector<std::string> tokens;
   for (const Doubt& each : doubts_) tokens.push_back(each.token);
   pg::Unit unit;
-  unit.queries.push_back(give_back_taken(tokens));
+  unit.queries.push_back(give_back_taken(tokens, worker_));
   unit.exclusive = true;
   const std::vector<pg::Result> results = co_await lane.commit(std::move(unit));
   const std::int64_t keys = results.front().affected();
@@ -45,7 +50,7 @@ asio::awaitable<std::int64_t> KeyTaker::give_back(pg::Lane& lane) const {
 asio::awaitable<std::vector<AbandonedKey>> KeyTaker::take_with(pg::Lane& lane, std::string token) {
   co_await give_back(lane);
   pg::Unit unit;
-  unit.queries.push_back(park_hopeless(policy_, batch_));
+  unit.queries.push_back(park_hopeless(policy_, batch_, worker_));
   unit.queries.push_back(take_abandoned(policy_, batch_, token));
   // Exclusive, because it locks keys in another order than the phases do. It skips locked keys and waits for
   // none.

@@ -23,7 +23,7 @@ class KeyTaker {
  public:
   // Everything passed by reference must outlive the taker.
   KeyTaker(pg::Lanes& lanes, const Log& log, AbandonmentPolicy policy, std::int64_t batch,
-           CompletionMetrics& metrics);
+           idempotency::Worker worker, CompletionMetrics& metrics);
 
   // Takes at most one batch. Must be run off the lanes' threads. Throws database errors.
   std::vector<AbandonedKey> take();
@@ -42,6 +42,7 @@ class KeyTaker {
   const Log& log_;
   AbandonmentPolicy policy_;
   std::int64_t batch_;
+  idempotency::Worker worker_;
   CompletionMetrics& metrics_;
   std::vector<Doubt> doubts_;
 };

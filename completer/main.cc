@@ -1,6 +1,5 @@
-// Finishes requests that were abandoned half-way, or lists and resumes those that wait for a person.
+// Finishes requests that were abandoned half-way, or runs a command of an operator.
 
-#include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,7 +9,7 @@
 #include "completer/completer.h"
 #include "completer/completion_metrics.h"
 #include "completer/key_counts.h"
-#include "rocket/base/ids.h"
+#include "completer/operator_commands.h"
 #include "rocket/base/log.h"
 #include "rocket/base/settings.h"
 #include "rocket/endpoints/all.h"
@@ -24,11 +23,9 @@
 #include "rocket/payments/observed_gateway.h"
 #include "rocket/payments/provider.h"
 #include "rocket/pg/lanes.h"
-#include "rocket/pg/session.h"
 #include "rocket/process/database_check.h"
 #include "rocket/process/database_settings.h"
-#include "rocket/process/event_loop.h"
-#include "rocket/process/operator_name.h"
+#include "rocket/process/host_name.h"
 #include "rocket/process/periodic_query.h"
 #include "rocket/process/program.h"
 #include "rocket/process/release_leases.h"
@@ -48,8 +45,7 @@ struct Options {
   process::WorkerLoop loop;
   endpoints::RideOptions rides;
   payments::ProviderOptions provider;
-  bool list_parked = false;
-  std::string resume;
+  completer::OperatorCommands operators;
 };
 
 std::optional<int> read_options(int argc, char** argv, Options& options) {
@@ -57,8 +53,7 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
   using std::chrono::seconds;
   constexpr seconds kYear(366 * 86400);
   Settings settings("completer", "finishes requests that were abandoned half-way");
-  settings.add("list-parked", {}, "print the keys that wait for a person, and exit", options.list_parked);
-  settings.add("resume", {}, "give the parked key with this id another chance, and exit", options.resume);
+  options.operators.add_to(settings);
   settings.add("grace", {"COMPLETER_GRACE_S"}, "age from which an unfinished key counts as abandoned",
                options.policy.grace, seconds(0), kYear);
   settings.add("pause", {"COMPLETER_PAUSE_S"},
@@ -80,39 +75,7 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
   options.database.add_lanes_to(settings);
   options.metrics.add_to(settings);
   options.log.add_to(settings);
-  settings.require([&]() -> std::optional<std::string> {
-    if (options.resume.empty() || is_uuid(options.resume)) return std::nullopt;
-    return "--resume needs the id of a key, as --list-parked shows it";
-  });
   return settings.read(argc, argv);
-}
-
-int list_parked(const Options& options) {
-  process::EventLoop event_loop;
-  pg::Session session(options.database.connection_options("completer"));
-  const pg::Result parked = event_loop.run(session.run(completer::list_parked()));
-  for (int row = 0; row < parked.rows(); ++row) {
-    const auto text = [&](const char* column) { return parked.text(row, column); };
-    std::cout << text("id") << "  " << text("request_method") << ' ' << text("request_path") << "  by "
-              << text("email") << "\n    at " << text("recovery_point") << ", " << text("attempts")
-              << " attempts, created " << text("created_at") << ", parked " << text("parked_at") << "\n    "
-              << text("last_error") << '\n';
-  }
-  std::cout << parked.rows() << " parked\n";
-  return 0;
-}
-
-int resume(const Options& options) {
-  process::EventLoop event_loop;
-  pg::Session session(options.database.connection_options("completer"));
-  const pg::Result resumed =
-      event_loop.run(session.run(completer::resume_parked(options.resume, process::operator_name())));
-  if (resumed.affected() == 0) {
-    std::cerr << "completer: no parked key has the id " << options.resume << '\n';
-    return 1;
-  }
-  std::cout << "resumed " << options.resume << "; it is due now\n";
-  return 0;
 }
 
 std::vector<pg::Statement> statements_of(const endpoints::Endpoints& endpoints) {
@@ -145,7 +108,9 @@ void work(const Options& options, process::StopSignal& stop) {
   work_metrics.add(provider);
   const endpoints::Endpoints endpoints = endpoints::all_endpoints(provider, options.rides);
   work_metrics.add(endpoints);
-  const idempotency::Engine engine({.lease_time = options.policy.lease_time}, log, &work_metrics);
+  const idempotency::Engine engine(
+      {.lease_time = options.policy.lease_time, .worker = {"completer", process::host_name()}}, log,
+      &work_metrics);
   pg::LaneOptions lane_options = options.database.lane_options("completer");
   lane_options.observer = &work_metrics;
   pg::Lanes lanes(lane_count, lane_options, log);
@@ -173,8 +138,9 @@ void work(const Options& options, process::StopSignal& stop) {
 }
 
 int run(const Options& options, process::StopSignal& stop) {
-  if (options.list_parked) return list_parked(options);
-  if (!options.resume.empty()) return resume(options);
+  if (options.operators.is_asked()) {
+    return options.operators.run(options.database.connection_options("completer"), options.policy.lease_time);
+  }
   work(options, stop);
   return 0;
 }

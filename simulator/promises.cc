@@ -11,6 +11,9 @@
   "   least($3::bigint * power(2, least(key.completions, 20)), $4::bigint))," \
   " key.locked_at + make_interval(secs => $1::bigint))"
 
+// An operator has ended this request, wherever it stood, and knows what is done already.
+#define ROCKET_IS_CLOSED "coalesce(key.response_body ~ '\"code\": ?\"request_closed\"', false)"
+
 namespace rocket::simulator {
 namespace {
 
@@ -36,14 +39,18 @@ SELECT key.id AS offender
         OR substring(key.response_body FROM '"stripe_charge_id": ?"([^"]*)"') IS DISTINCT FROM made.charge_id)
 )sql";
 
-constexpr const char* kRefusedRideIsNotCharged = R"sql(
-SELECT key.id AS offender
-  FROM idempotency_keys key
-  LEFT JOIN (SELECT idempotency_key_id, count(*) AS rides, count(stripe_charge_id) AS charges
-               FROM rides GROUP BY idempotency_key_id) made ON made.idempotency_key_id = key.id
- WHERE key.request_path = '/rides' AND key.response_code <> 201
-   AND (made.rides IS DISTINCT FROM 1 OR made.charges > 0)
-)sql";
+constexpr const char* kRefusedRideIsNotCharged =
+    "SELECT key.id AS offender"
+    "  FROM idempotency_keys key"
+    "  LEFT JOIN (SELECT idempotency_key_id, count(*) AS rides, count(stripe_charge_id) AS charges"
+    "               FROM rides GROUP BY idempotency_key_id) made ON made.idempotency_key_id = key.id"
+    " WHERE key.request_path = '/rides' AND key.response_code <> 201 AND NOT " ROCKET_IS_CLOSED
+    "   AND (made.rides IS DISTINCT FROM 1 OR made.charges > 0)";
+
+// No client may take it for a success, or repeat it.
+constexpr const char* kClosedHasItsAnswer =
+    "SELECT key.id AS offender FROM idempotency_keys key"
+    " WHERE " ROCKET_IS_CLOSED " AND (key.response_code IS DISTINCT FROM 410 OR key.finished_at IS NULL)";
 
 constexpr const char* kPointsFit = R"sql(
 SELECT key.id AS offender
@@ -258,6 +265,7 @@ Promises promises_of(const endpoints::Endpoints& endpoints) {
                           &Limits::completer_longest_pause, &Limits::due_with_charge});
   all.emplace_back("a finished ride is charged, and its answer names both", kFinishedRideIsCharged);
   all.emplace_back("a refused ride is not charged", kRefusedRideIsNotCharged);
+  all.emplace_back("a closed request has its one answer", kClosedHasItsAnswer);
   all.emplace_back("a recovery point says what exists", kPointsFit);
   all.emplace_back("one staged receipt per ride", kOneReceiptPerRide);
   all.emplace_back("receipts are for finished, charged rides", kReceiptsEarned);

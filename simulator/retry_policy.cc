@@ -31,6 +31,7 @@ bool is_of_a_gateway(const HttpAnswer& answer) {
 Meaning meaning_of(const HttpAnswer& answer) {
   if (answer.status == 200 || answer.status == 201 || answer.status == 402) return Meaning::kFinal;
   if (answer.status == 503 && code_of(answer) == "payment_rejected") return Meaning::kFinal;
+  if (answer.status == 410 && code_of(answer) == "request_closed") return Meaning::kFinal;
   if (answer.status >= 500 || answer.status == 429) return Meaning::kRetry;
   if (answer.status == 409) {
     const std::string code = code_of(answer);

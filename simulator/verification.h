@@ -21,7 +21,7 @@ struct VerificationOptions {
   std::chrono::seconds settle;
   // Empty: the ledger is not checked.
   std::string ledger;
-  std::size_t max_named;
+  std::size_t max_named = 10;
 };
 
 // Checks the contract's promises in the database, and the answers that clients got. Changes nothing, and may

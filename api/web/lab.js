@@ -1,11 +1,11 @@
 import { ask, describe, uuid, verdict } from './api.js';
 import { curl } from './curl.js';
-import { showBoard, stationOf } from './lab_board.js';
+import { mountBoard, stationOf, watchBoard } from './board.js';
 import { beginStory, explain, kSent } from './lab_story.js';
 import { currentUser, onUserChange } from './user.js';
 
 const $ = (id) => document.getElementById(id);
-// The pause in milliseconds. With the time that an answer takes, the page asks about once a second.
+// The pause in milliseconds before the viewer's own request is looked at again.
 const kPace = 900;
 
 // ---- the viewer's own request
@@ -124,28 +124,24 @@ function showControls() {
   $('controls').disabled = !faults || !currentUser();
 }
 
-async function look() {
-  if (!currentUser()) {
-    $('board-state').textContent = 'Sign in to see it, with a token that has the scope operate.';
-    return;
-  }
-  const answer = await ask('GET', '/lab/board', { user: currentUser() });
+function tell(answer) {
+  if (!answer) return { sentence: 'Sign in to see it, with a token that has the scope operate.', known: false };
   const known = verdict(answer) === 'success';
-  $('board-state').textContent = known ? 'Live.' : `Not known now: ${describe(answer)}`;
-  if (!known) return;
+  return { sentence: known ? 'Live.' : `Not known now: ${describe(answer)}`, known };
+}
+
+async function learnFaults() {
+  const answer = await ask('GET', '/lab/faults');
+  if (verdict(answer) !== 'success') return setTimeout(learnFaults, kPace);
   faults = answer.body.faults;
   showControls();
   $('no-faults').hidden = faults;
-  showBoard(answer.body.board);
 }
 
-async function live() {
+async function follow() {
   // A page in the background asks for nothing, because nobody looks at it.
-  if (!document.hidden) {
-    await look();
-    if (mine && (mine.unanswered || mine.seen?.state !== 'finished')) await watch();
-  }
-  setTimeout(live, kPace);
+  if (!document.hidden && mine && (mine.unanswered || mine.seen?.state !== 'finished')) await watch();
+  setTimeout(follow, kPace);
 }
 
 $('form').addEventListener('submit', begin);
@@ -156,7 +152,9 @@ onUserChange(() => {
 });
 $('retry').addEventListener('click', retry);
 $('hurry').addEventListener('click', hurry);
-document.addEventListener('visibilitychange', () => document.hidden || look());
 if (!currentUser()) $('story').firstElementChild.textContent = 'Nothing yet. To send a request, sign in with an API token at the top of this page.';
 prepare();
-live();
+mountBoard($('shared'));
+watchBoard(async () => currentUser() && ask('GET', '/ops/board', { user: currentUser() }), tell);
+learnFaults();
+follow();

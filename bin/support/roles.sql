@@ -29,7 +29,7 @@ BEGIN
 END $$;
 
 -- Takes away what an older version of this file gave.
-REVOKE ALL ON users, api_tokens, idempotency_keys, staged_jobs, rides, refunds, deposits, accounts,
+REVOKE ALL ON users, api_tokens, idempotency_keys, key_attempts, staged_jobs, rides, refunds, deposits, accounts,
               audit_records
     FROM rocket_api, rocket_completer, rocket_enqueuer, rocket_reaper, rocket_simulator;
 REVOKE ALL ON SEQUENCE rides_id_seq
@@ -41,14 +41,18 @@ REVOKE ALL ON FUNCTION remove_old_audit_records
 
 -- Only the api claims keys, so only it makes them. A key whose request is refused is deleted.
 GRANT SELECT, DELETE ON idempotency_keys TO rocket_api, rocket_completer;
-GRANT INSERT (id, user_id, idempotency_key, request_method, request_path, request_params, origin_ip, lease, locked_at,
-              recovery_point)
+GRANT INSERT (id, user_id, idempotency_key, request_method, request_path, request_params, origin_ip, traceparent, lease,
+              locked_at, recovery_point)
     ON idempotency_keys TO rocket_api;
 GRANT UPDATE (lease, locked_at, last_run_at, attempts, recovery_point, response_code, response_body, finished_at,
               parked_at, last_error)
     ON idempotency_keys TO rocket_api, rocket_completer;
--- Completers count their own attempts; resumed_at is for `completer --resume`.
-GRANT UPDATE (completions, resumed_at) ON idempotency_keys TO rocket_completer;
+GRANT UPDATE (traceparent) ON idempotency_keys TO rocket_api;
+-- Completers count their own attempts. Operators begin the count anew when they resume a key, in a shell or at /ops.
+GRANT UPDATE (completions, resumed_at) ON idempotency_keys TO rocket_api, rocket_completer;
+-- Both write the history of keys. Nobody may change it or choose its time.
+GRANT SELECT, DELETE, INSERT (key_id, attempt, process, host, from_point, to_point, outcome, reason, error)
+    ON key_attempts TO rocket_api, rocket_completer;
 -- /lab makes keys older.
 GRANT UPDATE (created_at) ON idempotency_keys TO rocket_api;
 
@@ -68,13 +72,15 @@ GRANT SELECT (id, idempotency_key_id), INSERT (idempotency_key_id, user_id, amou
     ON deposits TO rocket_api, rocket_completer;
 GRANT SELECT, INSERT (user_id, balance), UPDATE (balance) ON accounts TO rocket_api, rocket_completer;
 
-GRANT INSERT (job_name, job_args) ON staged_jobs TO rocket_api, rocket_completer;
--- /lab counts them.
-GRANT SELECT (id, created_at) ON staged_jobs TO rocket_api;
+GRANT INSERT (job_name, job_args, traceparent) ON staged_jobs TO rocket_api, rocket_completer;
+-- Operators see which jobs of a ride wait.
+GRANT SELECT (id, job_id, job_name, job_args, created_at) ON staged_jobs TO rocket_api, rocket_completer;
 
 -- Nobody may change a record or choose its time. Only remove_old_audit_records() removes some.
 GRANT INSERT (action, resource_type, resource_id, user_id, origin_ip, data)
     ON audit_records TO rocket_api, rocket_completer;
+-- Operators see what others of them did to a key.
+GRANT SELECT (action, data, created_at) ON audit_records TO rocket_api, rocket_completer;
 
 -- ---- enqueuer
 
@@ -87,6 +93,8 @@ GRANT UPDATE (id) ON staged_jobs TO rocket_enqueuer;
 GRANT SELECT (id, finished_at), DELETE ON idempotency_keys TO rocket_reaper;
 -- FOR UPDATE, as above. No process decides anything by this column.
 GRANT UPDATE (last_error) ON idempotency_keys TO rocket_reaper;
+-- The history of a key goes with it.
+GRANT SELECT (key_id, id), DELETE ON key_attempts TO rocket_reaper;
 -- These are for RIDE_RETENTION_S and AUDIT_RETENTION_S.
 GRANT SELECT (id, idempotency_key_id, created_at), DELETE ON rides TO rocket_reaper;
 GRANT SELECT (ride_id, refunded_at), DELETE ON refunds TO rocket_reaper;
@@ -98,6 +106,7 @@ GRANT SELECT (id, email), INSERT (email, stripe_customer_id) ON users TO rocket_
 GRANT SELECT (name, created_at, last_used_at), INSERT (id, token_hash, user_id, name, scopes), DELETE
     ON api_tokens TO rocket_simulator;
 -- `simulator --verify` reads these.
-GRANT SELECT ON idempotency_keys, staged_jobs, rides, refunds, deposits, accounts, audit_records TO rocket_simulator;
+GRANT SELECT ON idempotency_keys, key_attempts, staged_jobs, rides, refunds, deposits, accounts, audit_records
+    TO rocket_simulator;
 
 COMMIT;

@@ -73,7 +73,7 @@ std::string text_line(std::string_view event, Log::Fields fields, std::string_vi
   for (const LogField& field : fields) {
     const bool is_in_sentence = (used & 1U) != 0;
     used >>= 1U;
-    if (is_in_sentence) continue;
+    if (is_in_sentence || field.name.empty()) continue;
     const std::string value = text_value(field);
     line += ' ';
     line += field.name;
@@ -86,6 +86,7 @@ std::string text_line(std::string_view event, Log::Fields fields, std::string_vi
 std::string json_line(std::string_view event, Log::Fields fields) {
   std::string line = "\"event\":" + json_string(event);
   for (const auto& field : fields) {
+    if (field.name.empty()) continue;
     line += ",\"";
     line += field.name;
     line += "\":";

@@ -46,9 +46,9 @@ struct LogField {
 
 // Writes one line per event to standard output, as text for people or as JSON for programs. JSON has the
 // event and its fields. Text has the sentence, in which {name} stands for the field of that name, and then
-// the fields that the sentence leaves out. Without a sentence, text has the event in its place. Fields have
-// the same names everywhere: key_id user_id point attempt status duration_ms query sqlstate request_id. Never
-// put credentials, card data or the text of an idempotency key into a field. Thread safe.
+// the other fields. Without a sentence, text has the event in its place. A field without a name is left out.
+// Names are the same everywhere: key_id user_id point attempt status duration_ms query sqlstate request_id
+// trace_id. Never put credentials, card data or the text of an idempotency key into a field. Thread safe.
 //
 // Logging never waits for the reader of the log: see LineWriter. The last Log of a process writes the lines
 // that still wait when it is destroyed, so destroy it before main() returns. Copies share one writer.

@@ -62,12 +62,12 @@ refunded AS (
   UPDATE refunds SET stripe_refund_id = key.recorded, refunded_at = now()
     FROM key
    WHERE refunds.ride_id = split_part(key.request_path, '/', 3)::bigint AND refunds.stripe_refund_id IS NULL
-  RETURNING refunds.ride_id, refunds.stripe_refund_id, key.user_id, key.origin_ip,
+  RETURNING refunds.ride_id, refunds.stripe_refund_id, key.user_id, key.origin_ip, key.traceparent,
             (SELECT price_cents FROM rides WHERE rides.id = refunds.ride_id) AS price_cents
 ), receipt AS (
-  INSERT INTO staged_jobs (job_name, job_args)
+  INSERT INTO staged_jobs (job_name, job_args, traceparent)
   SELECT 'send_refund_receipt', jsonb_build_object('ride_id', ride_id, 'user_id', user_id,
-                                                   'amount_cents', price_cents, 'currency', 'usd')
+                                                   'amount_cents', price_cents, 'currency', 'usd'), traceparent
     FROM refunded
 ), audit AS (
   INSERT INTO audit_records (action, resource_type, resource_id, user_id, origin_ip, data)
@@ -87,14 +87,15 @@ constexpr auto kAnswer = joined(R"sql(
 )sql");
 
 asio::awaitable<idempotency::ForeignOutcome> refund_ride(payments::ChargeGateway& gateway,
-                                                         RideOptions options, const pg::Result& needed) {
+                                                         RideOptions options, const pg::Result& needed,
+                                                         SharedRequestIds ids) {
   // Another request has made the refund.
   if (auto refunded = needed.optional_text(0, "stripe_refund_id")) {
     co_return idempotency::Recorded{std::move(*refunded)};
   }
-  payments::RefundRequest request{std::string(needed.text(0, "refund_key")),
-                                  std::string(needed.text(0, "stripe_charge_id")),
-                                  needed.integer(0, "price_cents"), std::string(needed.text(0, "ride_id"))};
+  payments::RefundRequest request{
+      std::string(needed.text(0, "refund_key")), std::string(needed.text(0, "stripe_charge_id")),
+      needed.integer(0, "price_cents"), std::string(needed.text(0, "ride_id")), std::move(ids)};
   const bool key_is_old = needed.integer(0, "refund_key_age") > options.charge_repeat_limit.count();
   co_return co_await refund(gateway, std::move(request), key_is_old);
 }
@@ -102,8 +103,8 @@ asio::awaitable<idempotency::ForeignOutcome> refund_ride(payments::ChargeGateway
 }  // namespace
 
 Endpoint cancellations(payments::ChargeGateway& gateway, RideOptions options) {
-  const auto refund_it = [&gateway, options](const pg::Result& needed) {
-    return refund_ride(gateway, options, needed);
+  const auto refund_it = [&gateway, options](const pg::Result& needed, SharedRequestIds ids) {
+    return refund_ride(gateway, options, needed, std::move(ids));
   };
   return {.method = "DELETE",
           .path = http::PathPattern("/rides/{ride_id}"),

@@ -20,6 +20,11 @@ constexpr std::array kFailures{
     KnownFailure{"payment_unavailable", 503, 1,
                  "The payment provider gave no answer. Retry with the same Idempotency-Key."},
     KnownFailure{"rate_limited", 429, 0, "You send too many requests. Send them more slowly."},
+    // Not 409, which some clients repeat, and not 5xx, which most do.
+    KnownFailure{
+        "request_closed", 410, 0,
+        "This request was ended by a person and will not go on. Do not repeat it with another key; please "
+        "contact support."},
     KnownFailure{"request_in_progress", 409, 1, "A request with this Idempotency-Key is in progress."},
     KnownFailure{
         "request_parked", 409, 0,

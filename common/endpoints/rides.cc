@@ -31,7 +31,7 @@ ride AS MATERIALIZED (
 ))sql",
                                         R"sql(
 ride AS (
-  SELECT rides.*, key.n, key.id AS key_id, key.resumed_at
+  SELECT rides.*, key.n, key.id AS key_id, key.resumed_at, key.traceparent
     FROM key JOIN rides ON rides.idempotency_key_id = key.id
 ))sql"};
 
@@ -50,7 +50,7 @@ constexpr const char* kChargeNeeds = R"sql(
 constexpr idempotency::Body kRecordCharge{R"sql(
 charged AS (
   UPDATE rides SET stripe_charge_id = key.recorded FROM key WHERE rides.idempotency_key_id = key.id
-  RETURNING rides.*, key.n, key.id AS key_id
+  RETURNING rides.*, key.n, key.id AS key_id, key.traceparent
 ))sql",
                                           R"sql(
 charged AS (SELECT * FROM ride))sql"};
@@ -58,10 +58,10 @@ charged AS (SELECT * FROM ride))sql"};
 // charge_created → finished
 constexpr idempotency::Body kStageReceipt{R"sql(
 receipt AS (
-  INSERT INTO staged_jobs (job_name, job_args)
+  INSERT INTO staged_jobs (job_name, job_args, traceparent)
   SELECT 'send_ride_receipt', jsonb_build_object('ride_id', charged.id, 'user_id', charged.user_id,
                                                  'amount_cents', charged.price_cents,
-                                                 'currency', 'usd')
+                                                 'currency', 'usd'), charged.traceparent
     FROM charged
 ))sql"};
 
@@ -76,14 +76,15 @@ constexpr auto kAnswer = joined(R"sql(
 }  // namespace
 
 Endpoint rides(payments::ChargeGateway& gateway, RideOptions options) {
-  const auto charge_ride = [&gateway, options](const pg::Result& ride) {
+  const auto charge_ride = [&gateway, options](const pg::Result& ride, SharedRequestIds ids) {
     payments::ChargeRequest request{
         std::string(ride.text(0, "charge_key")),
         std::string(ride.text(0, "stripe_customer_id")),
         ride.integer(0, "price_cents"),
         "usd",
         std::string(ride.text(0, "ride_id")),
-        std::chrono::sys_seconds(std::chrono::seconds(ride.integer(0, "created_at")))};
+        std::chrono::sys_seconds(std::chrono::seconds(ride.integer(0, "created_at"))),
+        std::move(ids)};
     const bool key_is_old = ride.integer(0, "charge_key_age") > options.charge_repeat_limit.count();
     return charge(gateway, std::move(request), key_is_old);
   };

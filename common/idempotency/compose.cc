@@ -11,7 +11,7 @@ std::string quoted(std::string_view name) { return "'" + std::string(name) + "'"
 std::string fence(std::string_view recovery_point, bool is_answered) {
   std::string sql = R"sql(
 WITH key AS MATERIALIZED (
-  SELECT due.*, k.user_id, k.request_path, k.request_params, k.origin_ip, k.resumed_at
+  SELECT due.*, k.user_id, k.request_path, k.request_params, k.origin_ip, k.traceparent, k.resumed_at
     FROM unnest($1::uuid[], $2::uuid[])sql";
   sql += is_answered ? ", $3::text[]) WITH ORDINALITY AS due (id, lease, recorded, n)"
                      : ") WITH ORDINALITY AS due (id, lease, n)";
@@ -56,7 +56,9 @@ constexpr std::string_view kNoAnswer =
 constexpr std::string_view kRefuse = R"sql(
 , gone AS (
   DELETE FROM idempotency_keys k USING refused WHERE k.id = refused.key_id
-  RETURNING refused.n, refused.refusal
+  RETURNING refused.n, refused.refusal, k.id
+), forgotten AS (
+  DELETE FROM key_attempts a USING gone WHERE a.key_id = gone.id
 ))sql";
 
 constexpr std::string_view kRefused = R"sql(
@@ -75,21 +77,23 @@ constexpr std::string_view kClaimUntilOwner = R"sql(
 WITH asked AS MATERIALIZED (
   SELECT asked.*, owner.id AS user_id
     FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::jsonb[], $7::inet[], $8::uuid[],
-                $9::int[], $10::text[], $11::bool[]) WITH ORDINALITY
-         AS asked (credential, id, key, method, path, params, origin_ip, lease, lease_time, in_doubt_tokens, takes, n)
+                $9::int[], $10::text[], $11::bool[], $12::text[]) WITH ORDINALITY
+         AS asked (credential, id, key, method, path, params, origin_ip, lease, lease_time, in_doubt_tokens, takes,
+                   traceparent, n)
     LEFT JOIN LATERAL ()sql";
 constexpr std::string_view kClaimBehindOwner = R"sql() AS owner (id) ON true
 ), claimed AS (
   INSERT INTO idempotency_keys AS k
-         (id, user_id, idempotency_key, request_method, request_path, request_params, origin_ip, lease, locked_at,
-          recovery_point)
-  SELECT id, user_id, key, method, path, params, origin_ip, lease, now(), )sql";
+         (id, user_id, idempotency_key, request_method, request_path, request_params, origin_ip, traceparent, lease,
+          locked_at, recovery_point)
+  SELECT id, user_id, key, method, path, params, origin_ip, traceparent, lease, now(), )sql";
 constexpr std::string_view kClaimBehindPoint = R"sql(
     FROM asked WHERE user_id IS NOT NULL AND takes ORDER BY n
   ON CONFLICT (user_id, idempotency_key) DO UPDATE
      SET lease = excluded.lease,
          locked_at = now(),
          last_run_at = now(),
+         traceparent = excluded.traceparent,
          attempts = k.attempts + (k.lease IS DISTINCT FROM excluded.lease)::int
    WHERE k.finished_at IS NULL
      AND k.parked_at IS NULL
@@ -132,7 +136,7 @@ constexpr std::string_view kVerdictOnly = "\nSELECT verdict.*, false AS is_new F
 constexpr std::string_view kNewKeys = R"sql(
 , key AS MATERIALIZED (
   SELECT asked.n, asked.id, asked.user_id, asked.path AS request_path, asked.params AS request_params,
-         asked.origin_ip, NULL::timestamptz AS resumed_at
+         asked.origin_ip, asked.traceparent, NULL::timestamptz AS resumed_at
     FROM asked JOIN claimed ON claimed.lease = asked.lease
    WHERE claimed.is_young AND claimed.id = asked.id
    ORDER BY asked.n

@@ -11,6 +11,7 @@
 #include "rocket/base/ids.h"
 #include "rocket/idempotency/attempt_error.h"
 #include "rocket/idempotency/stretch.h"
+#include "rocket/idempotency/units.h"
 
 namespace rocket::idempotency {
 namespace {
@@ -20,7 +21,9 @@ namespace {
 constexpr int kMaxClaims = 5;
 
 Lease new_lease(const Request& request) {
-  return {request.credential, request.key, time_ordered_uuid(), random_uuid(), {}, request.caller};
+  Lease lease{request.credential, request.key, time_ordered_uuid(), random_uuid(), {}, request.caller};
+  lease.ids = request.ids ? request.ids : std::make_shared<RequestIds>();
+  return lease;
 }
 
 // For use after a commit in doubt or a lost lease. The old token is kept, because it may hold the key after
@@ -29,28 +32,9 @@ void replace_token(Lease& lease) {
   lease.in_doubt_tokens.push_back(std::exchange(lease.token, random_uuid()));
 }
 
-// Whoever sends a key, it is in line only once: one owner may have several credentials.
-pg::Unit unit_of(const Lease& lease, std::vector<pg::Query> queries) {
-  pg::Unit unit;
-  unit.lock_key = lease.key;
-  unit.queries = std::move(queries);
-  unit.caller = lease.caller;
-  return unit;
-}
-
-pg::Unit unit_of(const Lease& lease, pg::Query query) {
-  std::vector<pg::Query> queries;
-  queries.push_back(std::move(query));
-  return unit_of(lease, std::move(queries));
-}
-
-// A request that locks rows of more than one key has a transaction of its own, and all others wait for it. So
-// each owner has only one such request in line at a time.
-pg::Unit unit_of(const Flow& flow, const Lease& lease, std::vector<pg::Query> queries) {
-  pg::Unit unit = unit_of(lease, std::move(queries));
-  if (flow.locks_shared_rows()) unit.lock_key = lease.caller.empty() ? lease.owner : lease.caller;
-  unit.exclusive = flow.locks_shared_rows();
-  return unit;
+// The log names the key once it is known that there is one. `claim` is the result of a claim.
+void note_key(RequestIds& ids, const pg::Result& claim) {
+  if (!claim.empty() && !claim.is_null(0, "id")) ids.key_id = claim.text(0, "id");
 }
 
 // Adds what the attempt has done to its key.
@@ -62,6 +46,11 @@ Outcome outcome_of(const Lease& lease, Outcome outcome) {
     response.made_key = response.is_stored && (response.made_key || lease.made_key);
   }
   return outcome;
+}
+
+EndReason::Word word_of(RefusalKind kind) {
+  return kind == RefusalKind::kDatabaseUnavailable ? EndReason::Word::kDatabaseUnavailable
+                                                   : EndReason::Word::kFailed;
 }
 
 }  // namespace
@@ -90,7 +79,7 @@ asio::awaitable<Outcome> Engine::run(pg::Lane& lane, const Flow& flow, Request r
     may_hold = may_hold || claimed || (error && !had_no_effect(error));
     if (outcome) {
       if (left.claim_in_doubt && std::holds_alternative<Refusal>(*outcome)) {
-        left.reason = "refused after a claim in doubt";
+        left.reason = {EndReason::Word::kDatabaseUnavailable, "refused after a claim in doubt"};
         release_later(lane, left);
       }
       co_return ended(outcome_of(lease, std::move(*outcome)));
@@ -106,9 +95,10 @@ asio::awaitable<Outcome> Engine::run(pg::Lane& lane, const Flow& flow, Request r
 }
 
 asio::awaitable<Known> Engine::look_up(pg::Lane& lane, const Flow& flow, const Request& request) const {
-  pg::Unit unit =
-      unit_of(new_lease(request), idempotency::look_up(request, options_.lease_time, flow.claim_only()));
+  const Lease looking = new_lease(request);
+  pg::Unit unit = unit_of(looking, idempotency::look_up(request, options_.lease_time, flow.claim_only()));
   const std::vector<pg::Result> results = co_await lane.commit(std::move(unit));
+  note_key(*looking.ids, results.front());
   const ClaimResult result = read_claim(results.front(), {});
   if (const auto* response = std::get_if<Response>(&result)) co_return Known{*response};
   if (const auto* refusal = std::get_if<Refusal>(&result)) co_return Known{*refusal};
@@ -117,12 +107,15 @@ asio::awaitable<Known> Engine::look_up(pg::Lane& lane, const Flow& flow, const R
 
 asio::awaitable<Outcome> Engine::resume(pg::Lane& lane, const Flow& flow, Lease lease,
                                         std::string recovery_point) const {
+  lease.is_retry = true;
+  if (!lease.ids) lease.ids = std::make_shared<RequestIds>();
+  lease.ids->key_id = lease.key_id;
   const HeldLeases::Entry held(held_, lease);
   std::exception_ptr error;
   try {
     const Stretch& stretch = flow.from(recovery_point);
     const auto since = std::chrono::steady_clock::now();
-    std::vector<pg::Result> results = co_await lane.commit(unit_of(flow, lease, queries_of(stretch, lease)));
+    std::vector<pg::Result> results = co_await lane.commit(resumption(flow, lease, recovery_point));
     std::optional<Progress> progress = progress_after(flow, stretch, results);
     std::optional<Outcome> outcome;
     if (progress) {
@@ -140,26 +133,36 @@ asio::awaitable<Outcome> Engine::resume(pg::Lane& lane, const Flow& flow, Lease 
 asio::awaitable<std::size_t> Engine::release_leases(pg::Lane& lane) const {
   const std::vector<Lease> leases = held_.all();
   if (leases.empty()) co_return 0;
+  const EndReason stopped{EndReason::Word::kStopped, "released by a process that stopped"};
   pg::Unit unit;
   for (const Lease& lease : leases) {
-    unit.queries.push_back(release(lease, "released by a process that stopped"));
+    unit.queries.push_back(release(lease, options_.worker, stopped));
   }
   unit.exclusive = true;
   const std::vector<pg::Result> results = co_await lane.commit(std::move(unit));
   std::size_t keys = 0;
-  for (const pg::Result& released : results) keys += static_cast<std::size_t>(released.affected());
+  for (const pg::Result& released : results) keys += static_cast<std::size_t>(released.rows());
   co_return keys;
 }
 
-asio::awaitable<void> Engine::release_lease(pg::Lane& lane, Lease lease, std::string reason) const {
+asio::awaitable<void> Engine::release_lease(pg::Lane& lane, Lease lease, EndReason reason) const {
   LeaseRelease left{std::move(lease), std::move(reason)};
-  const bool is_done = co_await release_now(lane, left);
+  const bool is_done = co_await release_now(lane, options_.worker, left);
   if (!is_done) release_later(lane, std::move(left));
 }
 
 void Engine::release_later(pg::Lane& lane, LeaseRelease left) const {
-  asio::co_spawn(lane.executor(), release_when_possible(lane, held_, std::move(left), options_.lease_time),
+  asio::co_spawn(lane.executor(),
+                 release_when_possible(lane, held_, options_.worker, std::move(left), options_.lease_time),
                  asio::detached);
+}
+
+// The first transaction of an attempt on a key that stands at `recovery_point`.
+pg::Unit Engine::resumption(const Flow& flow, const Lease& lease, const std::string& recovery_point) const {
+  const Stretch& stretch = flow.from(recovery_point);
+  return unit_of(flow, lease,
+                 with_history(lease, options_.worker, recovery_point, stretch.next_call == nullptr,
+                              queries_of(stretch, lease)));
 }
 
 // Makes one claim and goes on from there. Returns nullopt when the caller must claim again. `claimed` becomes
@@ -181,6 +184,7 @@ asio::awaitable<std::optional<Outcome>> Engine::attempt(pg::Lane& lane, const Fl
   std::vector<pg::Result> results = co_await lane.commit(unit_of(flow, lease, std::move(queries)));
 
   const ClaimResult result = read_claim(results.front(), lease);
+  note_key(*lease.ids, results.front());
   if (std::holds_alternative<ClaimAgain>(result)) co_return std::nullopt;
   if (const auto* response = std::get_if<Response>(&result)) co_return *response;
   if (const auto* refusal = std::get_if<Refusal>(&result)) co_return *refusal;
@@ -192,12 +196,13 @@ asio::awaitable<std::optional<Outcome>> Engine::attempt(pg::Lane& lane, const Fl
 
   std::optional<Progress> progress;
   if (both == nullptr || key.is_new) progress = progress_after(flow, first, results);
+  lease.is_retry = !progress;
   if (progress) {
     stretch_ended(flow, kStarted, since);
   } else {
     since = std::chrono::steady_clock::now();
     const Stretch& rest = flow.from(key.recovery_point);
-    results = co_await lane.commit(unit_of(flow, lease, queries_of(rest, lease)));
+    results = co_await lane.commit(resumption(flow, lease, key.recovery_point));
     progress = progress_after(flow, rest, results);
     if (progress) stretch_ended(flow, key.recovery_point, since);
   }
@@ -208,10 +213,11 @@ asio::awaitable<std::optional<Outcome>> Engine::attempt(pg::Lane& lane, const Fl
 // Goes from one foreign call to the next until there is an answer. Returns nullopt if the lease was lost.
 asio::awaitable<std::optional<Outcome>> Engine::advance(pg::Lane& lane, const Flow& flow, const Lease& lease,
                                                         Progress progress, bool raise_error) const {
+  const RequestIds& ids = *lease.ids;
   while (const auto* pending = std::get_if<PendingCall>(&progress.next)) {
     const ForeignPhase& phase = *pending->phase;
     if (raise_error) throw std::runtime_error("raise_error was asked for");
-    const ForeignOutcome outcome = co_await phase.call(pending->needed);
+    const ForeignOutcome outcome = co_await phase.call(pending->needed, lease.ids);
 
     const std::string here(pending->needed.text(0, "recovery_point"));
     const Stretch ending;
@@ -222,27 +228,41 @@ asio::awaitable<std::optional<Outcome>> Engine::advance(pg::Lane& lane, const Fl
       queries = queries_of(*stretch, lease, recorded->value);
     } else if (const auto* ended = std::get_if<Ended>(&outcome)) {
       if (!ended->note.empty()) {
-        log_.info(
-            "ended",
-            {{"key_id", lease.key_id}, {"point", here}, {"status", ended->status}, {"note", ended->note}},
-            "ended at {point} with {status}: {note}");
+        log_.info("ended",
+                  {ids.key_field(),
+                   {"point", here},
+                   {"status", ended->status},
+                   {"note", ended->note},
+                   ids.request_field(),
+                   ids.trace_field()},
+                  "ended at {point} with {status}: {note}");
       }
       queries.push_back(finish(lease, here, ended->status, ended->body, ended->note));
     } else if (const auto* unanswered = std::get_if<Unanswered>(&outcome)) {
-      log_.warn("released", {{"key_id", lease.key_id}, {"point", here}, {"error", unanswered->reason}},
+      log_.warn("released",
+                {ids.key_field(),
+                 {"point", here},
+                 {"error", unanswered->reason},
+                 ids.request_field(),
+                 ids.trace_field()},
                 "released at {point}, for a retry or the completer to go on: {error}");
-      pg::Unit unit = unit_of(lease, release(lease, unanswered->reason));
+      pg::Unit unit =
+          unit_of(lease, release(lease, options_.worker, {EndReason::Word::kNoAnswer, unanswered->reason}));
       co_await lane.commit(std::move(unit));
       co_return Refusal{RefusalKind::kForeignUnavailable};
     } else {
       const auto& reason = std::get<NeedsPerson>(outcome).reason;
-      log_.warn("parked", {{"key_id", lease.key_id}, {"point", here}, {"error", reason}},
+      log_.warn("parked",
+                {ids.key_field(), {"point", here}, {"error", reason}, ids.request_field(), ids.trace_field()},
                 "parked at {point}, for a person to look at: {error}");
-      pg::Unit unit = unit_of(lease, park(lease, reason));
+      pg::Unit unit = unit_of(lease, park(lease, options_.worker, reason));
       co_await lane.commit(std::move(unit));
       co_return Refusal{RefusalKind::kParked};
     }
 
+    if (stretch->next_call == nullptr) {
+      queries = with_history(lease, options_.worker, here, true, std::move(queries));
+    }
     const auto since = std::chrono::steady_clock::now();
     std::vector<pg::Result> results = co_await lane.commit(unit_of(flow, lease, std::move(queries)));
     std::optional<Progress> next = progress_after(flow, *stretch, results);
@@ -260,30 +280,21 @@ asio::awaitable<Outcome> Engine::give_up(pg::Lane& lane, LeaseRelease left, bool
   AttemptError failure =
       error ? describe(error) : AttemptError{RefusalKind::kInProgress, "the lease was lost"};
   if (error) {
-    log_.warn("attempt failed", {{"key_id", left.lease.key_id}, {"error", failure.text}},
+    const RequestIds& ids = *left.lease.ids;
+    log_.warn("attempt failed",
+              {ids.key_field(), {"error", failure.text}, ids.request_field(), ids.trace_field()},
               "attempt failed; a retry or the completer goes on: {error}");
   }
   if (!may_hold) co_return ended(Refusal{failure.kind});
-  left.reason = std::move(failure.text);
+  left.reason = {word_of(failure.kind), std::move(failure.text)};
   const Refusal refusal{failure.kind, left.lease.made_key || left.claim_in_doubt};
   // The client is not kept waiting for a database that is away.
   bool is_done = false;
   if (!left.claim_in_doubt && failure.kind != RefusalKind::kDatabaseUnavailable) {
-    is_done = co_await release_now(lane, left);
+    is_done = co_await release_now(lane, options_.worker, left);
   }
   if (!is_done) release_later(lane, std::move(left));
   co_return ended(refusal);
-}
-
-Outcome Engine::ended(Outcome outcome) const {
-  if (observer_ != nullptr) observer_->attempt_ended(outcome);
-  return outcome;
-}
-
-void Engine::stretch_ended(const Flow& flow, std::string_view recovery_point,
-                           std::chrono::steady_clock::time_point since) const {
-  if (observer_ == nullptr) return;
-  observer_->stretch_ended(flow, recovery_point, std::chrono::steady_clock::now() - since);
 }
 
 }  // namespace rocket::idempotency

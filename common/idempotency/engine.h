@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "rocket/base/log.h"
 #include "rocket/idempotency/engine_observer.h"
@@ -24,6 +25,7 @@ namespace rocket::idempotency {
 struct EngineOptions {
   // How long a lease lasts after its claim. An attempt that stalls for longer may lose the key.
   std::chrono::seconds lease_time = kLeaseTime;
+  Worker worker{};
 };
 
 // What is known of a request without an attempt.
@@ -44,9 +46,10 @@ class Engine {
   // `log` must outlive the engine, and the engine and the flows must outlive the lanes. `observer` may be
   // null; otherwise it must outlive the lanes too.
   Engine(EngineOptions options, const Log& log, EngineObserver* observer = nullptr)
-      : options_(options), log_(log), observer_(observer) {}
+      : options_(std::move(options)), log_(log), observer_(observer) {}
 
   std::chrono::seconds lease_time() const { return options_.lease_time; }
+  const Worker& worker() const { return options_.worker; }
 
   // Claims the request's key and takes the request as far as it goes. Never throws. Safe to repeat: the same
   // request then gets the same answer.
@@ -61,7 +64,7 @@ class Engine {
 
   // For a caller that holds a lease and cannot work on its key. Releases the lease, now or as soon as the
   // database can be reached. Never throws.
-  asio::awaitable<void> release_lease(pg::Lane& lane, Lease lease, std::string reason) const;
+  asio::awaitable<void> release_lease(pg::Lane& lane, Lease lease, EndReason reason) const;
 
   // For a process that must stop now. Releases every key that is still worked on or still waits to be
   // released; the attempts on these keys can write nothing any more. Returns how many keys were held. Throws
@@ -69,6 +72,7 @@ class Engine {
   asio::awaitable<std::size_t> release_leases(pg::Lane& lane) const;
 
  private:
+  pg::Unit resumption(const Flow& flow, const Lease& lease, const std::string& recovery_point) const;
   asio::awaitable<std::optional<Outcome>> attempt(pg::Lane& lane, const Flow& flow, const Request& request,
                                                   Lease& lease, bool& claimed) const;
   asio::awaitable<std::optional<Outcome>> advance(pg::Lane& lane, const Flow& flow, const Lease& lease,
@@ -76,9 +80,16 @@ class Engine {
   asio::awaitable<Outcome> give_up(pg::Lane& lane, LeaseRelease left, bool may_hold,
                                    std::exception_ptr error) const;
   void release_later(pg::Lane& lane, LeaseRelease left) const;
-  Outcome ended(Outcome outcome) const;
+  // Both tell the observer.
+  Outcome ended(Outcome outcome) const {
+    if (observer_ != nullptr) observer_->attempt_ended(outcome);
+    return outcome;
+  }
   void stretch_ended(const Flow& flow, std::string_view recovery_point,
-                     std::chrono::steady_clock::time_point since) const;
+                     std::chrono::steady_clock::time_point since) const {
+    if (observer_ == nullptr) return;
+    observer_->stretch_ended(flow, recovery_point, std::chrono::steady_clock::now() - since);
+  }
 
   EngineOptions options_;
   const Log& log_;

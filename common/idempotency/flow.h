@@ -24,10 +24,11 @@ inline constexpr std::string_view kFinished = "finished";
 // A part of an SQL statement: common table expressions, separated by commas, for many requests at once. They
 // draw on `key`, which has a row for each key whose lease is ours and which stands where the statement
 // begins:
-//   n, id, user_id, request_path, request_params, origin_ip, resumed_at, and, behind a call, recorded
+//   n, id, user_id, request_path, request_params, origin_ip, traceparent, resumed_at, and, behind a call,
+//   recorded
 // and on what the bodies before them have made. They see the database as it was before the statement, so a
 // row that one of them changes is seen by the others only through RETURNING. The engine itself uses the names
-// key, asked, claimed, verdict, call, moved, refused, gone, answer and done.
+// key, asked, claimed, verdict, call, moved, refused, gone, forgotten, answer and done.
 struct Body {
   const char* makes = "";
   // The same names, read from the tables, for a statement that begins behind this phase.
@@ -70,8 +71,8 @@ struct ForeignPhase {
   // A SELECT of what the call needs: exactly one row for each key, with n and with the id of the key as
   // key_id. Otherwise the statement fails, and nothing of it takes effect.
   const char* needs;
-  // `needed` has the one row of the key. If the call throws, the key is released.
-  std::function<asio::awaitable<ForeignOutcome>(const pg::Result& needed)> call;
+  // `needed` has the one row of the key. `ids` is not null. If the call throws, the key is released.
+  std::function<asio::awaitable<ForeignOutcome>(const pg::Result& needed, SharedRequestIds ids)> call;
   Body record;
 };
 

@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "rocket/base/text.h"
+#include "rocket/idempotency/history.h"
 
 namespace rocket::idempotency {
 namespace {
@@ -18,17 +19,41 @@ RETURNING recovery_point, response_code, response_body
 
 // Finds the row by its key, not by id: after a claim in doubt the id may not be known. The tokens tell which
 // owner's key it is.
-constexpr pg::Statement kRelease{"release_key", R"sql(
-UPDATE idempotency_keys
-   SET lease = NULL, locked_at = NULL, last_run_at = now(), last_error = left($3, 500)
- WHERE idempotency_key = $1 AND lease = ANY ($2::uuid[])
-)sql"};
+constexpr auto kReleaseSql = joined(R"sql(
+WITH ended AS (
+  UPDATE idempotency_keys
+     SET lease = NULL, locked_at = NULL, last_run_at = now(), last_error = left($3, 500)
+   WHERE idempotency_key = $1 AND lease = ANY ($2::uuid[])
+  RETURNING id AS key_id, attempts, attempts - 1 AS unheard, recovery_point, $4::text AS process, $5::text AS host,
+            recovery_point AS to_point, 'released' AS outcome, $6::text AS reason, $3 AS error
+))sql",
+                                    kTellHistorySql, "\nSELECT key_id FROM ended\n");
+constexpr pg::Statement kRelease{"release_key", kReleaseSql.data()};
 
-constexpr pg::Statement kPark{"park_key", R"sql(
-UPDATE idempotency_keys
-   SET lease = NULL, locked_at = NULL, last_run_at = now(), parked_at = now(), last_error = left($3, 500)
- WHERE id = $1 AND lease = $2
-)sql"};
+constexpr auto kParkSql = joined(R"sql(
+WITH ended AS (
+  UPDATE idempotency_keys
+     SET lease = NULL, locked_at = NULL, last_run_at = now(), parked_at = now(), last_error = left($3, 500)
+   WHERE id = $1 AND lease = $2
+  RETURNING id AS key_id, attempts, attempts - 1 AS unheard, recovery_point, $4::text AS process, $5::text AS host,
+            recovery_point AS to_point, 'parked' AS outcome, 'needs_person' AS reason, $3 AS error
+))sql",
+                                 kTellHistorySql, "\nSELECT key_id FROM ended\n");
+constexpr pg::Statement kPark{"park_key", kParkSql.data()};
+
+const char* name_of(EndReason::Word word) {
+  switch (word) {
+    case EndReason::Word::kNoAnswer:
+      return "no_answer";
+    case EndReason::Word::kDatabaseUnavailable:
+      return "database_unavailable";
+    case EndReason::Word::kStopped:
+      return "stopped";
+    case EndReason::Word::kFailed:
+      break;
+  }
+  return "failed";
+}
 
 // UUIDs need no quoting inside an array.
 std::string array_of(const std::vector<std::string>& uuids) {
@@ -40,14 +65,20 @@ std::string array_of(const std::vector<std::string>& uuids) {
   return array + '}';
 }
 
+std::optional<std::string> traceparent_of(const Request& request) {
+  if (!request.ids || request.ids->traceparent.empty()) return std::nullopt;
+  return request.ids->traceparent;
+}
+
 enum class Claiming { kTakes, kOnlyLooks };
 
 pg::Query claim(const Request& request, const Lease& lease, std::chrono::seconds lease_time,
                 const ComposedStatement& statement, Claiming claiming) {
-  return {statement.statement(),
-          {request.credential, lease.key_id, request.key, request.method, request.path, request.params,
-           request.origin_ip, lease.token, std::to_string(lease_time.count()),
-           array_of(lease.in_doubt_tokens), claiming == Claiming::kTakes ? "true" : "false"}};
+  return {
+      statement.statement(),
+      {request.credential, lease.key_id, request.key, request.method, request.path, request.params,
+       request.origin_ip, lease.token, std::to_string(lease_time.count()), array_of(lease.in_doubt_tokens),
+       claiming == Claiming::kTakes ? "true" : "false", traceparent_of(request)}};
 }
 
 }  // namespace
@@ -95,16 +126,22 @@ pg::Query finish(const Lease& lease, const std::string& recovery_point, int stat
   return {kFinish, {lease.key_id, lease.token, recovery_point, std::to_string(status), body, storable(note)}};
 }
 
-pg::Query release(const Lease& lease, const std::string& error) {
+pg::Query release(const Lease& lease, const Worker& worker, const EndReason& reason) {
   std::vector<std::string> tokens = lease.in_doubt_tokens;
   tokens.push_back(lease.token);
-  return {kRelease, {lease.key, array_of(tokens), storable(error)}};
+  return {kRelease,
+          {lease.key, array_of(tokens), storable(reason.error), worker.process, worker.host,
+           name_of(reason.word)}};
 }
 
-pg::Query park(const Lease& lease, const std::string& error) {
-  return {kPark, {lease.key_id, lease.token, storable(error)}};
+pg::Query park(const Lease& lease, const Worker& worker, const std::string& error) {
+  return {kPark, {lease.key_id, lease.token, storable(error), worker.process, worker.host}};
 }
 
-std::vector<pg::Statement> key_statements() { return {kFinish, kRelease, kPark}; }
+std::vector<pg::Statement> key_statements() {
+  std::vector<pg::Statement> all{kFinish, kRelease, kPark};
+  for (const pg::Statement& each : history_statements()) all.push_back(each);
+  return all;
+}
 
 }  // namespace rocket::idempotency

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -32,6 +33,25 @@ struct Lease {
   std::string caller{};
   // The attempt has made the key.
   bool made_key = false;
+  // False for the first attempt of its key, which writes no history when it succeeds.
+  bool is_retry = false;
+  // Of the request that the attempt is for. Never null where the engine works.
+  std::shared_ptr<RequestIds> ids{};
+};
+
+// Who makes attempts. Operators see it in the history of a key. Either may be empty.
+struct Worker {
+  std::string process;
+  std::string host;
+};
+
+// Why an attempt has ended without an answer.
+struct EndReason {
+  // The owner of the key sees this word.
+  enum class Word { kNoAnswer, kDatabaseUnavailable, kFailed, kStopped };
+  Word word = Word::kFailed;
+  // For operators.
+  std::string error{};
 };
 
 // We hold the lease and go on at this recovery point.
@@ -64,13 +84,14 @@ ClaimResult read_claim(const pg::Result& result, const Lease& lease);
 
 // `note` is for operators; it may be empty.
 // These do nothing when the lease does not hold the key any more. Only release also works for in-doubt
-// tokens.
+// tokens. Release and park write the history of the key and have one row if they took effect; for finish, see
+// tell_retry() in history.h.
 pg::Query finish(const Lease& lease, const std::string& recovery_point, int status, const std::string& body,
                  const std::string& note);
-pg::Query release(const Lease& lease, const std::string& error);
-pg::Query park(const Lease& lease, const std::string& error);
+pg::Query release(const Lease& lease, const Worker& worker, const EndReason& reason);
+pg::Query park(const Lease& lease, const Worker& worker, const std::string& error);
 
-// All statements of the above that do not belong to a flow.
+// All statements of the above, and of history.h, that do not belong to a flow.
 std::vector<pg::Statement> key_statements();
 
 }  // namespace rocket::idempotency

@@ -25,14 +25,15 @@ constexpr milliseconds kLongPause{5000};
 
 enum class Release { kDone, kFoundNothing, kIsRefused, kDatabaseIsAway };
 
-asio::awaitable<Release> release_once(pg::Lane& lane, const LeaseRelease& what) {
+asio::awaitable<Release> release_once(pg::Lane& lane, const Worker& worker, const LeaseRelease& what) {
   pg::Unit unit;
   unit.lock_key = what.lease.key;
   unit.caller = what.lease.caller;
-  unit.queries.push_back(release(what.lease, what.reason));
+  unit.ids = what.lease.ids;
+  unit.queries.push_back(release(what.lease, worker, what.reason));
   try {
     const std::vector<pg::Result> results = co_await lane.commit(std::move(unit));
-    co_return results.front().affected() > 0 ? Release::kDone : Release::kFoundNothing;
+    co_return results.front().empty() ? Release::kFoundNothing : Release::kDone;
   } catch (const pg::StatementFailed& failed) {
     co_return failed.is_temporary() ? Release::kDatabaseIsAway : Release::kIsRefused;
   } catch (const pg::Unavailable&) {
@@ -62,17 +63,17 @@ milliseconds pause_after(Release release, milliseconds before) {
 
 }  // namespace
 
-asio::awaitable<bool> release_now(pg::Lane& lane, const LeaseRelease& what) {
-  const Release release = co_await release_once(lane, what);
+asio::awaitable<bool> release_now(pg::Lane& lane, const Worker& worker, const LeaseRelease& what) {
+  const Release release = co_await release_once(lane, worker, what);
   co_return is_settled(release, what);
 }
 
-asio::awaitable<void> release_when_possible(pg::Lane& lane, HeldLeases& held, LeaseRelease what,
-                                            std::chrono::seconds lease_time) {
+asio::awaitable<void> release_when_possible(pg::Lane& lane, HeldLeases& held, const Worker& worker,
+                                            LeaseRelease what, std::chrono::seconds lease_time) {
   const HeldLeases::Entry entry(held, what.lease);
   milliseconds pause = kShortPause;
   for (milliseconds waited{0}; waited < lease_time; waited += pause) {
-    const Release release = co_await release_once(lane, what);
+    const Release release = co_await release_once(lane, worker, what);
     if (is_settled(release, what)) co_return;
     pause = pause_after(release, pause);
     asio::steady_timer timer(lane.executor(), pause);

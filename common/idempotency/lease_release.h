@@ -22,18 +22,18 @@ namespace rocket::idempotency {
 struct LeaseRelease {
   // Has every token that the attempt has claimed with.
   Lease lease;
-  // What is stored on the key as its last error.
-  std::string reason;
+  // What is stored on the key as its last error, and in its history.
+  EndReason reason;
   // Nobody knows whether one of the claims took the key, or still will.
   bool claim_in_doubt = false;
 };
 
 // Releases once. True if nothing is left to do. Throws nothing.
-asio::awaitable<bool> release_now(pg::Lane& lane, const LeaseRelease& what);
+asio::awaitable<bool> release_now(pg::Lane& lane, const Worker& worker, const LeaseRelease& what);
 
 // Releases as soon as the database can be reached, and again as described above. The lease is listed in
-// `held` meanwhile. `held` must outlive the lane.
-asio::awaitable<void> release_when_possible(pg::Lane& lane, HeldLeases& held, LeaseRelease what,
-                                            std::chrono::seconds lease_time);
+// `held` meanwhile. `held` and `worker` must outlive the lane.
+asio::awaitable<void> release_when_possible(pg::Lane& lane, HeldLeases& held, const Worker& worker,
+                                            LeaseRelease what, std::chrono::seconds lease_time);
 
 }  // namespace rocket::idempotency

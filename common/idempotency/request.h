@@ -1,9 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
+
+#include "rocket/base/request_ids.h"
 
 namespace rocket::idempotency {
 
@@ -24,6 +27,9 @@ struct Request {
   bool raise_error = false;
   // The caller that the work counts for when many callers wait; see pg::WorkQueue.
   std::string caller{};
+  // What log lines and calls about the request carry. The engine adds the id of the key once it knows it. May
+  // be null.
+  std::shared_ptr<RequestIds> ids{};
 };
 
 // The final answer, stored on the key and given to every equal request. Or it is the refusal of a phase, in

@@ -15,9 +15,9 @@ WITH batch AS MATERIALIZED (
   SELECT id FROM staged_jobs ORDER BY id LIMIT $1::bigint FOR UPDATE SKIP LOCKED
 ), taken AS (
   DELETE FROM staged_jobs USING batch WHERE staged_jobs.id = batch.id
-  RETURNING staged_jobs.id, job_id, job_name, job_args, created_at
+  RETURNING staged_jobs.id, job_id, job_name, job_args, traceparent, created_at
 )
-SELECT job_id, job_name, job_args, (extract(epoch FROM created_at) * 1000000)::bigint AS created_us
+SELECT job_id, job_name, job_args, traceparent, (extract(epoch FROM created_at) * 1000000)::bigint AS created_us
   FROM taken ORDER BY id
 )sql"};
 
@@ -28,7 +28,8 @@ std::vector<Job> read_jobs(const pg::Result& result) {
     jobs.push_back({std::string(result.text(row, "job_id")), std::string(result.text(row, "job_name")),
                     std::string(result.text(row, "job_args")),
                     std::chrono::sys_time<std::chrono::microseconds>(
-                        std::chrono::microseconds(result.integer(row, "created_us")))});
+                        std::chrono::microseconds(result.integer(row, "created_us"))),
+                    std::string(result.text(row, "traceparent"))});
   }
   return jobs;
 }

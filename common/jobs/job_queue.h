@@ -14,6 +14,8 @@ struct Job {
   std::string args;
   // When it was staged, by the database's clock.
   std::chrono::sys_time<std::chrono::microseconds> created_at{};
+  // The W3C traceparent of the request that staged the job; empty if there is none.
+  std::string traceparent{};
 };
 
 // Where jobs go once their transaction has committed.

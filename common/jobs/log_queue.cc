@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <stdexcept>
 
+#include "rocket/base/request_ids.h"
+
 namespace rocket::jobs {
 namespace {
 
@@ -26,7 +28,8 @@ void LogQueue::push(std::span<const Job> jobs) {
   const std::uint64_t dropped = log_.dropped();
   std::size_t unflushed = 0;
   for (const Job& job : jobs) {
-    log_.info("job", {{"job_id", job.id}, {"job_name", job.name}, {"job_args", job.args}});
+    const RequestIds ids{.traceparent = job.traceparent};
+    log_.info("job", {{"job_id", job.id}, {"job_name", job.name}, {"job_args", job.args}, ids.trace_field()});
     unflushed += job.name.size() + job.args.size();
     if (unflushed > kMaxUnflushedBytes) {
       flush(deadline);

@@ -156,6 +156,11 @@ void RabbitMqConnection::add_message(const std::string& queue, const Job& job) {
   properties.timestamp = static_cast<std::uint64_t>(
       std::chrono::floor<std::chrono::seconds>(job.created_at).time_since_epoch().count());
   properties.type = short_text(job.name);
+  std::array<amqp_table_entry_t, 1> headers{entry("traceparent", job.traceparent.c_str())};
+  if (!job.traceparent.empty()) {
+    properties._flags |= AMQP_BASIC_HEADERS_FLAG;
+    properties.headers = table_of(headers);
+  }
   frames_.add_content(kChannel, properties, job.args, max_frame_bytes_);
 }
 

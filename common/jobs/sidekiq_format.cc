@@ -38,7 +38,8 @@ std::string sidekiq_payload(const Job& job, const std::string& queue,
   // The arguments are JSON already.
   return R"({"class":)" + quoted(worker_class_of(job.name)) + R"(,"args":[)" + job.args +
          R"(],"retry":true,"queue":)" + quoted(queue) + R"(,"jid":)" + quoted(job.id) + R"(,"created_at":)" +
-         seconds_of(job.created_at) + R"(,"enqueued_at":)" + seconds_of(now) + "}";
+         seconds_of(job.created_at) + R"(,"enqueued_at":)" + seconds_of(now) +
+         (job.traceparent.empty() ? "" : R"(,"traceparent":)" + quoted(job.traceparent)) + "}";
 }
 
 }  // namespace rocket::jobs

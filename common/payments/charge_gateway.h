@@ -6,6 +6,8 @@
 #include <string>
 #include <variant>
 
+#include "rocket/base/request_ids.h"
+
 namespace rocket::payments {
 
 struct ChargeRequest {
@@ -19,6 +21,8 @@ struct ChargeRequest {
   std::string ride_id;
   // The time before which no attempt was made, by the database's clock.
   std::chrono::sys_seconds not_before{};
+  // Of the request that the call is made for. May be null.
+  SharedRequestIds ids{};
 };
 
 // The money moved.
@@ -66,6 +70,8 @@ struct RefundRequest {
   std::int64_t amount_cents = 0;
   // The provider keeps it with the refund.
   std::string ride_id;
+  // Of the request that the call is made for. May be null.
+  SharedRequestIds ids{};
 };
 
 // The money went back or is on its way. This call did it, or an earlier refund, perhaps by a person.

@@ -25,7 +25,7 @@ class CircuitBreaker::Permit {
 
   bool granted() const { return admission_ != Admission::kRefused; }
   // `none` is null when the provider answered.
-  void note(const NoAnswer* none) const { breaker_.note(admission_, none); }
+  void note(const NoAnswer* none, const RequestIds& ids) const { breaker_.note(admission_, none, ids); }
 
  private:
   CircuitBreaker& breaker_;
@@ -61,8 +61,9 @@ asio::awaitable<ChargeResult> CircuitBreaker::charge(ChargeRequest request) {
   const Permit permit(*this);
   if (!permit.granted()) co_return NoAnswer{kNotCalled};
   const InFlight in_flight(*this);
+  const SharedRequestIds ids = request.ids;
   ChargeResult result = co_await gateway_.charge(std::move(request));
-  permit.note(std::get_if<NoAnswer>(&result));
+  permit.note(std::get_if<NoAnswer>(&result), ids_or_none(ids));
   co_return result;
 }
 
@@ -70,8 +71,9 @@ asio::awaitable<RefundResult> CircuitBreaker::refund(RefundRequest request) {
   const Permit permit(*this);
   if (!permit.granted()) co_return NoAnswer{kNotCalled};
   const InFlight in_flight(*this);
+  const SharedRequestIds ids = request.ids;
   RefundResult result = co_await gateway_.refund(std::move(request));
-  permit.note(std::get_if<NoAnswer>(&result));
+  permit.note(std::get_if<NoAnswer>(&result), ids_or_none(ids));
   co_return result;
 }
 
@@ -103,23 +105,31 @@ CircuitBreaker::Admission CircuitBreaker::admit() {
   return Admission::kProbe;
 }
 
-void CircuitBreaker::note(Admission admission, const NoAnswer* none) {
+void CircuitBreaker::note(Admission admission, const NoAnswer* none, const RequestIds& ids) {
   const std::lock_guard lock(mutex_);
   const bool was_open = failures_ >= options_.failures;
   if (none == nullptr || none->busy) {
     failures_ = 0;
-    if (was_open) log_.info("payment provider answers again");
+    if (was_open) {
+      log_.info("payment provider answers again", {ids.request_field(), ids.key_field(), ids.trace_field()});
+    }
     return;
   }
   ++failures_;
   if (admission == Admission::kProbe) {
-    log_.warn("probe of the payment provider got no answer",
-              {{"failures", failures_}, {"error", none->reason}});
+    log_.warn("probe of the payment provider got no answer", {{"failures", failures_},
+                                                              {"error", none->reason},
+                                                              ids.request_field(),
+                                                              ids.key_field(),
+                                                              ids.trace_field()});
   }
   if (was_open || failures_ < options_.failures) return;
   next_probe_ = now_() + options_.pause;
-  log_.warn("payment provider does not answer; left alone for a while",
-            {{"failures", failures_}, {"error", none->reason}});
+  log_.warn("payment provider does not answer; left alone for a while", {{"failures", failures_},
+                                                                         {"error", none->reason},
+                                                                         ids.request_field(),
+                                                                         ids.key_field(),
+                                                                         ids.trace_field()});
 }
 
 void CircuitBreaker::end_probe() {

@@ -65,7 +65,7 @@ class CircuitBreaker : public ChargeGateway {
   enum class Admission { kRefused, kCall, kProbe };
 
   Admission admit();
-  void note(Admission admission, const NoAnswer* none);
+  void note(Admission admission, const NoAnswer* none, const RequestIds& ids);
   void end_probe();
 
   ChargeGateway& gateway_;

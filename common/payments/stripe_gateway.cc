@@ -136,7 +136,7 @@ StripeGateway::StripeGateway(StripeOptions options) : options_(std::move(options
 }
 
 asio::awaitable<ChargeResult> StripeGateway::charge(ChargeRequest request) {
-  http::Call call = call_to("/v1/charges");
+  http::Call call = call_to("/v1/charges", request.ids);
   call.headers.push_back("Idempotency-Key: " + request.charge_key);
   call.body = form_of(request);
   const auto answer = co_await insist(std::move(call));
@@ -155,7 +155,7 @@ asio::awaitable<LookupResult> StripeGateway::find(ChargeRequest request) {
   const std::string first_page = "/v1/charges?" + query_of(request);
   std::string after;
   for (int number = 0; number < kMaxPages; ++number) {
-    http::Call call = call_to(first_page + after);
+    http::Call call = call_to(first_page + after, request.ids);
     const auto answer = co_await insist(std::move(call));
     if (const auto* none = std::get_if<NoAnswer>(&answer)) co_return *none;
     const stripe::Page page = stripe::page_of_charges(request, std::get<http::Answer>(answer));
@@ -166,7 +166,7 @@ asio::awaitable<LookupResult> StripeGateway::find(ChargeRequest request) {
 }
 
 asio::awaitable<RefundResult> StripeGateway::refund(RefundRequest request) {
-  http::Call call = call_to("/v1/refunds");
+  http::Call call = call_to("/v1/refunds", request.ids);
   call.headers.push_back("Idempotency-Key: " + request.refund_key);
   call.body = form_of(request);
   const auto answer = co_await insist(std::move(call));
@@ -201,14 +201,14 @@ asio::awaitable<RefundLookupResult> StripeGateway::find_refund(RefundRequest req
 }
 
 asio::awaitable<std::variant<std::string, NoAnswer>> StripeGateway::customer(std::string email) {
-  http::Call look = call_to("/v1/customers?limit=1&email=" + encoded(email));
+  http::Call look = call_to("/v1/customers?limit=1&email=" + encoded(email), nullptr);
   const auto found = co_await insist(std::move(look));
   if (const auto* none = std::get_if<NoAnswer>(&found)) co_return *none;
   auto known = stripe::first_customer(std::get<http::Answer>(found));
   const auto* id = std::get_if<std::string>(&known);
   if (id == nullptr || !id->empty()) co_return known;
 
-  http::Call call = call_to("/v1/customers");
+  http::Call call = call_to("/v1/customers", nullptr);
   call.headers.push_back("Idempotency-Key: rocket-rides-customer-" + email);
   call.body = "email=" + encoded(email);
   const auto made = co_await insist(std::move(call));
@@ -222,7 +222,7 @@ asio::awaitable<std::variant<stripe::RefundsFound, Unknown, NoAnswer>> StripeGat
   stripe::RefundsFound found;
   for (int number = 0; number < kMaxPages; ++number) {
     const std::string after = found.next.empty() ? "" : "&starting_after=" + encoded(found.next);
-    http::Call call = call_to(first_page + after);
+    http::Call call = call_to(first_page + after, request.ids);
     const auto answer = co_await insist(std::move(call));
     if (const auto* none = std::get_if<NoAnswer>(&answer)) co_return *none;
     auto page = stripe::page_of_refunds(request, std::get<http::Answer>(answer), std::move(found));
@@ -233,12 +233,14 @@ asio::awaitable<std::variant<stripe::RefundsFound, Unknown, NoAnswer>> StripeGat
   co_return Unknown{"the charge has too many refunds to look through"};
 }
 
-http::Call StripeGateway::call_to(const std::string& path) const {
+http::Call StripeGateway::call_to(const std::string& path, const SharedRequestIds& ids) const {
   http::Call call;
   call.url = options_.api_base + path;
   call.headers = {"Authorization: Bearer " + options_.api_key, std::string("Stripe-Version: ") + kApiVersion,
                   // Without this, libcurl would wait for a 100 before it sends a large body.
                   "Expect:"};
+  const std::string& traceparent = ids_or_none(ids).traceparent;
+  if (!traceparent.empty()) call.headers.push_back("traceparent: " + traceparent);
   call.connect_timeout = options_.connect_timeout;
   call.ca_file = options_.ca_file;
   return call;

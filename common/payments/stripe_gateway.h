@@ -58,7 +58,7 @@ class StripeGateway : public ChargeGateway {
   // Looks for all refunds of the charge, by anybody.
   asio::awaitable<std::variant<stripe::RefundsFound, Unknown, NoAnswer>> look_for_refunds(
       RefundRequest request) const;
-  http::Call call_to(const std::string& path) const;
+  http::Call call_to(const std::string& path, const SharedRequestIds& ids) const;
   asio::awaitable<std::variant<http::Answer, NoAnswer>> insist(http::Call call) const;
 
   http::Library library_;

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "rocket/base/request_ids.h"
 #include "rocket/pg/query.h"
 #include "rocket/pg/result.h"
 
@@ -22,6 +23,8 @@ struct Unit {
   // The caller that the unit is done for; empty for none. A caller with many units does not hold up the
   // others, see WorkQueue.
   std::string caller{};
+  // The request that the unit is done for, if any. For the log.
+  SharedRequestIds ids{};
   // For exclusive units. If the server refuses a statement of this unit, that is an answer too, so it is not
   // logged.
   bool is_probe = false;

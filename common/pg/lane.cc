@@ -141,7 +141,7 @@ asio::awaitable<void> Lane::run_batch(std::vector<Work> batch) {
   } catch (const StatementFailed& error) {
     again = batch.size() > 1 || error.may_pass_when_repeated();
     failure = std::current_exception();
-    if (!again && !batch.front().unit.is_probe) log_failure(error);
+    if (!again && !batch.front().unit.is_probe) log_failure(error, batch.front().unit);
   } catch (...) {
     failure = std::current_exception();
     disconnect();
@@ -168,7 +168,7 @@ asio::awaitable<void> Lane::run_each_alone(std::vector<Work> batch) {
       } catch (const StatementFailed& error) {
         failure = std::current_exception();
         again = error.may_pass_when_repeated() && run < kRunsAlone;
-        if (!again) log_failure(error);
+        if (!again) log_failure(error, each.unit);
         if (error.waited_too_long() && std::chrono::steady_clock::now() > end) given_up = failure;
       } catch (...) {
         failure = std::current_exception();
@@ -180,10 +180,17 @@ asio::awaitable<void> Lane::run_each_alone(std::vector<Work> batch) {
   }
 }
 
-void Lane::log_failure(const StatementFailed& error) {
+void Lane::log_failure(const StatementFailed& error, const Unit& unit) {
+  const RequestIds& ids = ids_or_none(unit.ids);
   const auto write = [&](auto at_level) {
     (log_.*at_level)("statement failed",
-                     {{"query", error.query()}, {"sqlstate", error.sqlstate()}, {"error", error.what()}}, {});
+                     {{"query", error.query()},
+                      {"sqlstate", error.sqlstate()},
+                      {"error", error.what()},
+                      ids.request_field(),
+                      ids.key_field(),
+                      ids.trace_field()},
+                     {});
   };
   // The level "error" is for what a person must look at.
   write(error.is_temporary() ? &Log::warn : &Log::error);

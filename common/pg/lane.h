@@ -71,7 +71,7 @@ class Lane {
   asio::awaitable<std::vector<std::vector<Result>>> transact(std::vector<const Unit*> units,
                                                              LockWait lock_wait);
   void refuse_until_connected(const std::string& mistake);
-  void log_failure(const StatementFailed& error);
+  void log_failure(const StatementFailed& error, const Unit& unit);
   void refuse_waiting(const std::exception_ptr& reason);
 
   asio::any_io_executor executor_;

@@ -77,14 +77,15 @@ asio::awaitable<idempotency::ForeignOutcome> charge(payments::ChargeGateway& gat
 }  // namespace
 
 idempotency::Flow donation(payments::ChargeGateway& gateway) {
-  const auto charge_company = [&gateway](const pg::Result& needed) {
+  const auto charge_company = [&gateway](const pg::Result& needed, SharedRequestIds ids) {
     payments::ChargeRequest request{
         std::string(needed.text(0, "charge_key")),
         kCompany,
         needed.integer(0, "amount_cents"),
         "usd",
         std::string(needed.text(0, "ride_id")),
-        std::chrono::sys_seconds(std::chrono::seconds(needed.integer(0, "created_at")))};
+        std::chrono::sys_seconds(std::chrono::seconds(needed.integer(0, "created_at"))),
+        std::move(ids)};
     const bool key_is_old = std::chrono::seconds(needed.integer(0, "age")) > kKeysAreKept;
     return charge(gateway, std::move(request), key_is_old);
   };

@@ -8,5 +8,6 @@ EXCEPTION WHEN duplicate_object OR unique_violation THEN
 END $$;
 DO $$ BEGIN EXECUTE format('GRANT USAGE ON SCHEMA %I TO donations', current_schema()); END $$;
 GRANT SELECT, INSERT, UPDATE ON idempotency_keys TO donations;
+GRANT SELECT, INSERT, DELETE ON key_attempts TO donations;
 GRANT SELECT, INSERT, UPDATE (charge_id) ON donations TO donations;
 GRANT USAGE ON SEQUENCE donations_id_seq TO donations;

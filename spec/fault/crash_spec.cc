@@ -9,10 +9,12 @@
 #include <thread>
 #include <vector>
 
+#include "rocket/process/host_name.h"
 #include "spec/fault/effects.h"
 #include "spec/fault/patient_client.h"
 #include "spec/support/api_process.h"
 #include "spec/support/eventually.h"
+#include "spec/support/history.h"
 #include "spec/support/ledger.h"
 #include "spec/support/requests.h"
 
@@ -90,6 +92,10 @@ TEST_F(CrashInTheCharge, IsFinishedByTheCompleter) {
   EXPECT_EQ(answer.status, 201);
   EXPECT_EQ(answer.header("idempotent-replayed"), "true");
   EXPECT_EQ(database_.value("SELECT host(origin_ip) FROM audit_records"), "127.0.0.1");
+  EXPECT_EQ(history_of(database_, key_),
+            "1 - lost - started>ride_created\n"
+            "2 completer finished - ride_created>finished");
+  EXPECT_EQ(database_.value("SELECT host FROM key_attempts WHERE attempt = 2"), process::host_name());
 }
 
 TEST_F(CrashInTheCharge, OfACompleterIsFinishedByTheNextOne) {

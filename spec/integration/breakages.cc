@@ -28,6 +28,13 @@ std::string stage(const std::string& job, const std::string& ride, int times = 1
          ride + ") FROM generate_series(1, " + std::to_string(times) + ")";
 }
 
+// An operator ends the request for good.
+std::string close_by_operator(const std::string& key, int status = 410) {
+  return "UPDATE idempotency_keys SET recovery_point = 'finished', finished_at = now(), response_code = " +
+         std::to_string(status) +
+         R"(, response_body = '{"error":"Closed.","code":"request_closed"}' WHERE id = ')" + key + "'";
+}
+
 }  // namespace
 
 WholeDatabase::WholeDatabase() {
@@ -130,6 +137,7 @@ const Breakages& breakages() {
       {"no two rows of rides share a charge_key",
        {{"UPDATE rides SET charge_key = '{other.charge_key}' WHERE id = {declined.id}",
          {"{other.key}", "{declined.key}"}}}},
+      {"a closed request has its one answer", {{close_by_operator("{tip_too.key}", 402), {"{tip_too.key}"}}}},
       {"a recovery point says what exists",
        {{reopen("{open.key}", "started"), {"{open.key}"}},
         {reopen("{open.key}", "charge_created"), {"{open.key}"}},
@@ -253,6 +261,10 @@ const std::vector<std::string>& harmless_changes() {
       reopen("{cancellation.key}", "refund_created", "14 min"),
       "WITH unstaged AS (DELETE FROM staged_jobs WHERE job_id = '{ride.job}') " +
           reopen("{ride.key}", "charge_created", "5 min 10 s"),
+      // Closed, without a charge and with one.
+      close_by_operator("{open.key}"),
+      "WITH charged AS (UPDATE rides SET stripe_charge_id = 'ch_kept' WHERE id = {open.id}) " +
+          close_by_operator("{open.key}"),
       // Delivered.
       "DELETE FROM staged_jobs",
       // Reaped.

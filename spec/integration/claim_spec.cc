@@ -245,10 +245,10 @@ TEST_F(Claim, ThatIsLostWritesNothing) {
   EXPECT_EQ(affected(idempotency::finish(lost, "ride_created", 201, "{}", "")), 0);
   EXPECT_EQ(affected(idempotency::finish(elsewhere, "ride_created", 201, "{}", "")), 0);
   EXPECT_EQ(affected(idempotency::finish(lease_, "started", 201, "{}", "")), 0);
-  EXPECT_EQ(affected(idempotency::park(lost, "x")), 0);
-  EXPECT_EQ(affected(idempotency::release(lost, "x")), 0);
+  EXPECT_EQ(affected(idempotency::park(lost, {}, "x")), 0);
+  EXPECT_EQ(affected(idempotency::release(lost, {}, {.error = "x"})), 0);
   EXPECT_EQ(of_key("lease"), lease_.token);
-  EXPECT_EQ(affected(idempotency::release(lease_, "x")), 1);
+  EXPECT_EQ(affected(idempotency::release(lease_, {}, {.error = "x"})), 1);
   EXPECT_EQ(of_key("lease"), "NULL");
 }
 

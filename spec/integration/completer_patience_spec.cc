@@ -1,8 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <string>
 
+#include "rocket/operations/parked_keys.h"
 #include "rocket/pg/session.h"
 #include "rocket/process/event_loop.h"
 #include "spec/integration/completer_rig.h"
@@ -151,9 +153,9 @@ TEST_F(CompleterPatience, IsGivenAnewToTheOneKeyThatAPersonNames) {
   process::EventLoop loop;
   pg::Session session({.url = database_.url()});
 
-  EXPECT_EQ(
-      loop.run(session.run(completer::resume_parked(database_.of_key(named, "id"), "somebody"))).affected(),
-      1);
+  const operations::Order order{.key_id = database_.of_key(named, "id"), .operator_name = "somebody"};
+  EXPECT_EQ(loop.run(session.run(operations::carry_out(order, std::chrono::seconds(90)).front())).affected(),
+            1);
 
   EXPECT_EQ(database_.of_key(named, "parked_at"), "NULL");
   EXPECT_NE(database_.of_key(other, "parked_at"), "NULL");

@@ -30,7 +30,7 @@ CompleterRig::CompleterRig(const std::string& database_url, ScriptedGateway& gat
 CompleterRig::CompleterRig(const std::string& database_url, std::size_t lanes, ScriptedGateway& gateway,
                            completer::AbandonmentPolicy policy, std::int64_t batch)
     : endpoints_(endpoints::all_endpoints(gateway, {})),
-      engine_({.lease_time = policy.lease_time}, log_),
+      engine_({.lease_time = policy.lease_time, .worker = {"completer", "spec"}}, log_),
       lanes_(lanes, lane_options(database_url), log_),
       completer_(lanes_, engine_, endpoints_, log_, policy, batch, completions_) {}
 

@@ -38,7 +38,8 @@ class FlowMistake : public testing::Test {
   FlowMistake() { database_.execute("CREATE TABLE work (key_id uuid, what text)"); }
 
   FlowDeclaration declare(const char* needs = kGoodNeeds, const char* answer = kGoodAnswer) {
-    const auto call = [this](const pg::Result&) -> asio::awaitable<idempotency::ForeignOutcome> {
+    const auto call = [this](const pg::Result&,
+                             const SharedRequestIds&) -> asio::awaitable<idempotency::ForeignOutcome> {
       ++calls_;
       co_return idempotency::Recorded{"id"};
     };
@@ -103,7 +104,7 @@ TEST_F(FlowMistake, ThatLosesWhatTheCallNeedsTakesNoEffect) {
 TEST_F(FlowMistake, ThatLosesWhatTheCallNeedsLaterTakesNoEffect) {
   FlowDeclaration stopping = declare();
   std::get<ForeignPhase>(stopping.steps[1].phase).call =
-      [](const pg::Result&) -> asio::awaitable<idempotency::ForeignOutcome> {
+      [](const pg::Result&, const SharedRequestIds&) -> asio::awaitable<idempotency::ForeignOutcome> {
     co_return idempotency::Unanswered{"later"};
   };
   EXPECT_EQ(run(Flow(std::move(stopping))), "foreign_unavailable");
@@ -156,8 +157,8 @@ TEST_F(FlowMistake, OfTwoFlowsWithOneNameIsNoticed) {
 TEST_F(FlowMistake, InTheTextOfAReasonDoesNotChangeWhatBecomesOfTheKey) {
   const auto outcome_of = [&](idempotency::ForeignOutcome outcome) {
     FlowDeclaration flow = declare();
-    std::get<ForeignPhase>(flow.steps[1].phase).call =
-        [outcome](const pg::Result&) -> asio::awaitable<idempotency::ForeignOutcome> { co_return outcome; };
+    std::get<ForeignPhase>(flow.steps[1].phase).call = [outcome](const pg::Result&, const SharedRequestIds&)
+        -> asio::awaitable<idempotency::ForeignOutcome> { co_return outcome; };
     return run(Flow(std::move(flow)), engine_ride(new_key()), 0);
   };
   EXPECT_EQ(outcome_of(idempotency::Unanswered{"caf\xc3"}), "foreign_unavailable");

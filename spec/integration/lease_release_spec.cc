@@ -10,6 +10,7 @@
 #include "spec/support/cutting_proxy.h"
 #include "spec/support/engine_rig.h"
 #include "spec/support/eventually.h"
+#include "spec/support/history.h"
 #include "spec/support/requests.h"
 
 // An attempt that ends without an answer releases its key, even if a transaction is in doubt. So no client
@@ -118,6 +119,9 @@ TEST_F(CompleterInDoubt, GivesBackWhatItHasTakenWithoutKnowing) {
   EXPECT_TRUE(is_free(abandoned_));
   EXPECT_FALSE(is_free(held_by_another));
   EXPECT_EQ(database_.of_key(abandoned_, "completions"), "0") << "nobody has worked on it";
+  EXPECT_EQ(history_of(database_, abandoned_),
+            "1 - lost - started>ride_created\n"
+            "2 completer released database_unavailable ride_created>ride_created");
   EngineRig client(database_);
   idempotency::Request request = engine_ride(abandoned_);
   request.params = Abandoned{}.params;

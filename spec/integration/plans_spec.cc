@@ -13,6 +13,8 @@
 #include "rocket/base/ids.h"
 #include "rocket/endpoints/all.h"
 #include "rocket/idempotency/keys.h"
+#include "rocket/operations/parked_keys.h"
+#include "rocket/operations/requests.h"
 #include "spec/support/requests.h"
 #include "spec/support/scripted_gateway.h"
 #include "spec/support/test_database.h"
@@ -78,7 +80,7 @@ TEST(Storage, MakesProgressWithoutTouchingAnIndex) {
   const idempotency::Lease second{kUser, request.key, time_ordered_uuid(), random_uuid()};
 
   run(idempotency::claim(request, lease, std::chrono::seconds(90), flow.claim_only()));
-  run(idempotency::release(lease, "connection refused"));
+  run(idempotency::release(lease, {}, {.error = "connection refused"}));
   run(idempotency::claim(request, second, std::chrono::seconds(90), flow.claim_only()));
   run({statement(flow.from("started")), {lease.key_id, second.token}});
   ASSERT_EQ(database.of_key(request.key, "recovery_point"), "ride_created");
@@ -161,8 +163,8 @@ class HeavyPlans : public testing::Test {
     const std::string name = '"' + std::string(query.statement->name) + '"';
     session_.execute("PREPARE " + name + " AS " + query.statement->sql);
     std::string arguments;
-    for (const std::string& value : texts(query.params)) {
-      arguments.append(arguments.empty() ? "'" : ", '").append(value).append("'");
+    for (const auto& value : query.params) {
+      arguments.append(arguments.empty() ? "" : ", ").append(value ? "'" + *value + "'" : "NULL");
     }
     if (!arguments.empty()) arguments = "(" + arguments + ")";
     const std::string explain = "EXPLAIN EXECUTE " + name + arguments;
@@ -198,15 +200,28 @@ class HeavyPlans : public testing::Test {
 
 TEST_F(HeavyPlans, ServesTheWorkersQueriesByTheirIndexes) {
   expect_served_by("idempotency_keys_unfinished", completer::take_abandoned({}, 1000, random_uuid()));
-  expect_served_by("idempotency_keys_unfinished", completer::give_back_taken({random_uuid()}));
-  expect_served_by("idempotency_keys_unfinished", completer::park_hopeless({}, 1000));
+  expect_served_by("idempotency_keys_unfinished", completer::give_back_taken({random_uuid()}, {}));
+  expect_served_by("idempotency_keys_unfinished", completer::park_hopeless({}, 1000, {}));
   expect_served_by("idempotency_keys_finished", reaper::reap(std::chrono::hours(72), 1000));
   expect_served_by("idempotency_keys_finished", reaper::find_oldest_finished(std::chrono::hours(72)));
   expect_served_by("idempotency_keys_unfinished", completer::count_keys());
   expect_served_by("idempotency_keys_parked", completer::count_keys());
-  for (const std::string& plan : plans(completer::list_parked())) {
+}
+
+TEST_F(HeavyPlans, ServesOperatorsByIndexesAlone) {
+  const std::string id = random_uuid();
+  constexpr std::chrono::seconds kLeaseTime(90);
+  for (const std::string& plan : plans(operations::list_parked(100, kLeaseTime))) {
     EXPECT_THAT(plan, HasSubstr("idempotency_keys_parked"));
-    EXPECT_THAT(plan, Not(HasSubstr("Seq Scan on idempotency_keys")));
+  }
+  expect_no_scan(operations::list_parked(100, kLeaseTime));
+  expect_no_scan(operations::find_story(id, kLeaseTime));
+  for (const std::string& text : {id, std::string("7"), std::string(kUser), new_key()}) {
+    expect_no_scan(operations::find_requests(operations::Search::of(text), 100, kLeaseTime));
+  }
+  for (const auto deed : {operations::Deed::kResume, operations::Deed::kClose}) {
+    const operations::Order order{deed, id, "somebody", "a note", "completer", "here"};
+    expect_no_scan(operations::carry_out(order, kLeaseTime).front());
   }
 }
 

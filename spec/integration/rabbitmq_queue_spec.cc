@@ -28,6 +28,7 @@ TEST_F(RabbitMq, GetsJobsInOrderEachWithItsIdAndType) {
   create_queue();
   jobs::RabbitMqQueue queue(options());
   auto jobs = receipts(3);
+  jobs[2].traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
   jobs[1].created_at = std::chrono::sys_time<std::chrono::microseconds>(seconds(1'767'323'045));
   queue.push(jobs);
   const auto more = receipts(2);
@@ -42,6 +43,8 @@ TEST_F(RabbitMq, GetsJobsInOrderEachWithItsIdAndType) {
   EXPECT_EQ(messages[1].content_type, "application/json");
   EXPECT_EQ(messages[1].delivery_mode, 2) << "not on disk";
   EXPECT_EQ(messages[1].timestamp, 1'767'323'045U);
+  EXPECT_EQ(messages[1].traceparent, "");
+  EXPECT_EQ(messages[2].traceparent, jobs[2].traceparent);
 }
 
 TEST_F(RabbitMq, HasAQueueMadeWhichIsDurableAndReplicated) {

@@ -60,7 +60,6 @@ INSTANTIATE_TEST_SUITE_P(
                   "DELETE FROM api_tokens",
                   "UPDATE idempotency_keys SET user_id = 2",
                   "UPDATE idempotency_keys SET request_params = '{}'",
-                  "UPDATE idempotency_keys SET completions = 0",
                   "UPDATE rides SET price_cents = 1",
                   "UPDATE rides SET user_id = 2",
                   "DELETE FROM rides",
@@ -69,7 +68,8 @@ INSTANTIATE_TEST_SUITE_P(
                   "UPDATE deposits SET amount = 100000",
                   "DELETE FROM deposits",
                   "DELETE FROM accounts",
-                  "SELECT job_args FROM staged_jobs",
+                  "UPDATE staged_jobs SET job_args = '{}'",
+                  "SELECT origin_ip FROM audit_records",
                   "DELETE FROM staged_jobs",
                   "SELECT * FROM audit_records",
                   "INSERT INTO audit_records (action, resource_type, resource_id, user_id, data, created_at) "

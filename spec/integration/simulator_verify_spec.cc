@@ -265,5 +265,24 @@ TEST_F(SimulatorVerify, FindsWhatTheProvidersLedgerContradicts) {
   }
 }
 
+// The charge was made, and its answer was lost. An operator knows that, and has ended the request.
+TEST_F(SimulatorVerify, LeavesAnUnrecordedChargeOfAClosedRequestToItsOperator) {
+  process::StopSignal stop;
+  const Log silent;
+  simulator::Database connection(database().url(), silent, stop);
+  std::ofstream(whole_.ledger().path(), std::ios::app)
+      << filled_in("{open.charge_key} cus_user 2000 {open.id} ch_lost lost\n");
+  const auto disagreeing = [&] {
+    return simulator::check_ledger(connection, all_endpoints(), whole_.ledger().path())->disagreeing;
+  };
+  const std::string finish = "UPDATE idempotency_keys SET recovery_point = 'finished', finished_at = now(), ";
+  change(finish +
+         R"(response_code = 402, response_body = '{"code":"card_declined"}' WHERE id = '{open.key}')");
+  EXPECT_EQ(disagreeing(), std::vector<std::string>{filled_in("{open.charge_key}")});
+  change(finish +
+         R"(response_code = 410, response_body = '{"code":"request_closed"}' WHERE id = '{open.key}')");
+  EXPECT_EQ(disagreeing(), std::vector<std::string>());
+}
+
 }  // namespace
 }  // namespace rocket::spec

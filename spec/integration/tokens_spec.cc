@@ -131,15 +131,15 @@ TEST_F(TokenSpec, PermitsToSeeEverybodysRequestsOnlyToOperators) {
   const std::string reader = bearer({"--scopes", "read,write"});
   const std::string of_operator = bearer({"--scopes", "operate"});
   const auto status = [](const ApiProcess& api, const std::string& authorization) {
-    return api.send(get_request("/lab/board", authorization)).status;
+    return api.send(get_request("/ops/board", authorization)).status;
   };
-  const ApiProcess by_token(database_, {{"AUTH", "token"}, {"LAB", "on"}});
-  EXPECT_EQ(by_token.send({"GET", "/lab/board", {}, ""}).status, 401);
+  const ApiProcess by_token(database_, {{"AUTH", "token"}});
+  EXPECT_EQ(by_token.send({"GET", "/ops/board", {}, ""}).status, 401);
   EXPECT_EQ(status(by_token, kUser), 401);
   EXPECT_EQ(status(by_token, reader), 403);
   EXPECT_EQ(status(by_token, of_operator), 200);
   // On a developer's machine, everybody is an operator.
-  const ApiProcess by_email(database_, {{"LAB", "on"}});
+  const ApiProcess by_email(database_);
   EXPECT_EQ(status(by_email, kUser), 200);
   EXPECT_EQ(status(by_email, reader), 403);
   Environment in_public = kInPublic;

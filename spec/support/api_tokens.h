@@ -7,7 +7,8 @@
 
 namespace rocket::spec {
 
-// Makes an API token of this user that permits to read and to write, and returns the Authorization header.
-std::string make_bearer(TestDatabase& database, const std::string& user = kUser);
+// Makes an API token of this user, and returns the Authorization header.
+std::string make_bearer(TestDatabase& database, const std::string& user = kUser,
+                        const std::string& scopes = "{read,write}");
 
 }  // namespace rocket::spec

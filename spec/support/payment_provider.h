@@ -35,7 +35,8 @@ class PaymentProvider {
   void forget_keys() const { tell("forget"); }
   void answer_after(int milliseconds) const { tell("latency", "ms=" + std::to_string(milliseconds)); }
 
-  // {"attempts": […], "charges": […], "refund_attempts": […], "refunds": […], "connections": n, "calls": n}
+  // {"attempts": […], "charges": […], "refund_attempts": […], "refunds": […], "connections": n, "calls": n,
+  // "traceparents": […]}
   nlohmann::json ledger() const;
   ChargesByRide charges() const;
   // Likewise for refunds.

@@ -55,6 +55,10 @@ class Client {
     const auto& about = message.properties;
     RabbitMqServer::Message taken{text_of(about.message_id), text_of(about.type), text_of(about.content_type),
                                   about.timestamp,           about.delivery_mode, text_of(message.body)};
+    for (int i = 0; i < about.headers.num_entries; ++i) {
+      const amqp_table_entry_t& header = about.headers.entries[i];
+      if (text_of(header.key) == "traceparent") taken.traceparent = text_of(header.value.value.bytes);
+    }
     amqp_maybe_release_buffers(state());
     return taken;
   }

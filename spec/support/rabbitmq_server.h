@@ -57,6 +57,8 @@ class RabbitMqServer {
     std::uint64_t timestamp = 0;
     int delivery_mode = 0;
     std::string body;
+    // The header of this name; empty if there is none.
+    std::string traceparent{};
   };
   // Removes all messages from a queue, and returns them in the order of the queue.
   std::vector<Message> take_all(const std::string& queue = "default") const;

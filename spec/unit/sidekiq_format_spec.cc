@@ -35,6 +35,17 @@ TEST(SidekiqFormat, HoldsWhatWorkersNeed) {
     "enqueued_at": 1795264446.5})"));
 }
 
+TEST(SidekiqFormat, HoldsTheTraceOfTheJobIfThereIsOne) {
+  Job job = receipt();
+  const auto has_trace = [&] {
+    return nlohmann::json::parse(sidekiq_payload(job, "mail", Time())).contains("traceparent");
+  };
+  EXPECT_FALSE(has_trace());
+  job.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  EXPECT_TRUE(has_trace());
+  EXPECT_EQ(nlohmann::json::parse(sidekiq_payload(job, "mail", Time())).at("traceparent"), job.traceparent);
+}
+
 TEST(SidekiqFormat, WritesFractionsOfASecondInFull) {
   const std::string payload =
       sidekiq_payload(receipt(), "default", Time(microseconds(1'795'264'446'000'000)));

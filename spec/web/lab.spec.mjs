@@ -162,7 +162,7 @@ describe('laboratory', () => {
     await page.locator('#unfinished', { hasText: 'None' }).waitFor();
     await page.locator('#track .dot.ended').first().waitFor();
     // An e-mail address would be a credential.
-    const board = await (await fetch(`${api.url}/lab/board`, { headers: { Authorization: user } })).text();
+    const board = await (await fetch(`${api.url}/ops/board`, { headers: { Authorization: user } })).text();
     assert.match(board, /"user":"user [0-9]+"/);
     assert.doesNotMatch(board, /example\.com/);
     assert.equal(await page.evaluate(() => window.broken), undefined);
@@ -170,9 +170,9 @@ describe('laboratory', () => {
   });
 
   test('asks the database once a second, however many look', async () => {
-    await Promise.all(Array.from({ length: 20 }, () => fetch(`${api.url}/lab/board`, { headers: { Authorization: user } })));
+    await Promise.all(Array.from({ length: 20 }, () => fetch(`${api.url}/ops/board`, { headers: { Authorization: user } })));
     const began = Date.now();
-    const answers = await Promise.all(Array.from({ length: 20 }, async () => (await fetch(`${api.url}/lab/board`, { headers: { Authorization: user } })).text()));
+    const answers = await Promise.all(Array.from({ length: 20 }, async () => (await fetch(`${api.url}/ops/board`, { headers: { Authorization: user } })).text()));
     assert.ok(new Set(answers).size <= 2 + (Date.now() - began) / 900);
   });
 
@@ -208,7 +208,7 @@ describe('laboratory', () => {
   test('breaks nothing where a real provider is charged', async () => {
     const real = await startApi(database.url, { LAB: 'on', CHARGE_GATEWAY: 'stripe', STRIPE_API_KEY: 'sk_test_1' });
     try {
-      assert.equal((await (await fetch(`${real.url}/lab/board`, { headers: { Authorization: user } })).json()).faults, false);
+      assert.deepEqual(await (await fetch(`${real.url}/lab/faults`)).json(), { faults: false });
       for (const route of ['/lab/rides/down', `/lab/hurry/${randomUUID()}`]) {
         assert.equal((await fetch(real.url + route, { method: 'POST', headers: { Authorization: user } })).status, 404);
       }
@@ -219,25 +219,25 @@ describe('laboratory', () => {
 
   test('shows what comes from the service as text', async () => {
     const evil = '<img src=x onerror="window.broken=1">';
-    const one = { id: evil, user: evil, key: evil, request: evil, point: evil, leased: true, lease_age_s: evil, attempts: evil, error: evil, status: evil };
-    const board = { points: { [evil]: { all: evil, leased: evil } }, leases: evil, retried: evil, unfinished: evil, under_way: [one],
-      ended: [{ ...one, id: 'other' }], parked: [one], rate: 1, latency_ms: [evil, evil], jobs: evil, oldest_job_s: evil,
+    const one = { id: evil, user: evil, key: evil, request: evil, point: evil, leased: true, lease_age_s: evil, attempts: evil, error: evil, status: evil, age_s: evil };
+    const board = { points: { [evil]: { all: evil, leased: evil, oldest_s: evil } }, leases: evil, retried: evil, unfinished: evil, under_way: [one], oldest: [one],
+      ended: [{ ...one, id: 'other' }], parked: [one], parked_count: evil, rate: 1, latency_ms: [evil, evil], jobs: evil, oldest_job_s: evil,
       workers: [{ name: evil, connections: evil, idle_s: evil }] };
     const fulfill = (body) => (route) => route.fulfill({ status: 200, contentType: 'application/json', body: JSON.stringify(body) });
-    await profile.route('**/lab/board', fulfill({ faults: true, board }));
+    await profile.route('**/ops/board', fulfill({ payment_circuit: evil, http: { answers: { '2xx': evil }, latency_bounds_s: [evil], latency_counts: [evil, evil] }, board }));
     await profile.route('**/lab/requests/*', fulfill({ request: { point: evil, state: evil, attempts: evil, completions: evil, error: evil }, ledger: [{ charge: evil }] }));
     await profile.route('**/rides', (route) => route.fulfill({ status: 422, contentType: 'application/json', body: JSON.stringify({ code: evil, error: evil }) }));
     await press('Send a new request');
     await story(evil);
-    for (const id of ['unfinished', 'parked', 'workers', 'leases', 'point', 'attempts']) await fact(id, evil);
+    for (const id of ['unfinished', 'parked', 'workers', 'leases', 'provider', 'points', 'point', 'attempts']) await fact(id, evil);
     assert.equal(await page.evaluate(() => window.broken), undefined);
     assert.equal(await page.locator('main img').count(), 0);
   });
 
   test('says so when it cannot see', async () => {
-    await profile.route('**/lab/board', (route) => route.abort());
+    await profile.route('**/ops/board', (route) => route.abort());
     await page.getByText('Not known now').waitFor();
-    await profile.unroute('**/lab/board');
+    await profile.unroute('**/ops/board');
     await eventually(() => page.getByText('Live.').isVisible(), 'its eyes');
   });
 });

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { testRefusals } from './openapi_refusals.mjs';
 import {
-  database, document, kForm, kPolicy, post, refused, resolved, ride, row, seen, start, useDescription,
+  closeRequest, database, document, kForm, kPolicy, post, refused, resolved, ride, row, seen, start, useDescription,
 } from './openapi_rig.mjs';
 import { bearer, declinedUser, user } from './support.mjs';
 
@@ -86,6 +86,10 @@ describe('openapi.yaml', () => {
       if (code === 'request_in_progress') await refuse(id, { status: 409, code, present: ['Preference-Applied'] }, { key: held, headers: { Prefer: 'wait=1' } });
       await row('GET', `/idempotency-keys/${held}`, { as: '/idempotency-keys/{key}', status: 200, headers: { Authorization: user } });
     }
+    const closed = randomUUID();
+    await cancel(id, { status: 200 }, { key: closed });
+    await closeRequest(closed, 'refund_prepared');
+    await refuse(id, { status: 410, code: 'request_closed', present: ['Idempotent-Replayed'], absent: ['Retry-After'] }, { key: closed });
   });
 
   test('describes cards that are declined', async () => {

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import {
-  api, ask, check, database, document, form, kForm, kPolicy, post, programs, refused, ride, row, start,
+  api, ask, check, closeRequest, database, document, form, kForm, kPolicy, post, programs, refused, ride, row, start,
 } from './openapi_rig.mjs';
 import { bearer, declinedUser, eventually, startProgram, user } from './support.mjs';
 
@@ -47,6 +47,13 @@ export function testRefusals() {
         await refused(path, { status: 409, code, ...headers }, { key, fields });
         await row('GET', `/idempotency-keys/${key}`, { as: '/idempotency-keys/{key}', status: 200, headers: { Authorization: user } });
       }
+    });
+
+    test(`describes requests to ${path} that an operator has closed`, async () => {
+      const key = randomUUID();
+      await post(path, { status: 201 }, { key, fields });
+      await closeRequest(key);
+      await refused(path, { status: 410, code: 'request_closed', present: ['Idempotent-Replayed'], absent: ['Retry-After'] }, { key, fields });
     });
 
     test(`describes ${path} while the service is overloaded, away or wrong`, async () => {

@@ -55,6 +55,15 @@ export function useDescription() {
   });
 }
 
+// Lets the finished request of this key wait for a person at its recovery point, and closes it as an operator does.
+export async function closeRequest(key, point = 'started') {
+  database.query(`UPDATE idempotency_keys SET recovery_point = '${point}', finished_at = NULL, response_code = NULL,
+    response_body = NULL, parked_at = now(), last_error = 'x' WHERE idempotency_key = '${key}'`);
+  const id = database.query(`SELECT id FROM idempotency_keys WHERE idempotency_key = '${key}'`);
+  const closed = await ask(api, 'POST', `/ops/keys/${id}/close`, { ...kForm, Authorization: user }, form({ note: 'why' }));
+  assert.equal(closed.status, 200);
+}
+
 export const resolved = (node) => {
   if (!node?.$ref) return node;
   return node.$ref.slice(2).split('/').reduce((at, name) => at[name.replaceAll('~1', '/').replaceAll('~0', '~')], document);

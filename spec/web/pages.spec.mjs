@@ -7,7 +7,7 @@ import axe from 'axe-core';
 import { parse } from 'yaml';
 import { createDatabase, eventually, launchBrowser, openProfile, root, startApi } from './support.mjs';
 
-const pages = ['/', '/deposits', '/lab', '/docs/idempotency', '/docs/api'];
+const pages = ['/', '/deposits', '/lab', '/ops', '/docs/idempotency', '/docs/api'];
 
 describe('pages', () => {
   let database;
@@ -221,13 +221,13 @@ describe('pages', () => {
   test('say nothing of a laboratory where there is none', async () => {
     const plain = await startApi(database.url);
     try {
-      for (const path of ['/lab', '/lab/board', '/lab/requests/12345678901234567890', '/web/lab.js', '/web/lab_board.js', '/web/lab.css']) {
+      for (const path of ['/lab', '/lab/faults', '/lab/requests/12345678901234567890', '/web/lab.js', '/web/lab_story.js', '/web/lab.css']) {
         assert.equal((await fetch(plain.url + path)).status, 404, path);
       }
       for (const path of ['/lab/rides/stall', '/lab/hurry/12345678901234567890']) {
         assert.equal((await fetch(plain.url + path, { method: 'POST' })).status, 404, path);
       }
-      for (const path of ['/', '/deposits', '/docs/idempotency', '/docs/api', '/nothing']) {
+      for (const path of ['/', '/deposits', '/ops', '/docs/idempotency', '/docs/api', '/nothing']) {
         const read = async (url) => (await fetch(url + path, { headers: { Accept: 'text/html' } })).text();
         assert.doesNotMatch(await read(plain.url), /laboratory/i, path);
         assert.match(await read(api.url), /href="\/lab"/, path);

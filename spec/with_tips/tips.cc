@@ -55,14 +55,15 @@ constexpr const char* kAnswer = R"sql(
 }  // namespace
 
 endpoints::Endpoint tips(payments::ChargeGateway& gateway, endpoints::RideOptions options) {
-  const auto charge_tip = [&gateway, options](const pg::Result& tip) {
+  const auto charge_tip = [&gateway, options](const pg::Result& tip, SharedRequestIds ids) {
     payments::ChargeRequest request{
         std::string(tip.text(0, "charge_key")),
         std::string(tip.text(0, "stripe_customer_id")),
         tip.integer(0, "amount") * 100,
         "usd",
         "tip_" + std::string(tip.text(0, "id")),
-        std::chrono::sys_seconds(std::chrono::seconds(tip.integer(0, "created_at")))};
+        std::chrono::sys_seconds(std::chrono::seconds(tip.integer(0, "created_at"))),
+        std::move(ids)};
     const bool key_is_old = tip.integer(0, "charge_key_age") > options.charge_repeat_limit.count();
     return endpoints::charge(gateway, std::move(request), key_is_old);
   };

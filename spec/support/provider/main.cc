@@ -37,6 +37,8 @@ struct Provider {
   std::chrono::milliseconds latency{0};
   int connections = 0;
   int calls = 0;
+  // The header traceparent of each call; empty where there was none.
+  nlohmann::json traceparents = nlohmann::json::array();
 };
 
 struct Reply {
@@ -79,6 +81,7 @@ Reply test_reply(Provider& provider, const Request& request) {
     nlohmann::json ledger = provider.api.ledger();
     ledger["connections"] = provider.connections;
     ledger["calls"] = provider.calls;
+    ledger["traceparents"] = provider.traceparents;
     return {Response{200, {}, ledger.dump()}.to_bytes()};
   }
   if (request.path == "/test/faults") {
@@ -127,6 +130,7 @@ asio::awaitable<void> converse(Provider& provider, Stream& stream) {
       reply = test_reply(provider, request);
     } else {
       ++provider.calls;
+      provider.traceparents.push_back(request.header("traceparent"));
       const std::optional<Fault> fault = provider.faults.next();
       reply = fault ? reply_with(provider, *fault, request)
                     : Reply{provider.api.begin(request).to_bytes(), provider.latency};
