@@ -9,17 +9,6 @@
 #include "spec/support/paths.h"
 
 namespace rocket::spec {
-namespace {
-
-// Throws if the text is not there, because then the example has changed and the spec must change with it.
-void replace_all(std::string& text, const std::string& from, const std::string& to) {
-  auto at = text.find(from);
-  if (at == std::string::npos) throw std::runtime_error("not in the example: " + from);
-  for (; at != std::string::npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
-}
-
-}  // namespace
-
 FrontProxy::FrontProxy(Kind kind, std::uint16_t api_port) : kind_(kind), api_port_(api_port) {
   std::string directory = (std::filesystem::temp_directory_path() / "rocket_front_proxy_XXXXXX").string();
   if (::mkdtemp(directory.data()) == nullptr) throw std::runtime_error("cannot make " + directory);
@@ -65,10 +54,10 @@ void FrontProxy::write_configuration() const {
   const bool is_nginx = kind_ == Kind::kNginx;
   std::string example =
       contents_of(source_dir() + "/docs/proxies/" + (is_nginx ? "nginx.conf" : "haproxy.cfg"));
-  replace_all(example, "127.0.0.1:5000", "127.0.0.1:" + std::to_string(api_port_));
-  replace_all(example, "/etc/ssl/rocket-rides", directory_);
+  adapt_example(example, "127.0.0.1:5000", "127.0.0.1:" + std::to_string(api_port_));
+  adapt_example(example, "/etc/ssl/rocket-rides", directory_);
   const std::string address = "127.0.0.1:" + std::to_string(port_);
-  replace_all(example, is_nginx ? "listen 443" : "bind :443", (is_nginx ? "listen " : "bind ") + address);
+  adapt_example(example, is_nginx ? "listen 443" : "bind :443", (is_nginx ? "listen " : "bind ") + address);
   std::ofstream(directory_ / "example") << example;
   if (!is_nginx) return;
   // The surrounding lines of Debian's nginx.conf, with our own paths.

@@ -23,6 +23,13 @@ std::string contents_of(const std::string& path) {
   return contents.str();
 }
 
+void adapt_example(std::string& example, const std::string& from, const std::string& to) {
+  auto at = example.find(from);
+  if (at == std::string::npos) throw std::runtime_error("not in the example: " + from);
+  for (; at != std::string::npos; at = example.find(from, at + to.size()))
+    example.replace(at, from.size(), to);
+}
+
 const std::string& schema() {
   static const std::string text =
       contents_of(source_dir() + "/schema.sql") + contents_of(source_dir() + "/spec/with_tips/schema.sql");

@@ -13,6 +13,9 @@ std::string bin_dir();
 std::string program(const std::string& name);
 // The text of a file. Throws std::runtime_error if it cannot be read.
 std::string contents_of(const std::string& path);
+// Replaces every occurrence of a text in an example that the documents show. Throws std::runtime_error if it
+// is not there, because then the example has changed and the spec must change with it.
+void adapt_example(std::string& example, const std::string& from, const std::string& to);
 // The SQL of the database that these programs need.
 const std::string& schema();
 // The SQL that gives their roles the rights that they need there, to be run after it.
