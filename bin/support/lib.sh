@@ -133,7 +133,7 @@ install_packages() (
     echo 'create_main_cluster = false' | as_root tee "$no_cluster" >/dev/null
   fi
   local unwanted=() servers=() name
-  for name in haproxy nginx pgbouncer prometheus redis-server rabbitmq-server; do
+  for name in etcd-server haproxy nginx patroni pgbouncer prometheus redis-server rabbitmq-server; do
     [[ " ${missing[*]} " != *" $name "* ]] || servers+=("$name")
   done
   if [[ " ${servers[*]} " == *" rabbitmq-server "* ]]; then
@@ -146,7 +146,10 @@ install_packages() (
   fi
   apt_get install --no-install-recommends "${missing[@]}"
   # The servers must not start at the next boot either.
-  for name in "${servers[@]}"; do as_root update-rc.d "$name" disable >&2; done
+  for name in "${servers[@]}"; do
+    # The service of etcd-server is called etcd.
+    as_root update-rc.d "${name/#etcd-server/etcd}" disable >&2
+  done
   if ((${#unwanted[@]})) && command -v systemctl >/dev/null; then
     as_root systemctl --quiet disable "${unwanted[@]}" >&2
   fi
