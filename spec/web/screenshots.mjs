@@ -60,6 +60,14 @@ try {
   await page.locator('#story li', { hasText: '201' }).waitFor();
   await sleep(1300);
   await save('lab', await page.screenshot({ clip: { x: 0, y: 0, width: 1120, height: 1460 }, fullPage: true }));
+
+  await page.goto('/ops');
+  await page.getByText('Live.').waitFor();
+  await page.locator('#text').fill(database.query("SELECT key_id FROM key_attempts WHERE outcome = 'finished' LIMIT 1"));
+  await press('Find');
+  await page.locator('#story li').first().waitFor();
+  await sleep(20_000);
+  await save('ops', await page.screenshot({ clip: { x: 0, y: 0, width: 1120, height: 1800 }, fullPage: true }));
 } finally {
   await browser.close();
   await Promise.all([...others, api].map((program) => program.stop()));
