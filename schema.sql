@@ -9,11 +9,11 @@ SELECT pg_advisory_xact_lock(hashtext('rocket rides schema'));
 -- ---- the engine's tables
 
 -- The allowed values. These are domains, because PostgreSQL reads a domain's CHECK once for each session, but
--- a table's CHECK again for each statement that writes the table. All domains of a block are made together, so
--- if one exists, all exist.
+-- a table's CHECK again for each statement that writes the table. All domains of a block are made together.
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_type WHERE typname = 'idempotency_key' AND typnamespace = quote_ident(current_schema())::regnamespace) THEN
+        ASSERT to_regtype('attempt_text') IS NOT NULL, 'this database was made for an older version; make a new one';
         RETURN;
     END IF;
     CREATE DOMAIN idempotency_key  AS text COLLATE "C" CHECK (length(VALUE) BETWEEN 20 AND 255);

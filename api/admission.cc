@@ -15,21 +15,27 @@ Admission::Slot::Slot(Slot&& other) noexcept
     : admission_(std::exchange(other.admission_, nullptr)),
       holder_(other.holder_),
       kind_(other.kind_),
+      is_waiting_(other.is_waiting_),
       should_identify_(other.should_identify_) {}
 
 Admission::Slot::~Slot() {
   if (admission_ != nullptr) admission_->leave(*this);
 }
 
-void Admission::Slot::pause_call() {
+bool Admission::Slot::begin_wait() {
   const std::lock_guard lock(admission_->mutex_);
+  if (admission_->waiting_ >= admission_->share(admission_->options_.waiting_share)) return false;
   if (kind_ == Kind::kCalls) --admission_->calling_;
-  if (kind_ != Kind::kNoCall) kind_ = Kind::kPaused;
+  ++admission_->waiting_;
+  is_waiting_ = true;
+  return true;
 }
 
-void Admission::Slot::call_again() {
+void Admission::Slot::end_wait() {
   const std::lock_guard lock(admission_->mutex_);
-  if (kind_ != Kind::kPaused) return;
+  --admission_->waiting_;
+  is_waiting_ = false;
+  if (kind_ == Kind::kNoCall) return;
   const bool may_call = admission_->calling_ < admission_->share(admission_->options_.provider_share);
   if (may_call) ++admission_->calling_;
   kind_ = may_call ? Kind::kCalls : Kind::kMayNotCall;
@@ -73,7 +79,11 @@ std::variant<Admission::Slot, Admission::Refusal> Admission::enter(const Caller&
 void Admission::leave(const Slot& slot) {
   const std::lock_guard lock(mutex_);
   --in_flight_;
-  if (slot.kind_ == Slot::Kind::kCalls) --calling_;
+  if (slot.is_waiting_) {
+    --waiting_;
+  } else if (slot.kind_ == Slot::Kind::kCalls) {
+    --calling_;
+  }
   if (--slot.holder_->second == 0) holders_.erase(slot.holder_->first);
 }
 

@@ -23,6 +23,9 @@ struct AdmissionOptions {
   // The share of the line, in percent, for requests that call the payment provider. The rest is for requests
   // that do not call it, so that they are served while the provider is slow.
   std::int64_t provider_share = 75;
+  // The share of the line, in percent, for requests that wait for other attempts at their keys. It comes on
+  // top of the provider's share.
+  std::int64_t waiting_share = 15;
 };
 
 // Who makes a request, as far as that is known before the database is asked.
@@ -57,10 +60,11 @@ class Admission {
     Slot& operator=(Slot&&) = delete;
     ~Slot();
 
-    // Until call_again(), the request does not count as one that calls the provider.
-    void pause_call();
-    // Asks again whether it may call the provider, after pause_call().
-    void call_again();
+    // The request waits for another attempt at its key and calls nobody, until end_wait(). Returns false if
+    // so many wait that it may not.
+    bool begin_wait();
+    // Also asks again whether it may call the provider.
+    void end_wait();
 
     // False if the provider is slow and requests that wait for it hold their whole share already.
     bool may_call_provider() const { return kind_ != Kind::kMayNotCall; }
@@ -71,7 +75,7 @@ class Admission {
 
    private:
     friend class Admission;
-    enum class Kind { kNoCall, kCalls, kMayNotCall, kPaused };
+    enum class Kind { kNoCall, kCalls, kMayNotCall };
     using Holder = std::unordered_map<std::string, std::size_t>::value_type;
     Slot(Admission& admission, Holder& holder, Kind kind, bool should_identify)
         : admission_(&admission), holder_(&holder), kind_(kind), should_identify_(should_identify) {}
@@ -79,6 +83,7 @@ class Admission {
     Admission* admission_;
     Holder* holder_;
     Kind kind_;
+    bool is_waiting_ = false;
     bool should_identify_;
   };
 
@@ -112,6 +117,7 @@ class Admission {
   std::mutex mutex_;
   std::size_t in_flight_ = 0;
   std::size_t calling_ = 0;
+  std::size_t waiting_ = 0;
   // How many requests each caller or address has in flight. Holds only those that have any.
   std::unordered_map<std::string, std::size_t> holders_;
   // Known credentials in two generations. When the younger one is full, the older one is forgotten.

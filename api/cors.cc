@@ -13,7 +13,8 @@ constexpr const char* kExposed =
     "Allow, Date, Idempotent-Replayed, Link, Location, Preference-Applied, RateLimit, RateLimit-Policy, "
     "Retry-After, WWW-Authenticate, X-Request-Id";
 constexpr const char* kAllowedFields =
-    "Accept, Authorization, Content-Type, Idempotency-Key, Prefer, X-Request-Id";
+    "Accept, Authorization, Content-Type, Idempotency-Key, Prefer, Traceparent, "
+    "X-Request-Id";
 // In seconds. Browsers remember it for two hours at most.
 constexpr const char* kMaxAge = "7200";
 

@@ -24,7 +24,9 @@ void Limiter::begin_of_stranger(const Route& route, RequestContext& context, con
 }
 
 void Limiter::begin_again(const Route& route, RequestContext& context, RateLimits::Charge& charge) {
-  if (route.makes_keys) restrict_keys(route, context, charge);
+  // Once it is known whose the credentials are, begin_of_stranger() does it.
+  const bool is_stranger = context.credentials && is_address(context.caller);
+  if (route.makes_keys && !is_stranger) restrict_keys(route, context, charge);
 }
 
 // The request may still get an answer that is stored, so the database has to be asked. It also knows best

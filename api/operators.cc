@@ -104,6 +104,7 @@ std::vector<Route> Operators::routes() {
   const auto add = [&](const char* method, const char* path, Handler handler) {
     Route& route = all.emplace_back(Route{method, http::PathPattern(path), std::move(handler)});
     route.lanes = [this]() -> pg::Lanes& { return lanes(); };
+    route.is_for_operators = true;
   };
   add("GET", "/ops/board",
       [this](pg::Lane& lane, const RequestContext& context) { return answer_board(lane, context); });
@@ -170,7 +171,8 @@ asio::awaitable<HttpResponse> Operators::answer_order(pg::Lane& lane, const Requ
                                         .operator_name = "user " + *user,
                                         .note = std::move(*note),
                                         .process = "api",
-                                        .host = process::host_name()},
+                                        .host = process::host_name(),
+                                        .origin_ip = context.request.origin_ip},
                                        lease_time_);
   unit.caller = context.caller;
   unit.ids = context.ids;

@@ -70,6 +70,9 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
   settings.add("address-share", {"API_ADDRESS_SHARE"}, "percent",
                "share of the line that one address may hold with requests of nobody known",
                admission.address_share, 1, 100);
+  settings.add("waiting-share", {"API_WAITING_SHARE"}, "percent",
+               "share of the line for requests that wait for other attempts at their keys",
+               admission.waiting_share, 1, 100);
   settings.add("provider-share", {"API_PROVIDER_SHARE"}, "percent",
                "share of the line that requests to the payment provider may hold", admission.provider_share,
                1, 100);

@@ -88,6 +88,8 @@ std::optional<RateLimits::Excess> RateLimits::find_excess_of_keys(const std::str
 std::optional<RateLimits::Excess> RateLimits::begin_charge(const std::string& caller, Charge& charge) {
   const TokenRate& rate_of_declines = rate(Limit::kDeclines);
   if (!rate_of_declines.is_on()) return std::nullopt;
+  // The end of an earlier charge takes the lock too.
+  charge = {};
   const std::lock_guard lock(mutex_);
   CallerTable& table = table_of(caller);
   const CallerTable::Id id = table.id_of(caller);

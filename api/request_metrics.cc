@@ -55,12 +55,12 @@ bool is_replay(const HttpResponse& response) {
 }  // namespace
 
 void RouteMetrics::note(const HttpRequest& request, const HttpResponse& response,
-                        std::chrono::nanoseconds duration) {
+                        std::optional<std::chrono::nanoseconds> duration) {
   const auto method = static_cast<std::size_t>(
       std::find(kMethods.begin(), kMethods.end() - 1, request.method) - kMethods.begin());
   // A route answers no other methods than its own.
   if (prometheus::Counter* counter = requests_.at(method).at(class_of(response.status))) counter->Increment();
-  durations_->observe(std::chrono::duration<double>(duration).count());
+  if (duration) durations_->observe(std::chrono::duration<double>(*duration).count());
   if (replays_ != nullptr && is_replay(response)) replays_->Increment();
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,8 +19,9 @@ namespace rocket::api {
 // The series of one route. A request is counted without a look-up of labels. Thread safe.
 class RouteMetrics {
  public:
-  // Counts an answer of this route.
-  void note(const HttpRequest& request, const HttpResponse& response, std::chrono::nanoseconds duration);
+  // Counts an answer of this route. `duration` is nullopt if the client asked to wait: then it tells nothing.
+  void note(const HttpRequest& request, const HttpResponse& response,
+            std::optional<std::chrono::nanoseconds> duration);
 
  private:
   friend class RequestMetrics;

@@ -30,6 +30,8 @@ struct Route {
   std::function<HttpResponse(idempotency::Outcome, const RequestContext&)> render_outcome{};
   // The lanes that it runs on, so that it takes no time from those of other requests. Thread safe.
   std::function<pg::Lanes&()> lanes{};
+  // Waits in a line of their own, because they need it most when the other one is full.
+  bool is_for_operators = false;
   // Needs no slot in the line, and answers whatever name the api is called by.
   bool is_check = false;
   // May make an idempotency key.

@@ -18,6 +18,10 @@
 namespace rocket::api {
 namespace {
 
+// Nobody may fill the operators' line alone.
+constexpr AdmissionOptions kOperatorsLine{
+    .max_in_flight = 512, .caller_share = 50, .address_share = 50, .provider_share = 100};
+
 HttpResponse alive() {
   HttpResponse response;
   response.body = R"({"status":"alive"})";
@@ -68,6 +72,7 @@ Service::Service(pg::Lanes& lanes, const idempotency::Engine& engine, const endp
       common_fields_(common_fields(options)),
       pages_(laboratory != nullptr, options.auth),
       admission_(options.admission, provider),
+      operators_admission_(kOperatorsLine, provider),
       limiter_(options.limits),
       answer_log_(log),
       overloaded_(render_both(failure("overloaded"))),
@@ -164,7 +169,7 @@ std::optional<SerializedResponse> Service::handle(HttpRequest request, Connectio
   if (!route->is_check) {
     context.credentials = read_credentials(context.request, options_.auth);
     const Caller caller{context.credentials.value_or(""), network_of(context.request.origin_ip)};
-    auto admitted = admission_.enter(caller, route->calls_provider);
+    auto admitted = admission_of(*route).enter(caller, route->calls_provider);
     if (const auto* refusal = std::get_if<Admission::Refusal>(&admitted)) {
       const auto& refused = *refusal == Admission::Refusal::kOverloaded ? overloaded_ : too_many_requests_;
       return finish(*answering, refused[context.as_problem ? 1 : 0]);
@@ -203,17 +208,21 @@ asio::awaitable<void> Service::answer(pg::Lane& lane, const Route& route,
   } catch (...) {
     error = std::current_exception();
   }
-  if (error) response = render(failure_of_exception(error, log_, *context.ids), context.as_problem);
+  if (error) response = render_exception(error, context);
   // The database may have changed, so the next readiness check must ask it again.
   if (response.status >= 500 && !route.is_check) readiness_.forget();
   if (!route.is_check) limiter_.end(context, response);
   // They were revoked, for example.
-  if (response.status == 401 && context.credentials) admission_.forget(*context.credentials);
+  if (response.status == 401 && context.credentials) admission_of(route).forget(*context.credentials);
   if (waits(*answering, response)) {
     wait(std::move(answering), response.key_in_progress);
   } else {
     post(std::move(answering), std::move(response));
   }
+}
+
+HttpResponse Service::render_exception(const std::exception_ptr& error, const RequestContext& context) const {
+  return render(failure_of_exception(error, log_, *context.ids), context.as_problem);
 }
 
 void Service::post(std::unique_ptr<Answering> answering, HttpResponse response) {
@@ -234,7 +243,7 @@ asio::awaitable<void> Service::identify_user(pg::Lane& lane, const Route& route,
   try {
     const auto user = co_await identify(lane, *context.credentials, context.ids);
     if (!user) co_return;
-    admission_.know(*context.credentials, *user);
+    admission_of(route).know(*context.credentials, *user);
     if (is_address(context.caller)) limiter_.begin_of_stranger(route, context, *user, answering.charge);
   } catch (const std::exception&) {
     // The work itself will say what is wrong.
@@ -255,7 +264,9 @@ SerializedResponse Service::finish(const Answering& answering, const HttpRespons
   const std::string_view path = route != nullptr ? std::string_view(route->path.text()) : "unknown";
   RouteMetrics& metrics = route != nullptr ? *route->metrics : metrics_.unknown();
   answer_log_.note(answering.context, path, answering.since, response);
-  metrics.note(answering.context.request, response, std::chrono::steady_clock::now() - answering.since);
+  std::optional<std::chrono::nanoseconds> duration;
+  if (!answering.wait) duration = std::chrono::steady_clock::now() - answering.since;
+  metrics.note(answering.context.request, response, duration);
   if (!response.code.empty()) {
     metrics_.note_refusal(answering.refusal.empty() ? std::string_view(response.code) : answering.refusal);
   }

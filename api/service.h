@@ -4,6 +4,7 @@
 #include <asio/awaitable.hpp>
 #include <atomic>
 #include <chrono>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
@@ -84,6 +85,10 @@ class Service {
   void wait(std::unique_ptr<Answering> answering, const std::string& key_id);
   void end_wait(std::unique_ptr<Answering> answering, std::optional<idempotency::Outcome> known);
   void post(std::unique_ptr<Answering> answering, HttpResponse response);
+  Admission& admission_of(const Route& route) {
+    return route.is_for_operators ? operators_admission_ : admission_;
+  }
+  HttpResponse render_exception(const std::exception_ptr& error, const RequestContext& context) const;
   SerializedResponse finish(const Answering& answering, const HttpResponse& response);
 
   pg::Lanes& lanes_;
@@ -96,6 +101,7 @@ class Service {
   Pages pages_;
   std::vector<Route> routes_;
   Admission admission_;
+  Admission operators_admission_;
   Limiter limiter_;
   AnswerLog answer_log_;
   // Each answer plain and as a problem. They are rendered once, because refusing must cost little under

@@ -1,4 +1,5 @@
 #include <chrono>
+#include <exception>
 #include <utility>
 
 #include "api/preferences.h"
@@ -11,13 +12,16 @@ namespace rocket::api {
 bool Service::waits(Answering& answering, const HttpResponse& response) {
   if (response.key_in_progress.empty() || !answering.route->render_outcome) return false;
   if (!answering.wait) answering.wait = read_wait_preference(answering.context.request);
-  return answering.wait && std::chrono::steady_clock::now() < answering.since + *answering.wait;
+  if (!answering.wait || std::chrono::steady_clock::now() >= answering.since + *answering.wait) return false;
+  if (answering.in_line->begin_wait()) return true;
+  // The preference was not honoured, so the answer must not say so.
+  answering.wait.reset();
+  return false;
 }
 
 // Keeps its slot in the line only. It makes no charge for now, so it must not keep others from making one.
 void Service::wait(std::unique_ptr<Answering> answering, const std::string& key_id) {
   answering->charge = {};
-  answering->in_line->pause_call();
   answering->on_lane.reset();
   waiting_.add(key_id, std::move(answering));
 }
@@ -26,12 +30,17 @@ void Service::end_wait(std::unique_ptr<Answering> answering, std::optional<idemp
   RequestContext& context = answering->context;
   const Route& route = *answering->route;
   if (known) {
-    // Its first attempt has compared credentials, method, path and parameters with those of the key.
-    HttpResponse response = route.render_outcome(std::move(*known), context);
+    HttpResponse response;
+    try {
+      // Its first attempt has compared credentials, method, path and parameters with those of the key.
+      response = route.render_outcome(std::move(*known), context);
+    } catch (...) {
+      response = render_exception(std::current_exception(), context);
+    }
     return post(std::move(answering), std::move(response));
   }
   context.restriction.reset();
-  answering->in_line->call_again();
+  answering->in_line->end_wait();
   if (!answering->in_line->may_call_provider()) {
     context.restriction = {overloaded_[context.as_problem ? 1 : 0]};
   }

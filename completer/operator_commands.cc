@@ -99,6 +99,22 @@ int carry_out(Database& database, const operations::Order& order, std::chrono::s
   return 0;
 }
 
+int run_command(const OperatorCommands& asked, const pg::ConnectionOptions& options,
+                std::chrono::seconds lease_time) {
+  Database database(options);
+  const bool as_json = asked.format == "json";
+  if (asked.list_parked) return list_parked(database, lease_time, as_json);
+  if (!asked.show.empty()) return show(database, asked.show, lease_time, as_json);
+  const bool closes = !asked.close.empty();
+  const operations::Order order{.deed = closes ? operations::Deed::kClose : operations::Deed::kResume,
+                                .key_id = closes ? asked.close : asked.resume,
+                                .operator_name = process::operator_name(),
+                                .note = asked.note,
+                                .process = "completer",
+                                .host = process::host_name()};
+  return carry_out(database, order, lease_time, as_json);
+}
+
 }  // namespace
 
 void OperatorCommands::add_to(Settings& settings) {
@@ -132,18 +148,10 @@ bool OperatorCommands::is_asked() const {
 }
 
 int OperatorCommands::run(const pg::ConnectionOptions& options, std::chrono::seconds lease_time) const {
-  Database database(options);
-  const bool as_json = format == "json";
-  if (list_parked) return completer::list_parked(database, lease_time, as_json);
-  if (!show.empty()) return completer::show(database, show, lease_time, as_json);
-  const bool closes = !close.empty();
-  const operations::Order order{.deed = closes ? operations::Deed::kClose : operations::Deed::kResume,
-                                .key_id = closes ? close : resume,
-                                .operator_name = process::operator_name(),
-                                .note = note,
-                                .process = "completer",
-                                .host = process::host_name()};
-  return completer::carry_out(database, order, lease_time, as_json);
+  const int status = run_command(*this, options, lease_time);
+  // An empty list on a full disk must not look like success.
+  if (!std::cout.flush()) return fail("what there is to say cannot be printed");
+  return status;
 }
 
 }  // namespace rocket::completer

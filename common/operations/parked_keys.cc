@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kLongestNote = 1000;
 
-// Both statements: $1 key id, $2 operator, $3 note, $4 process, $5 host.
+// Both statements: $1 key id, $2 operator, $3 note, $4 process, $5 host, $6 the operator's address.
 // Resuming moves last_run_at back, so that no pause is left. created_at is the earliest time that it can
 // have.
 constexpr pg::Statement kResume{"resume_parked_key", R"sql(
@@ -21,8 +21,8 @@ WITH resumed AS (
    WHERE id = $1 AND parked_at IS NOT NULL
   RETURNING id, user_id, attempts, recovery_point
 ), audit AS (
-  INSERT INTO audit_records (action, resource_type, resource_id, user_id, data)
-  SELECT 'key_resumed', 'user', user_id, user_id,
+  INSERT INTO audit_records (action, resource_type, resource_id, user_id, origin_ip, data)
+  SELECT 'key_resumed', 'user', user_id, user_id, nullif($6, '')::inet,
          jsonb_strip_nulls(jsonb_build_object('operator', $2::text, 'key_id', id, 'note', nullif($3::text, '')))
     FROM resumed
 ), history AS (
@@ -34,19 +34,19 @@ WITH resumed AS (
 SELECT id FROM resumed
 )sql"};
 
-// Also $6 status and $7 body of the final answer.
+// Also $7 status and $8 body of the final answer.
 constexpr pg::Statement kClose{"close_parked_key", R"sql(
 WITH parked AS (
   SELECT id, recovery_point FROM idempotency_keys WHERE id = $1 AND parked_at IS NOT NULL FOR UPDATE
 ), closed AS (
   UPDATE idempotency_keys k
-     SET recovery_point = 'finished', parked_at = NULL, finished_at = now(), response_code = $6::int, response_body = $7
+     SET recovery_point = 'finished', parked_at = NULL, finished_at = now(), response_code = $7::int, response_body = $8
     FROM parked
    WHERE k.id = parked.id
   RETURNING k.id, k.user_id, k.attempts, parked.recovery_point AS from_point
 ), audit AS (
-  INSERT INTO audit_records (action, resource_type, resource_id, user_id, data)
-  SELECT 'key_closed', 'user', user_id, user_id,
+  INSERT INTO audit_records (action, resource_type, resource_id, user_id, origin_ip, data)
+  SELECT 'key_closed', 'user', user_id, user_id, nullif($6, '')::inet,
          jsonb_build_object('operator', $2::text, 'key_id', id, 'note', $3::text, 'point', from_point)
     FROM closed
 ), history AS (
@@ -59,7 +59,8 @@ SELECT id FROM closed
 )sql"};
 
 pg::Params params_of(const Order& order) {
-  return {order.key_id, storable(order.operator_name), storable(order.note), order.process, order.host};
+  return {order.key_id,   storable(order.operator_name), storable(order.note), order.process, order.host,
+          order.origin_ip};
 }
 
 pg::Query change(const Order& order) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,8 @@ struct Order {
   // Who carries the order out, such as "api", and on which machine.
   std::string process{};
   std::string host{};
+  // The address that the operator's request came from, if it was one.
+  std::optional<std::string> origin_ip{};
 };
 
 // Whether the text can be a note: 1 to 1,000 characters of valid UTF-8, not only spaces, no control

@@ -90,6 +90,8 @@ WITH k AS MATERIALIZED (
    WHERE id = coalesce((SELECT id FROM rides WHERE idempotency_key_id = $1::uuid),
                        (SELECT ride_id FROM refunds WHERE idempotency_key_id = $1::uuid),
                        (SELECT substring(request_path FROM '^/rides/([1-9][0-9]{0,17})$')::bigint FROM k))
+     -- The path may name a ride of somebody else.
+     AND user_id = coalesce((SELECT user_id FROM k), user_id)
 ), refund AS MATERIALIZED (
   SELECT refunds.* FROM ride JOIN refunds ON refunds.ride_id = ride.id
 ), deposit AS MATERIALIZED (

@@ -72,7 +72,9 @@ class ClientsThatHangUp : public WaitingClients {
   }
   int ask() const { return api_.send(get_request("/account")).status; }
 
-  ApiProcess api_{database_, environment({{"API_LINE_LIMIT", "8"}, {"API_CALLER_SHARE", "50"}})};
+  ApiProcess api_{
+      database_,
+      environment({{"API_LINE_LIMIT", "8"}, {"API_CALLER_SHARE", "50"}, {"API_WAITING_SHARE", "100"}})};
 };
 
 TEST_F(ClientsThatHangUp, GiveTheirPlacesBack) {
@@ -196,9 +198,10 @@ TEST_F(HeavyWaitingClients, ManyOnOneKeyGetTheSameAnswerAndOneCharge) {
 
 TEST_F(HeavyWaitingClients, ManyThatHangUpLeaveRoomForOthers) {
   hold_new_key(database_, key_);
-  const ApiProcess api(
-      database_,
-      environment({{"API_LINE_LIMIT", "1000"}, {"API_CALLER_SHARE", "100"}, {"API_PROVIDER_SHARE", "100"}}));
+  const ApiProcess api(database_, environment({{"API_LINE_LIMIT", "1000"},
+                                               {"API_CALLER_SHARE", "100"},
+                                               {"API_PROVIDER_SHARE", "100"},
+                                               {"API_WAITING_SHARE", "100"}}));
   ASSERT_EQ(api.send(get_request("/account")).status, 200);
   for (int round = 0; round < 3; ++round) {
     std::vector<HttpConnection> waiting = send_to_wait(api, 1000);

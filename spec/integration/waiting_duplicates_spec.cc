@@ -96,6 +96,15 @@ TEST_F(WaitingForAHeldKey, MakesOneAttemptOfACrowdOnceItIsReleased) {
   expect_one_ride();
 }
 
+// A person may have changed it.
+TEST_F(WaitingForAHeldKey, AnswersAlsoWhenTheStoredAnswerCannotBeShown) {
+  const ClientRequest request = ride_request(key_).with("Accept", "application/problem+json");
+  send_to_wait(api_, waiting_, patient(request), ride_request(key_));
+  finish_held_keys(database_, 402, "no JSON");
+  EXPECT_EQ(waiting_.receive().status, 500);
+  EXPECT_EQ(api_.send(get_request("/account")).status, 200);
+}
+
 TEST_F(WaitingForAHeldKey, LetsThemTakeOverFromAHolderThatStalls) {
   wait();
   database_.pass_lease(key_);

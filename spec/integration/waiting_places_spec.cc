@@ -75,8 +75,10 @@ class WaitingInAShortLine : public WaitingDuplicates {
                   {{"API_LINE_LIMIT", "8"},
                    {"API_CALLER_SHARE", "50"},
                    {"API_PROVIDER_SHARE", "25"},
+                   {"API_WAITING_SHARE", "50"},
                    {"API_DECLINES_PER_H", "2"}}};
   std::vector<HttpConnection> waiting_;
+  const std::string other_key_ = new_key();
 };
 
 TEST_F(WaitingInAShortLine, CountsForTheShareOfTheirCaller) {
@@ -93,6 +95,19 @@ TEST_F(WaitingInAShortLine, CountsForTheShareOfTheirCaller) {
   finish_held_keys(database_, 201, kAnswer);
   for (HttpConnection& each : waiting_) EXPECT_EQ(each.receive().body, kAnswer);
   EXPECT_EQ(api_.send(get_request("/account")).status, 200);
+}
+
+// Otherwise a few callers could fill the line with requests that wait.
+TEST_F(WaitingInAShortLine, IsNotForMoreThanTheirShareOfTheLine) {
+  for (int i = 0; i < 3; ++i) add_waiter();
+  hold_new_key(database_, other_key_, kDeclinedUser);
+  HttpConnection last = api_.connect();
+  const ClientRequest request = ride_request(other_key_, kDeclinedUser);
+  last.send(patient(request, "wait=30").to_bytes());
+  expect_failure(api_.send(request), 409, "request_in_progress");
+  const ClientResponse refused = api_.send(patient(request, "wait=30"));
+  expect_failure(refused, 409, "request_in_progress");
+  EXPECT_EQ(refused.count("preference-applied"), 0U);
 }
 
 TEST_F(WaitingInAShortLine, KeepsNobodyFromCallingTheProvider) {

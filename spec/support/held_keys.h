@@ -9,14 +9,14 @@
 namespace rocket::spec {
 
 // The key of a ride that is being worked on, as its first attempt would have made it.
-inline void hold_new_key(TestDatabase& database, const std::string& key) {
+inline void hold_new_key(TestDatabase& database, const std::string& key, const std::string& user = kUser) {
   database.execute(
       "INSERT INTO idempotency_keys (id, user_id, idempotency_key, request_method, request_path, "
       "  request_params, lease, locked_at) "
       "SELECT gen_random_uuid(), users.id, $1, 'POST', '/rides', "
       "  '{\"origin_lat\": 1.5, \"origin_lon\": -2.25, \"target_lat\": 3.0, \"target_lon\": 4.0}', "
       "  gen_random_uuid(), now() FROM users WHERE email = $2",
-      {key, kUser});
+      {key, user});
 }
 
 // Makes an attempt hold a key that exists.

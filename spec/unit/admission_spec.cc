@@ -53,7 +53,11 @@ class AdmissionSpec : public testing::Test {
   // A line of 20 places: five for each caller, five for each address, ten for requests that call the
   // provider.
   static AdmissionOptions options() {
-    return {.max_in_flight = 20, .caller_share = 25, .address_share = 25, .provider_share = 50};
+    return {.max_in_flight = 20,
+            .caller_share = 25,
+            .address_share = 25,
+            .provider_share = 50,
+            .waiting_share = 10};
   }
 
   std::optional<Refusal> enter(const Caller& caller, bool calls_provider = false) {
@@ -136,19 +140,37 @@ TEST_F(AdmissionSpec, CountsNoCallThatIsPaused) {
   }
   EXPECT_EQ(enter(known("c@example.com"), true), Refusal::kOverloaded);
   Admission::Slot& paused = slots_.front();
-  paused.pause_call();
+  EXPECT_TRUE(paused.begin_wait());
   EXPECT_EQ(enter(others[0]), Refusal::kTooManyOfOneCaller);
   EXPECT_EQ(enter(known("c@example.com"), true), std::nullopt);
 
-  paused.call_again();
+  paused.end_wait();
   EXPECT_FALSE(paused.may_call_provider());
   slots_.pop_back();
-  paused.pause_call();
-  paused.call_again();
+  EXPECT_TRUE(paused.begin_wait());
+  paused.end_wait();
   EXPECT_TRUE(paused.may_call_provider());
   EXPECT_EQ(enter(known("c@example.com"), true), Refusal::kOverloaded);
   slots_.clear();
   EXPECT_EQ(enter(known("c@example.com"), true), std::nullopt);
+}
+
+// Else four callers could fill the line with requests that wait.
+TEST_F(AdmissionSpec, LetsAShareOfTheLineWait) {
+  for (const char* user : {"a@example.com", "b@example.com"}) {
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(enter(known(user), true), std::nullopt);
+  }
+  const auto second = std::next(slots_.begin());
+  Admission::Slot& third = *std::next(second);
+  EXPECT_TRUE(slots_.front().begin_wait());
+  EXPECT_TRUE(second->begin_wait());
+  EXPECT_FALSE(third.begin_wait());
+  EXPECT_TRUE(third.may_call_provider());
+  slots_.front().end_wait();
+  EXPECT_TRUE(third.begin_wait());
+  EXPECT_FALSE(slots_.front().begin_wait());
+  slots_.erase(second);
+  EXPECT_TRUE(slots_.front().begin_wait());
 }
 
 TEST_F(AdmissionSpec, KeepsRoomForOthersWhileTheProviderIsSlow) {

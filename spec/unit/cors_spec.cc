@@ -62,7 +62,7 @@ TEST(Cors, TellsMethodsAndFieldsToWhoAsksFirst) {
   request.headers.emplace_back("access-control-request-method", "POST");
   policy->add_to(asked, request);
   EXPECT_EQ(field(asked, "Access-Control-Allow-Methods"), "POST, OPTIONS");
-  for (const char* name : {"Authorization", "Prefer"}) {
+  for (const char* name : {"Authorization", "Prefer", "Traceparent"}) {
     EXPECT_NE(field(asked, "Access-Control-Allow-Headers").find(name), std::string::npos) << name;
   }
   EXPECT_NE(field(asked, "Access-Control-Expose-Headers").find("Preference-Applied"), std::string::npos);

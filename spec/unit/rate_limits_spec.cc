@@ -110,6 +110,12 @@ TEST_F(RateLimitsSpec, NobodyChargesAfterManyDeclines) {
   EXPECT_TRUE(may_charge(limits_));
 }
 
+TEST_F(RateLimitsSpec, ANewChargeTakesThePlaceOfAnEarlierOne) {
+  Charge charge;
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(limits_.begin_charge(kUser, charge));
+  EXPECT_TRUE(may_charge(limits_));
+}
+
 TEST_F(RateLimitsSpec, NoMoreChargesAreUnderWayThanMayBeDeclined) {
   {
     std::vector<Charge> charges(2);
