@@ -12,6 +12,7 @@
 
 #include "spec/integration/operators_fixture.h"
 #include "spec/support/eventually.h"
+#include "spec/support/sql_session.h"
 
 // The board of operators, GET /ops/board, whoever looks and however many.
 namespace rocket::spec {
@@ -65,6 +66,22 @@ TEST_F(OperatorsBoard, SeeHowManyAnswersTheProcessGaveAndHowFast) {
   const json http = numbers(4);
   EXPECT_EQ(http.at("answers"), json::parse(R"({"2xx": 2.0, "3xx": 0.0, "4xx": 1.0, "5xx": 1.0})"));
   EXPECT_EQ(http.at("latency_counts").size(), http.at("latency_bounds_s").size() + 1);
+}
+
+// They need it most when nobody else is served.
+TEST_F(OperatorsBoard, AreServedWhileTheLineIsFull) {
+  const std::string customer = make_bearer(database_);
+  const ApiProcess api(database_, {{"AUTH", "token"}, {"API_LINE_LIMIT", "1"}});
+  SqlSession locker(database_.url());
+  locker.execute("BEGIN; LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE");
+  std::vector<HttpConnection> waiting;
+  ASSERT_TRUE(eventually([&] {
+    // One that came earlier may have failed by now, because of the lock.
+    waiting.push_back(api.connect());
+    waiting.back().send(get_request("/account", customer).to_bytes());
+    return api.send(get_request("/rides", customer)).status == 503;
+  }));
+  EXPECT_EQ(api.send(get_request("/ops/board", operator_)).status, 200);
 }
 
 TEST_F(OperatorsBoard, LoseTheBoardWhenTheirTokenIsRevoked) {

@@ -8,9 +8,11 @@
 #include "spec/integration/expectations.h"
 #include "spec/integration/waiting_fixture.h"
 #include "spec/support/api_process.h"
+#include "spec/support/api_tokens.h"
 #include "spec/support/eventually.h"
 #include "spec/support/held_keys.h"
 #include "spec/support/requests.h"
+#include "spec/support/sql_session.h"
 
 // What duplicates that wait take from others: a place in the line and nothing else.
 namespace rocket::spec {
@@ -55,6 +57,24 @@ TEST_F(WaitingDuplicates, HoldUpNobodyElse) {
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (i != its) expect_answer(i);
   }
+}
+
+// Their caller becomes known only at the second attempt, because the first one could not be asked for: a lock
+// kept it from noting that the token was used.
+TEST_F(WaitingDuplicates, MayBeOfACallerWhoIsKnownOnlyLater) {
+  const std::string bearer = make_bearer(database_);
+  Environment environment = with_latency("0");
+  environment.insert({{"AUTH", "token"}, {"API_DECLINES_PER_H", "2"}});
+  const ApiProcess api(database_, environment);
+  hold_new_key(database_, key_);
+  SqlSession locker(database_.url());
+  locker.execute("BEGIN; LOCK TABLE api_tokens IN SHARE MODE");
+  HttpConnection waiting = api.connect();
+  send_to_wait(api, waiting, patient(ride_request(key_, bearer)), ride_request(key_, bearer));
+  locker.execute("ROLLBACK");
+  release_held_keys(database_);
+  EXPECT_EQ(waiting.receive().status, 201);
+  EXPECT_EQ(api.send(ride_request(new_key(), bearer)).status, 201);
 }
 
 // A line of eight: four for each caller, two for requests that call the provider.
