@@ -34,7 +34,7 @@ class RequestMetricsSpec : public testing::Test {
       : port_(free_port()), api_(database_, with_metrics(std::move(environment), port_)) {}
 
   void expect(const std::string& series, double value) {
-    EXPECT_EQ(eventual_value(port_, series, value, std::chrono::seconds(3)), value) << series;
+    EXPECT_EQ(eventual_value(port_, series, value, std::chrono::seconds(20)), value) << series;
   }
 
   TestDatabase database_;
