@@ -14,7 +14,7 @@ constexpr std::size_t kHead = 1;
 constexpr std::array<const char*, 4> kClassLabels{"2xx", "3xx", "4xx", "5xx"};
 
 struct Reason {
-  // Of the failure.
+  // The code of the failure.
   std::string_view code;
   const char* label;
 };

@@ -35,7 +35,7 @@ struct Lease {
   bool made_key = false;
   // False for the first attempt of its key, which writes no history when it succeeds.
   bool is_retry = false;
-  // Of the request that the attempt is for. Never null where the engine works.
+  // The ids of the request that the attempt is for. They are never null while the engine works.
   std::shared_ptr<RequestIds> ids{};
 };
 

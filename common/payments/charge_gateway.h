@@ -21,7 +21,7 @@ struct ChargeRequest {
   std::string ride_id;
   // The time before which no attempt was made, by the database's clock.
   std::chrono::sys_seconds not_before{};
-  // Of the request that the call is made for. May be null.
+  // The ids of the request that the call is made for. May be null.
   SharedRequestIds ids{};
 };
 
@@ -70,7 +70,7 @@ struct RefundRequest {
   std::int64_t amount_cents = 0;
   // The provider keeps it with the refund.
   std::string ride_id;
-  // Of the request that the call is made for. May be null.
+  // The ids of the request that the call is made for. May be null.
   SharedRequestIds ids{};
 };
 

@@ -35,34 +35,30 @@ class Observation {
   std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
 };
 
+template <typename Result>
+asio::awaitable<Result> observed(CallObserver& observer, Call call, asio::awaitable<Result> made) {
+  Observation observation(observer, call);
+  Result result = co_await std::move(made);
+  observation.note(result);
+  co_return result;
+}
+
 }  // namespace
 
 asio::awaitable<ChargeResult> ObservedGateway::charge(ChargeRequest request) {
-  Observation observation(observer_, Call::kCharge);
-  ChargeResult result = co_await gateway_.charge(std::move(request));
-  observation.note(result);
-  co_return result;
+  return observed(observer_, Call::kCharge, gateway_.charge(std::move(request)));
 }
 
 asio::awaitable<LookupResult> ObservedGateway::find(ChargeRequest request) {
-  Observation observation(observer_, Call::kFindCharge);
-  LookupResult result = co_await gateway_.find(std::move(request));
-  observation.note(result);
-  co_return result;
+  return observed(observer_, Call::kFindCharge, gateway_.find(std::move(request)));
 }
 
 asio::awaitable<RefundResult> ObservedGateway::refund(RefundRequest request) {
-  Observation observation(observer_, Call::kRefund);
-  RefundResult result = co_await gateway_.refund(std::move(request));
-  observation.note(result);
-  co_return result;
+  return observed(observer_, Call::kRefund, gateway_.refund(std::move(request)));
 }
 
 asio::awaitable<RefundLookupResult> ObservedGateway::find_refund(RefundRequest request) {
-  Observation observation(observer_, Call::kFindRefund);
-  RefundLookupResult result = co_await gateway_.find_refund(std::move(request));
-  observation.note(result);
-  co_return result;
+  return observed(observer_, Call::kFindRefund, gateway_.find_refund(std::move(request)));
 }
 
 }  // namespace rocket::payments
