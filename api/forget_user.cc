@@ -42,9 +42,10 @@ UPDATE rides SET origin_lat = 0, origin_lon = 0, target_lat = 0, target_lon = 0
  WHERE user_id = (SELECT id FROM users WHERE email = $1)
 )sql"};
 
-// What operators did tells about the operators.
+// What operators did, and from where, tells about the operators.
 constexpr pg::Statement kForgetOrigins{"forget_origins", R"sql(
-UPDATE audit_records SET origin_ip = NULL, data = CASE WHEN data ? 'operator' THEN data ELSE '{}' END
+UPDATE audit_records SET origin_ip = CASE WHEN data ? 'operator' THEN origin_ip END,
+                         data = CASE WHEN data ? 'operator' THEN data ELSE '{}' END
  WHERE user_id = (SELECT id FROM users WHERE email = $1)
 )sql"};
 

@@ -103,7 +103,10 @@ TEST_F(OperatorsSpec, CloseAndResumeOnceHoweverOftenTheyPress) {
     EXPECT_EQ(json::parse(resume.body).at("already"), again);
     EXPECT_EQ(json::parse(resume.body).at("request").at("state"), "waiting");
   }
-  EXPECT_EQ(database_.count("audit_records", "action = 'key_closed' AND data->>'note' = 'paid by phone'"), 1);
+  EXPECT_EQ(database_.count(
+                "audit_records",
+                "action = 'key_closed' AND data->>'note' = 'paid by phone' AND origin_ip = '127.0.0.1'"),
+            1);
   EXPECT_EQ(database_.count("audit_records"), 2);
   EXPECT_EQ(database_.count("key_attempts", "process = 'api' AND outcome IN ('closed', 'resumed')"), 2);
   expect_failure(api_.send(order("resume", closed, operator_)), 409, "key_closed");
